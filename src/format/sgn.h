@@ -1,0 +1,38 @@
+#pragma once
+
+#include "format/list.h"
+
+/* Signed files: header 1.0 and the plain file. Source: formats-and-protocols.md 4. */
+struct sgn_spec {
+	const struct cert *signer;
+	enum name_form names;
+	enum digest digest;
+	uint32_t timestamp;
+	const char *file_name;     /* path as the phone asks for it, with .sgn, no leading slash */
+};
+
+#define SGN_HEADER_MAX 2048 /* octets: room enough for names of NAME_MAX_LEN is not needed in practice; checked */
+
+/* sgn_build: header + payload, signed. Out: *data heap buffer. Errors: ERR_USAGE, ERR_LIMIT, ERR_CRYPTO. */
+int sgn_build(const struct sgn_spec *spec, const struct list_signer *signer, struct view payload, uint8_t **data,
+	      size_t *len, struct err *e) MUST_CHECK;
+
+/* sgn_header_build: only the header, for payloads that are not copied: the file is header || payload. */
+int sgn_header_build(const struct sgn_spec *spec, const struct list_signer *signer, struct view payload, uint8_t **data,
+		     size_t *len, struct err *e) MUST_CHECK;
+
+/*
+ * sgn_verify_list: verify with the CCM+TFTP or TFTP record of the list that names the signer.
+ * Out: *rec, when not NULL, index of that record. Errors: ERR_AUTH no such record; ERR_CRYPTO the signature fails.
+ */
+int sgn_verify_list(struct view file, const struct trust_list *l, int *rec, struct err *e) MUST_CHECK;
+int sgn_verify_cert(struct view file, const struct cert *c, struct err *e) MUST_CHECK;
+
+/* sgn_name_is: does FILENAME inside equal the name that was asked for? */
+bool sgn_name_is(const struct tlv_header *h, const char *name);
+
+/* What a file is, by its content. */
+enum file_kind {
+	FILE_EMPTY, FILE_UNKNOWN, FILE_TRUST_LIST, FILE_SGN, FILE_ENC_SGN, FILE_FIRMWARE /* header, but not one of ours */
+};
+enum file_kind file_kind(struct view file);

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <openssl/evp.h>
+
+#include "base/random.h"
+#include "pki/digest.h"
+
+/*
+ * Where private keys live: behind this table of functions, never in the store, never in a log. Back ends: files
+ * (keystore_file.h), the keeper process (server/keeper.h); PKCS#11 later. A key is named by
+ * <unit>.<first 16 hex digits of SHA-256 over its SubjectPublicKeyInfo>, so that a certificate finds its key by itself
+ * and a unit can have its old and its next key side by side.
+ */
+#define KEY_NAME_MAX 64
+#define KEY_SIG_MAX 512 /* octets of the largest signature: RSA-4096 */
+
+enum key_type { KEY_RSA, KEY_EC };
+
+struct key_spec {
+	enum key_type type;
+	unsigned bits; /* RSA 512, 1024, 2048, 3072, 4096; EC 256, 384, 521 */
+};
+
+enum key_scheme {
+	KEY_SCHEME_PKCS1,      /* RSA PKCS#1 v1.5; md 0 means: pad the octets as they are (block type 1) */
+	KEY_SCHEME_PSS,        /* RSA-PSS, MGF1 and salt length as the digest (TLS 1.3) */
+	KEY_SCHEME_ECDSA,      /* DER ECDSA-Sig-Value */
+	KEY_SCHEME_RSA_DECRYPT /* raw RSA private operation on a ciphertext, padding left in place: TLS RSA key exchange */
+};
+
+struct key_sign {
+	enum key_scheme scheme;
+	int md_nid;            /* NID_sha1, NID_sha256 ...: the digest that was made, 0 for none */
+	struct view input;     /* the digest (or the ciphertext) */
+};
+
+struct keystore;
+
+struct keystore_ops {
+	/* New key; *name gets its name, *pub its public half (the caller frees). It is durable on return. */
+	int (*generate)(struct keystore *ks, const char *unit, struct key_spec spec, char name[KEY_NAME_MAX],
+			EVP_PKEY **pub, struct err *e);
+	/* Public half. ERR_AUTH when there is no such key. */
+	int (*public_key)(struct keystore *ks, const char *name, EVP_PKEY **pub, struct err *e);
+	/* sig has room for KEY_SIG_MAX octets; *len is set. ERR_AUTH when there is no such key. */
+	int (*sign)(struct keystore *ks, const char *name, const struct key_sign *req, uint8_t *sig, size_t *len,
+		    struct err *e);
+	/* Take in a private key that came from elsewhere (recovery, adoption): PKCS#8 DER. */
+	int (*import)(struct keystore *ks, const char *unit, struct view pkcs8, char name[KEY_NAME_MAX], struct err *e);
+	/* PKCS#8 DER of a key, in secret memory (secret_free with its len). ERR_USAGE when the back end never gives keys out. */
+	int (*export)(struct keystore *ks, const char *name, uint8_t **pkcs8, size_t *len, struct err *e);
+	int (*remove)(struct keystore *ks, const char *name, struct err *e);
+	/* Calls cb for each key name until it returns non-zero. */
+	int (*list)(struct keystore *ks, int (*cb)(void *ctx, const char *name), void *ctx, struct err *e);
+	void (*free)(struct keystore *ks);
+};
+
+struct keystore {
+	const struct keystore_ops *ops;
+};
+
+/* key_name: the name that the key with this SubjectPublicKeyInfo has for unit. */
+int key_name(const char *unit, struct view spki, char name[KEY_NAME_MAX], struct err *e) MUST_CHECK;
+bool key_name_ok(const char *name); /* unit of [A-Za-z-], a dot, 16 lower-case hex digits */
+
+/* keystore_file_open: a folder of <name>.key files, PKCS#8 PEM, 0600 in a folder 0700; others' modes are refused. */
+int keystore_file_open(const char *dir, struct keystore **ks, struct err *e) MUST_CHECK;
+void keystore_free(struct keystore *ks); /* accepts NULL */
+
+/*
+ * key_borrow: an EVP_PKEY whose private operations go to ks. It signs certificates and carries TLS handshakes without
+ * the key being in this process: a small OpenSSL provider of our own (RSA and EC; PKCS#1 v1.5, PSS, ECDSA, RSA decryption).
+ * In:  pub the public half; ks must outlive *key. Out: *key, the caller's to free.
+ */
+int key_borrow(struct keystore *ks, const char *name, EVP_PKEY *pub, EVP_PKEY **key, struct err *e) MUST_CHECK;
