@@ -31,7 +31,9 @@ enum key_scheme {
 struct key_sign {
 	enum key_scheme scheme;
 	int md_nid;            /* NID_sha1, NID_sha256 ...: the digest that was made, 0 for none */
-	struct view input;     /* the digest (or the ciphertext) */
+	struct view input;     /* the digest, the ciphertext, or with `message` set the octets that are yet to be hashed */
+	bool message;          /* TLS handshakes send the whole message, so that the keeper can see that it is one: a worker
+				  that could have any digest signed could forge a trust list (design: processes) */
 };
 
 struct keystore;
