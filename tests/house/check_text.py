@@ -31,7 +31,7 @@ def main():
     rules = []
 
     long_lines = [f'{n}:{i}' for n in code for i, line in enumerate(text_of(n).split('\n'), 1)
-                  if len(line.expandtabs(8)) > 125]
+                  if len(line.expandtabs(8)) > 120]
     rules.append(('lines of code fit in 120 columns', long_lines))
 
     promises = re.compile(r'\b(TODO|FIXME|XXX|HACK)\b')
