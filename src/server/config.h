@@ -1,0 +1,81 @@
+#pragma once
+
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+/* ringfence.conf: only what is needed before the store can be read. Source: design.md 4; man/ringfence.conf.5 */
+enum listen_service {
+	LISTEN_TFTP, LISTEN_HTTP, LISTEN_HTTPS, LISTEN_TVS, LISTEN_CAPF, LISTEN_CTL_PROVIDER, LISTEN_WEB,
+	LISTEN_LEGACY_TVS, LISTEN_LEGACY_CAPF, LISTEN_LEGACY_HTTPS,
+	LISTEN_COUNT
+};
+
+/* What is the same for every node about a kind of listener. */
+struct listen_kind {
+	const char *key;      /* in [listen]: "ctl-provider" */
+	const char *service;  /* as `utils service list` has it: "Cisco CTL Provider" */
+	uint16_t port;        /* default; 0: off unless configured */
+	uint16_t loopback_port; /* default of `init --loopback` */
+	bool udp;
+	bool served;          /* this version answers on it; others are accepted in the file and left unbound */
+};
+extern const struct listen_kind listen_kinds[LISTEN_COUNT];
+
+#define CONFIG_MAX_ADDRS 16  /* addresses of one listener */
+#define CONFIG_FILE "ringfence.conf"
+
+/* One address to listen on. any: `*`, every IPv4 and IPv6 address (family is then AF_UNSPEC). */
+struct listen_addr {
+	int family;           /* AF_INET, AF_INET6, AF_UNSPEC */
+	bool any;
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+	} ip;
+	uint16_t port;
+};
+
+struct listen_set {
+	struct listen_addr addrs[CONFIG_MAX_ADDRS];
+	size_t n;             /* 0: off */
+};
+
+struct config {
+	char node_name[256];
+	char node_address[64];        /* "" when not given */
+	char provisioning[1024];      /* absolute, or relative to the data folder */
+	char store_url[1024];
+	struct listen_set listen[LISTEN_COUNT];
+};
+
+/* config_default: what an empty file means; loopback: all on 127.0.0.1, TFTP on 6969. */
+void config_default(struct config *c, bool loopback);
+
+/* What is wrong with a file, one call for each mistake. */
+struct config_report {
+	void (*mistake)(void *ctx, const char *file, int line, const char *text);
+	void *ctx;
+};
+
+/*
+ * config_parse: text is the whole file, name serves messages.
+ * Out:    *c on success. Every mistake goes to report (NULL: only the first, in e).
+ * Errors: ERR_USAGE, with "file:line: what, what is allowed" of the first mistake.
+ */
+int config_parse(struct view text, const char *name, const struct config_report *report, struct config *c,
+		 struct err *e) MUST_CHECK;
+
+/* config_load: <data>/ringfence.conf. Errors: ERR_IO with a remedy when there is none; as config_parse. */
+int config_load(int data_dir, const struct config_report *report, struct config *c, struct err *e) MUST_CHECK;
+
+/* config_set_listen: "KEY=ADDR:PORT[,ADDR:PORT]...", as `init --listen` takes it. "KEY=" turns it off. */
+int config_set_listen(struct config *c, const char *setting, struct err *e) MUST_CHECK;
+
+/* config_write: the file, with comments, as init makes it; replaces it whole. */
+int config_write(int data_dir, const struct config *c, struct err *e) MUST_CHECK;
+
+/* listen_addr_text: "192.0.2.1:69", "[::1]:69", "*:69". */
+void listen_addr_text(const struct listen_addr *a, char *out, size_t size);

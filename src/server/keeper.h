@@ -1,0 +1,42 @@
+#pragma once
+
+#include "pki/keystore.h"
+#include "server/ipc.h"
+
+/*
+ * The keeper: the only process that has private keys. It opens no socket and, where the kernel has Landlock, no file
+ * but those of the keys folder. It answers on one channel per client, a thread each, so that a key generation for the
+ * director delays no handshake.
+ */
+enum keeper_role {
+	KEEPER_FOR_DIRECTOR, /* the whole keystore */
+	KEEPER_FOR_WORKER,   /* only TLS handshakes, only with the keys of TLS servers: see keeper_policy.c */
+};
+
+struct keeper_channel {
+	int fd;
+	enum keeper_role role;
+};
+
+struct keeper_config {
+	const char *keys_dir;
+	const struct keeper_channel *channels;
+	size_t n_channels;
+	bool legacy; /* a legacy listener is configured: TLS RSA key exchange may be asked for */
+};
+
+/* keeper_run: serve until every channel is closed or a thread cannot be started. The caller has dropped privileges. */
+int keeper_run(const struct keeper_config *cfg, struct err *e) MUST_CHECK;
+
+/* keeper_serve: one channel, until it is closed (0) or fails. What keeper_run's threads run; tests call it directly. */
+int keeper_serve(struct keystore *ks, struct keeper_channel ch, bool legacy, struct err *e) MUST_CHECK;
+
+/*
+ * keeper_allows: may a client in this role have this done? The director may all. A worker may have signed what looks
+ * like a TLS handshake message, by the key of a TLS server; see tls_handshake_message() for why that is safe.
+ * Errors: ERR_AUTH, with the reason.
+ */
+int keeper_allows(enum keeper_role role, bool legacy, const char *key, const struct key_sign *req, struct err *e) MUST_CHECK;
+
+/* keystore_keeper_open: the keystore behind a channel to the keeper. fd stays the caller's. One thread at a time. */
+int keystore_keeper_open(int fd, struct keystore **ks, struct err *e) MUST_CHECK;
