@@ -4,22 +4,24 @@
 
 #include "pki/digest.h"
 #include "pki/name.h"
+#include "pki/ossl.h"
 
 /*
  * An X.509 certificate, taken apart once. Reference-counted, immutable; all views live as long as it does.
  */
 struct cert;
 
+/* CERT_KEY_OTHER: also an EC key whose point is compressed, which no phone and no trust list knows. */
 enum cert_key_type { CERT_KEY_RSA, CERT_KEY_EC, CERT_KEY_OTHER };
 
 #define CERT_MAX_DER 16384 /* octets of the largest certificate that is read */
 
 /*
  * cert_from_der: der must be exactly one certificate.
- * Errors: ERR_PROTO (rule "certificate-der"): undecodable or trailing octets; ERR_LIMIT: too large.
+ * Errors: ERR_PROTO: "certificate-der" undecodable or trailing octets, "name-nul" a NUL inside a name; ERR_LIMIT: too large.
  */
 int cert_from_der(struct view der, struct cert **c, struct err *e) MUST_CHECK;
-/* cert_from_x509: takes its own reference. */
+/* cert_from_x509: of its encoding; x stays the caller's. */
 int cert_from_x509(X509 *x, struct cert **c, struct err *e) MUST_CHECK;
 /* cert_from_pem: the first certificate in a PEM text (keys and comments around it are skipped), or a DER certificate. */
 int cert_from_pem(struct view pem, struct cert **c, struct err *e) MUST_CHECK;
@@ -48,7 +50,3 @@ bool cert_same(const struct cert *a, const struct cert *b); /* octet for octet *
 bool cert_is_self_issued(const struct cert *c);    /* subject equals issuer */
 /* cert_to_pem: heap text that the caller frees. */
 int cert_to_pem(const struct cert *c, char **pem, struct err *e) MUST_CHECK;
-
-/* err_openssl: record the oldest entry of OpenSSL's error queue under code and drain the queue. */
-int err_openssl_at(struct err *e, int code, const char *file, int line, const char *what);
-#define err_openssl(e, code, what) err_openssl_at((e), (code), __FILE__, __LINE__, (what))

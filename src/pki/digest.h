@@ -1,5 +1,7 @@
 #pragma once
 
+#include <openssl/types.h>
+
 #include "base/bytes.h"
 
 /* Hash codes as they stand in files and messages. Source: formats-and-protocols.md 1.9. */
@@ -15,6 +17,9 @@ enum digest {
 size_t digest_len(enum digest d);        /* octets; 0 for an unknown code */
 const char *digest_name(enum digest d);  /* "SHA-1", "SHA-256", "SHA-512", "MD5"; NULL for an unknown code */
 bool digest_known(unsigned code);        /* is it one of the three wire codes? */
+
+/* digest_evp: OpenSSL's algorithm, fetched once per process; NULL for an unknown code. */
+const EVP_MD *digest_evp(enum digest d);
 
 /*
  * digest_views: hash the concatenation of n views.
