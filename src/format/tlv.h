@@ -54,20 +54,35 @@ struct tlv_header {
 	bool has_padding_len;
 	uint16_t key_bits;
 	uint8_t plaintext_digest;
+	/* what was skipped */
+	unsigned n_unknown;
+	uint8_t unknown_tag;       /* the first of them */
 };
 
 /*
  * tlv_header_read: take a header apart, strictly.
  * In:     file, the whole file.
  * Errors: ERR_PROTO with rule and offset: "file-too-short", "version-element", "headerlength-element",
- *         "headerlength-range", "element-past-header", "container-boundary", "duplicate-element", "missing-serial",
- *         "missing-digest", "missing-signature", "digest-unknown", "element-size".
+ *         "headerlength-range", "element-past-header", "container-boundary", "container-depth", "duplicate-element",
+ *         "missing-serial", "missing-digest", "missing-signature", "digest-unknown", "element-size".
  * Source: 1.3 to 1.11, 1.16; bad/ vectors.
  */
 int tlv_header_read(struct view file, struct tlv_header *h, struct err *e) MUST_CHECK;
 
 /* tlv_header_strip: only the first ten octets, for firmware and packages: offset of the payload. Source: 1.2, 4.4. */
 int tlv_header_strip(struct view file, size_t *payload, struct err *e) MUST_CHECK;
+
+/*
+ * tlv_header_element: the elements of a header that tlv_header_read accepted, one by one as they stand, for listings.
+ * A container comes as an element of its own, then its contents; padding is left out.
+ * In:  r over the header's octets (file, h->header_len). Out: false when there are no more.
+ */
+struct tlv_element {
+	uint8_t tag;
+	struct view value;         /* of a container: everything inside */
+};
+bool tlv_header_element(struct rd *r, struct tlv_element *el);
+bool tlv_is_container(uint8_t header_tag);
 
 /*
  * tlv_signed_views: the octets that the signature covers: the file without the SIGNATURE element. Source: 1.10.
@@ -77,7 +92,8 @@ void tlv_signed_views(struct view file, const struct tlv_header *h, struct view 
 /*
  * tlv_verify_key: does the file's signature hold under this public key (PKCS#1 RSAPublicKey)?
  * A signature that fails is tried once byte-reversed (10, question 6); *reversed, when not NULL, says that this one held.
- * Errors: ERR_CRYPTO it does not hold; ERR_PROTO, ERR_LIMIT the key is no usable RSA key.
+ * Errors: ERR_CRYPTO it does not hold, or the header names an algorithm other than RSA PKCS#1 v1.5; ERR_PROTO,
+ *         ERR_LIMIT the key is no usable RSA key.
  */
 int tlv_verify_key(struct view file, const struct tlv_header *h, struct view pkcs1, bool *reversed, struct err *e) MUST_CHECK;
 
@@ -89,6 +105,8 @@ struct tlv_record {
 	bool has_function;
 	uint16_t function;
 	uint8_t hash_algorithm;    /* 0 when absent */
+	unsigned n_unknown;        /* elements skipped because their tag is not known */
+	uint8_t unknown_tag;       /* the first of them */
 };
 
 /*
@@ -97,5 +115,11 @@ struct tlv_record {
  */
 int tlv_record_next(struct rd *r, struct tlv_record *rec, struct err *e) MUST_CHECK;
 
+/* tlv_record_element: as tlv_header_element, over rec->raw. RECORDLENGTH comes first. */
+bool tlv_record_element(struct rd *r, struct tlv_element *el);
+
 /* Text of a name or DNSNAME element: cut at the first NUL. */
 struct view tlv_text(struct view element);
+
+/* Order of elements for writers: CUCM's, or that of the other tools (1.8). Readers take any order. */
+enum tlv_layout { TLV_LAYOUT_CUCM, TLV_LAYOUT_PEER };
