@@ -18,7 +18,7 @@
 
 enum ipc_type {
 	IPC_REPLY = 1,
-	IPC_FAILED = 2,          /* body: class u8 (negated), text (u16 length, octets) */
+	IPC_FAILED = 2,          /* body: class u8 (negated), errno u32, text (u16 length, octets) */
 	IPC_RESTARTED = 3,       /* from the supervisor: the process at the other end is a new one */
 	IPC_READY = 4,           /* to the supervisor: this process serves now */
 
@@ -67,8 +67,8 @@ int ipc_recv(int fd, uint8_t buf[IPC_MAX], struct ipc_msg *m, struct err *e) MUS
 /* Bodies are made of these. The strings of ipc_get_str are copied, NUL-terminated, and may not contain NUL. */
 bool ipc_put_str(struct wr *w, const char *s);
 bool ipc_get_str(struct rd *r, char *out, size_t size);
-int ipc_failed_decode(struct view body, struct err *e); /* sets e to what the other process said; returns its class */
 bool ipc_failed_encode(struct wr *w, const struct err *e);
+int ipc_failed_decode(struct view body, struct err *e); /* sets e to what the other process said; returns its class */
 
 /*
  * ipc_call: send a request and wait for its answer, for a process that has nothing better to do (the director and a
