@@ -1,0 +1,63 @@
+#pragma once
+
+#include "cluster/notes.h"
+#include "format/list.h"
+
+/*
+ * What a CTL and an ITL hold: pure. One table in compose.c, keyed by trust list generation, says which records there
+ * are, in which order and who signs. Source: design.md 6; behaviour.md 3.1, 3.2; formats-and-protocols.md 2.7, 3.6.
+ */
+enum compose_generation { COMPOSE_8_0, COMPOSE_10_0, COMPOSE_10_5_2, COMPOSE_11_5, COMPOSE_12_0, COMPOSE_GENERATIONS };
+
+#define COMPOSE_DEFAULT COMPOSE_12_0
+
+const char *compose_generation_name(enum compose_generation g); /* "10.5(2)" */
+bool compose_generation_find(const char *name, enum compose_generation *g);
+bool compose_has_tokenless_ctl(enum compose_generation g);      /* false: 8.0, which knows only hardware tokens */
+const char *compose_signer_unit(enum compose_generation g);     /* "CallManager" or "ITLRecovery": of both lists */
+
+/* Does the list of this type, composed for g, name the unit's certificate? A change of it changes the list. */
+bool compose_names_unit(enum compose_generation g, enum list_type type, const char *unit);
+
+struct compose_node {
+	const char *name;
+	bool has_ip;
+	uint8_t ip[4];
+	const struct cert *call_manager;       /* NULL: it runs neither CallManager nor TFTP, or none is known yet */
+	const struct cert *call_manager_ec;    /* may be NULL */
+	const struct cert *tvs;                /* may be NULL */
+};
+
+struct compose_input {
+	enum list_type type;
+	enum compose_generation generation;
+	bool mixed;                            /* CTL: false makes that of a non-secure cluster */
+	enum digest digest;                    /* SHA-1 or SHA-512 */
+	bool advanced;                         /* `Endpoint Advanced Encryption Algorithms Support`: signer version 1.1 */
+	enum name_form names;
+	const struct compose_node *nodes;      /* the publisher first */
+	size_t n_nodes;
+	size_t self;                           /* ITL: whose it is */
+	const struct cert *capf;               /* the publisher's; NULL: no CAPF */
+	const struct cert *itl_recovery;
+	uint32_t timestamp;                    /* Unix seconds */
+};
+
+/* A composed list: what list_build takes. Certificates are borrowed from the input. */
+struct composition {
+	struct list_spec spec;
+	struct record_spec records[LIST_MAX_RECORDS];
+};
+
+/*
+ * compose: Out: *out. Errors: ERR_USAGE a certificate that the table asks for is missing, or generation 8.0 is asked for
+ * a mixed-mode CTL; ERR_LIMIT more records than LIST_MAX_RECORDS.
+ */
+int compose(const struct compose_input *in, struct composition *out, struct err *e) MUST_CHECK;
+
+/*
+ * compose_check_size: refuse a list that phones cannot load; a note when it is large.
+ * Errors: ERR_LIMIT more than 64 KiB, the text names the number of certificates. Source: behaviour.md 3.1.
+ */
+#define COMPOSE_WARN_OCTETS (16 * 1024)
+int compose_check_size(enum list_type type, size_t len, size_t n_certs, struct notes *notes, struct err *e) MUST_CHECK;

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "cluster/cluster.h"
+#include "format/list.h"
+
+/*
+ * published/: what phones get. Generations are folders; `current` points at the one in force; earlier ones stay with the
+ * keys that signed them until they are pruned. Source: docs/architecture.md, Node directory and Publication.
+ */
+#define PUBLISH_CURRENT "published/current"
+#define PUBLISH_MANIFEST "manifest.json"
+
+/*
+ * publish_refresh: compose the ITL anew and publish it when its content differs from the one in force (the CTL goes along
+ * unchanged). Operations do this themselves; serve calls it at start-up.
+ * In:     who and why go to the audit. Out: *changed, when not NULL: a new generation is in force.
+ */
+int publish_refresh(struct cluster *c, const char *who, const char *why, bool *changed, struct err *e) MUST_CHECK;
+
+/* publish_generation: number of the generation in force; 0 before the first. */
+int publish_generation(struct cluster *c, uint64_t *number, struct err *e) MUST_CHECK;
+
+/*
+ * publish_read: the list in force.
+ * Out:    *data heap buffer, NULL when there is no such list (no CTL); *modified_s when it was made, Unix seconds.
+ */
+int publish_read(struct cluster *c, enum list_type type, uint8_t **data, size_t *len, int64_t *modified_s,
+		 struct err *e) MUST_CHECK;
+
+/*
+ * publish_prune: remove the oldest generations until `keep` are left (the one in force is always among them). Keys stay.
+ * Out: *removed, when not NULL.
+ */
+int publish_prune(struct cluster *c, const char *who, unsigned keep, unsigned *removed, struct err *e) MUST_CHECK;
