@@ -74,7 +74,7 @@ struct decision {
 	size_t payload;            /* OFFER_FILE: where the plain file begins */
 	struct decision_step steps[DECISION_STEPS];
 	size_t n_steps;
-	char detail[240];          /* in words */
+	char detail[400];          /* in words; as long as an error text */
 };
 
 /* phone_decide_list: a new CTL or ITL. file must live until the decision is used up. */
