@@ -109,7 +109,7 @@ static int add_keys(struct builder *b, uint32_t entry, struct err *e)
 	static const enum name_form forms[] = {NAME_FORM_A, NAME_FORM_B, NAME_FORM_C};
 	const struct cert *c = b->entries[entry].cert;
 	struct view serial = serial_strip(cert_serial(c)), backwards;
-	char name[NAME_MAX_LEN], key[NAME_MAX_LEN];
+	char name[NAME_MAX_LEN], key[NAME_KEY_MAX];
 	uint8_t reversed[64];
 	size_t first = b->n_keys, len;
 	int rc;
@@ -453,7 +453,7 @@ static bool find_key(const struct tvs_index *ix, const uint8_t key[KEY_LEN], str
 bool tvs_index_query(const struct tvs_index *ix, struct view subject, struct view issuer, struct view serial,
 		     struct tvs_answer *a)
 {
-	char name[NAME_MAX_LEN];
+	char name[NAME_KEY_MAX];
 	uint8_t key[KEY_LEN];
 	size_t len;
 
