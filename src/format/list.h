@@ -48,6 +48,13 @@ int list_verify_self(struct trust_list *l, struct err *e) MUST_CHECK;
  * Errors: ERR_AUTH no such record; ERR_CRYPTO the signature does not hold. */
 int list_verify_list(const struct trust_list *l, const struct trust_list *by, int *rec, struct err *e) MUST_CHECK;
 
+/*
+ * list_verify_file: verify any file with this header by the records of l that name its signer and whose function is in
+ * the set (FUNCTION_BIT). SAST records count only with a certificate. Errors and *rec as list_verify_list.
+ */
+int list_verify_file(const struct trust_list *l, uint32_t functions, struct view file, const struct tlv_header *h, int *rec,
+		     struct err *e) MUST_CHECK;
+
 /* list_verify_cert: is l signed by this certificate? Errors: ERR_AUTH another one is named; ERR_CRYPTO it does not hold. */
 int list_verify_cert(const struct trust_list *l, const struct cert *c, struct err *e) MUST_CHECK;
 

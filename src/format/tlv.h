@@ -29,6 +29,8 @@ enum function {
 	FUNCTION_APP_SERVER = 7, FUNCTION_TVS = 21,
 };
 
+#define FUNCTION_BIT(f) (UINT32_C(1) << (f)) /* sets of functions */
+
 const char *function_name(unsigned f); /* as `show ctl` prints it; NULL for an unknown number */
 
 #define TLV_HEADER_MIN 10
