@@ -75,8 +75,7 @@ struct tftp_transfer {
 	uint64_t due_ms;      /* when to call tftp_transfer_time next */
 	uint16_t blksize;
 	uint16_t windowsize;
-	uint16_t wait_ms;     /* until the next repetition */
-	uint8_t tries;        /* times that what is awaited was sent */
+	uint8_t tries;        /* times that what is awaited was sent, from 1 */
 	uint8_t state;        /* enum tftp_state */
 	uint8_t timeout_s;    /* agreed, or 0 */
 	uint8_t oack;         /* which options the OACK names */
