@@ -1,0 +1,551 @@
+#include "phone/boot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/sgn.h"
+
+/* Steps of a boot, in order. Each but the last asks for one file or server. */
+enum step { STEP_CTL, STEP_CTL_FILE, STEP_ITL, STEP_ITL_FILE, STEP_CONFIG, STEP_DEFAULT, STEP_FULL, STEP_DIRECTORY, STEP_END };
+
+struct boot {
+	struct phone *p;
+	struct console *con;
+	const char *server;
+	enum step step;
+	struct boot_todo todo;
+	struct boot_part part[BOOT_PARTS];
+	struct phone_config config;
+	/* what is being decided */
+	uint8_t *offer;            /* the file, or the DER of the server */
+	size_t offer_len;
+	struct decision d;
+	struct wr frame;           /* the question to TVS */
+	uint32_t session;
+	size_t tvs;                /* server that is being asked */
+	bool mismatch;             /* one of those tried so far was not the one the list names */
+	uint8_t *configuration;
+	size_t configuration_len;
+};
+
+const char *boot_outcome_name(enum boot_outcome o)
+{
+	static const char *const names[BOOT_OUTCOMES] = {"took", "kept", "refused", "stranded", "failed"};
+
+	return names[o];
+}
+
+const char *boot_subject_name(enum boot_subject s)
+{
+	static const char *const names[BOOT_PARTS] = {"CTL", "ITL", "configuration", "directory"};
+
+	return names[s];
+}
+
+static const enum boot_subject subject_of[] = {
+	[STEP_CTL] = BOOT_CTL, [STEP_CTL_FILE] = BOOT_CTL, [STEP_ITL] = BOOT_ITL, [STEP_ITL_FILE] = BOOT_ITL,
+	[STEP_CONFIG] = BOOT_CONFIG, [STEP_DEFAULT] = BOOT_CONFIG, [STEP_FULL] = BOOT_CONFIG,
+	[STEP_DIRECTORY] = BOOT_DIRECTORY,
+};
+
+static struct boot_part *part(struct boot *b)
+{
+	return &b->part[subject_of[b->step]];
+}
+
+/* ---- what to do next ---- */
+
+static void get(struct boot *b, size_t limit)
+{
+	b->todo.action = BOOT_GET;
+	b->todo.limit = limit;
+	console_requesting(b->con, b->todo.name, b->server, limit == PHONE_CONFIG_MAX ? limit : 0);
+}
+
+static void get_list(struct boot *b, const char *type, bool own)
+{
+	snprintf(b->todo.name, sizeof b->todo.name, "%s%s.tlv", type, own ? b->p->device : "File");
+	console_log(b->con, "SECD: tlRequestFile: Request %s", b->todo.name);
+	get(b, traits_list_limit(b->p->traits) + 1); /* one more, so that a list that is too large shows as such */
+}
+
+static void get_config(struct boot *b, const char *name)
+{
+	bool secure = phone_wants_signed(b->p);
+
+	console_config_wanted(b->con, name, b->server, secure);
+	snprintf(b->todo.name, sizeof b->todo.name, "%s%s", name, secure ? ".sgn" : "");
+	get(b, PHONE_CONFIG_MAX);
+}
+
+static void connect_directory(struct boot *b)
+{
+	struct phone_url u;
+
+	if (!phone_url_https(b->config.directory_url, &u)) {
+		b->step = STEP_END;
+		return;
+	}
+	console_log(b->con, "JVM: Startup Module Loader|cip.dir.TandunDirectories: ? - Directory url %s",
+		    b->config.directory_url);
+	console_tls_begin(b->con, u.host, u.port);
+	b->todo.action = BOOT_CONNECT;
+	memcpy(b->todo.host, u.host, sizeof b->todo.host);
+	b->todo.port = u.port;
+	b->todo.url = b->config.directory_url;
+}
+
+static void start_step(struct boot *b, enum step step)
+{
+	char name[96];
+
+	b->todo = (struct boot_todo){.action = BOOT_END};
+	b->step = step;
+	snprintf(name, sizeof name, "%s.cnf.xml", b->p->device);
+	switch (step) {
+	case STEP_CTL:
+	case STEP_CTL_FILE:
+		get_list(b, "CTL", step == STEP_CTL);
+		break;
+	case STEP_ITL:
+	case STEP_ITL_FILE:
+		if (b->p->traits->asks_tvs == TRAIT_NO) /* without Security By Default there is no ITL */
+			start_step(b, STEP_CONFIG);
+		else
+			get_list(b, "ITL", step == STEP_ITL);
+		break;
+	case STEP_CONFIG:
+		if (!b->p->ctl && !b->p->itl)
+			console_message(b->con, "No Trust List Installed");
+		get_config(b, name);
+		break;
+	case STEP_DEFAULT:
+		get_config(b, "XMLDefault.cnf.xml");
+		break;
+	case STEP_FULL:
+		snprintf(b->todo.name, sizeof b->todo.name, "%s.cnf.xml.enc.sgn", b->p->device);
+		get(b, PHONE_CONFIG_MAX);
+		break;
+	case STEP_DIRECTORY:
+		connect_directory(b);
+		break;
+	case STEP_END:
+		break;
+	}
+}
+
+/* The step behind a file or server that is settled. */
+static void next(struct boot *b)
+{
+	switch (b->step) {
+	case STEP_CTL:
+	case STEP_CTL_FILE:
+		start_step(b, STEP_ITL);
+		break;
+	case STEP_ITL:
+	case STEP_ITL_FILE:
+		start_step(b, STEP_CONFIG);
+		break;
+	case STEP_CONFIG:
+	case STEP_DEFAULT:
+	case STEP_FULL:
+		start_step(b, b->part[BOOT_CONFIG].fate == FATE_TAKEN ? STEP_DIRECTORY : STEP_END);
+		break;
+	case STEP_DIRECTORY:
+	case STEP_END:
+		start_step(b, STEP_END);
+		break;
+	}
+}
+
+/* ---- what came of it ---- */
+
+static void settle(struct boot *b, enum boot_fate fate)
+{
+	struct boot_part *part_of = part(b);
+
+	part_of->fate = fate;
+	part_of->reason = b->d.reason;
+	part_of->where = b->d.where;
+	part_of->assumed = b->d.assumed;
+	snprintf(part_of->detail, sizeof part_of->detail, "%.*s", (int)sizeof part_of->detail - 1, b->d.detail);
+}
+
+static bool is_installed(const struct boot *b, enum list_type type)
+{
+	const struct trust_list *l = type == LIST_CTL ? b->p->ctl : b->p->itl;
+
+	return l && l->len == b->offer_len && !memcmp(l->data, b->offer, l->len);
+}
+
+static void install(struct boot *b, enum list_type type)
+{
+	struct trust_list *l = NULL;
+	struct err e = ERR_INIT;
+
+	if (is_installed(b, type)) {
+		settle(b, FATE_SAME);
+		return;
+	}
+	if (list_parse((struct view){b->offer, b->offer_len}, type, &l, &e)) { /* parsed before: only memory can be short */
+		snprintf(b->d.detail, sizeof b->d.detail, "%s", e.text);
+		settle(b, FATE_FAILED);
+		return;
+	}
+	phone_install_take(b->p, type, l);
+	settle(b, FATE_TAKEN);
+	console_tvs_flushed(b->con);
+	console_message(b->con, "Trust List Updated");
+}
+
+static void list_settled(struct boot *b, enum list_type type)
+{
+	struct tlv_header h;
+	struct err e = ERR_INIT;
+
+	if (tlv_header_read((struct view){b->offer, b->offer_len}, &h, &e))
+		h.header_len = 0;
+	console_list_decided(b->con, &b->d, h.header_len);
+	if (b->d.verdict == VERDICT_ACCEPT) {
+		install(b, type);
+		return;
+	}
+	settle(b, FATE_REFUSED);
+	console_message(b->con, "Trust List Update Failed");
+}
+
+/* The plain configuration becomes the phone's: its TVS servers are asked from now on. */
+static void use_config(struct boot *b)
+{
+	struct phone_config c;
+	struct err e = ERR_INIT;
+
+	if (phone_config_parse((struct view){b->offer + b->d.payload, b->offer_len - b->d.payload}, &c, &e)) {
+		b->d.reason = REASON_MALFORMED;
+		snprintf(b->d.detail, sizeof b->d.detail, "%s", e.text);
+		settle(b, FATE_REFUSED);
+		console_message(b->con, "%s.cnf.xml: %s", b->p->device, e.text);
+		return;
+	}
+	settle(b, FATE_TAKEN);
+	free(b->configuration);
+	b->configuration_len = b->offer_len - b->d.payload;
+	b->configuration = b->offer;
+	memmove(b->configuration, b->offer + b->d.payload, b->configuration_len);
+	b->offer = NULL;
+	b->config = c;
+	if (!c.full)
+		return;
+	memcpy(b->p->tvs, c.tvs, sizeof b->p->tvs);
+	b->p->n_tvs = c.n_tvs;
+}
+
+static void config_settled(struct boot *b)
+{
+	char name[PHONE_HOST_MAX];
+	size_t len = strlen(b->todo.name);
+
+	snprintf(name, sizeof name, "%.*s", (int)(len > 4 && !strcmp(b->todo.name + len - 4, ".sgn") ? len - 4 : len),
+		 b->todo.name);
+	console_file_decided(b->con, &b->d, name);
+	if (b->d.verdict == VERDICT_REFUSE) {
+		settle(b, FATE_REFUSED);
+		console_message(b->con, "Verification Failed");
+	} else if (b->step == STEP_FULL) {
+		settle(b, FATE_TAKEN); /* its inside is for the phone's private key; the signature is what trust rests on */
+	} else {
+		use_config(b);
+		if (part(b)->fate == FATE_TAKEN)
+			console_message(b->con, "%s", b->todo.name);
+	}
+}
+
+static void directory_settled(struct boot *b)
+{
+	settle(b, b->d.verdict == VERDICT_ACCEPT ? FATE_TAKEN : FATE_REFUSED);
+	if (b->d.verdict == VERDICT_ACCEPT)
+		console_error(b->con, "JVM: Startup Module Loader|cip.http.ae:? - listener.httpSucceed: %s",
+			      b->config.directory_url); /* an ERR line in the seed too */
+	else
+		console_message(b->con, "Host Not Found");
+}
+
+static void decided(struct boot *b)
+{
+	switch (b->step) {
+	case STEP_CTL:
+	case STEP_CTL_FILE:
+		list_settled(b, LIST_CTL);
+		break;
+	case STEP_ITL:
+	case STEP_ITL_FILE:
+		list_settled(b, LIST_ITL);
+		break;
+	case STEP_DIRECTORY:
+		directory_settled(b);
+		break;
+	default:
+		config_settled(b);
+		break;
+	}
+	if (b->step == STEP_CONFIG && part(b)->fate == FATE_TAKEN && b->config.encrypted && !b->config.full)
+		start_step(b, STEP_FULL);
+	else
+		next(b);
+}
+
+/* ---- TVS ---- */
+
+static void ask_server(struct boot *b)
+{
+	const struct phone_tvs *t = &b->p->tvs[b->tvs];
+
+	b->todo.action = BOOT_TVS;
+	memcpy(b->todo.host, t->host, sizeof b->todo.host);
+	b->todo.port = t->port;
+	console_tvs_begin(b->con, &b->d, t->host, t->port);
+}
+
+static void next_server(struct boot *b)
+{
+	b->tvs++;
+	if (b->tvs < b->p->n_tvs && b->tvs < PHONE_TVS_TRIED) {
+		ask_server(b);
+		return;
+	}
+	phone_decide_unreachable(&b->d, b->mismatch ? REASON_TVS_MISMATCH : REASON_TVS_UNREACHABLE);
+	decided(b);
+}
+
+/* Decided, or a question for TVS first. */
+static void go_on(struct boot *b)
+{
+	if (b->d.verdict != VERDICT_ASK_TVS) {
+		decided(b);
+		return;
+	}
+	part(b)->tvs_asked = true;
+	b->tvs = 0;
+	b->mismatch = false;
+	ask_server(b);
+}
+
+static int write_question(struct boot *b, struct err *e)
+{
+	char name[TVS_DEVICE_MAX + 1];
+	struct tvs_msg m = b->d.ask;
+
+	phone_tvs_name(b->p, name);
+	m.device = view_str(name);
+	m.session = b->session++;
+	wr_clear(&b->frame);
+	return tvs_msg_write(&m, &b->frame, e);
+}
+
+void boot_tvs_connected(struct boot *b, const struct cert *server)
+{
+	struct decision d;
+	struct err e = ERR_INIT;
+
+	phone_decide_tvs_server(b->p, server, &d);
+	console_tvs_server_decided(b->con, &d, b->todo.host);
+	if (d.verdict != VERDICT_ACCEPT) {
+		b->mismatch = true;
+		next_server(b);
+	} else if (write_question(b, &e)) {
+		boot_tvs_failed(b, e.text);
+	} else {
+		b->todo.action = BOOT_ASK;
+		b->todo.frame = wr_view_all(&b->frame);
+		console_tvs_sent(b->con, &b->d);
+	}
+}
+
+void boot_tvs_answered(struct boot *b, struct view frame)
+{
+	bool verify = b->d.ask.type == TVS_VERIFY_REQUEST;
+	struct tvs_msg answer;
+	struct err e = ERR_INIT;
+
+	if (tvs_msg_read(frame, &answer, &e)) {
+		boot_tvs_failed(b, e.text);
+		return;
+	}
+	if (answer.session != b->session - 1) {
+		boot_tvs_failed(b, "the answer belongs to another question");
+		return;
+	}
+	console_tvs_answered(b->con, &answer);
+	phone_decide_tvs_answer(b->p, (struct view){b->offer, b->offer_len}, &answer, clock_wall_s(b->con->clock), &b->d);
+	if (verify && b->d.verdict == VERDICT_ACCEPT)
+		console_tvs_cached(b->con, &answer);
+	decided(b);
+}
+
+void boot_tvs_failed(struct boot *b, const char *why)
+{
+	console_error(b->con, "SECD: EROR:connectToTvsServer: TVS server IP:%s, port:%u: %s", b->todo.host, b->todo.port, why);
+	next_server(b);
+}
+
+/* ---- reports ---- */
+
+static int take_offer(struct boot *b, struct view data, struct err *e)
+{
+	uint8_t *copy = malloc(data.len + 1);
+
+	if (!copy)
+		return err_set(e, ERR_NOMEM, "no memory for %zu octets", data.len);
+	if (data.len)
+		memcpy(copy, data.p, data.len);
+	free(b->offer);
+	b->offer = copy;
+	b->offer_len = data.len;
+	return 0;
+}
+
+static bool asked_signed(const struct boot *b)
+{
+	size_t len = strlen(b->todo.name);
+
+	return len > 4 && !strcmp(b->todo.name + len - 4, ".sgn");
+}
+
+int boot_got(struct boot *b, struct view data, struct err *e)
+{
+	int rc = take_offer(b, data, e);
+	struct view offer = {b->offer, b->offer_len};
+
+	if (rc)
+		return rc;
+	console_finished(b->con, data.len);
+	if (b->step <= STEP_ITL_FILE)
+		phone_decide_list(b->p, subject_of[b->step] == BOOT_CTL ? LIST_CTL : LIST_ITL, offer, &b->d);
+	else
+		phone_decide_file(b->p, offer, asked_signed(b), &b->d);
+	go_on(b);
+	return 0;
+}
+
+void boot_missing(struct boot *b)
+{
+	console_not_found(b->con, b->todo.name);
+	part(b)->fate = FATE_MISSING;
+	switch (b->step) {
+	case STEP_CTL:
+		start_step(b, STEP_CTL_FILE);
+		break;
+	case STEP_ITL:
+		start_step(b, STEP_ITL_FILE);
+		break;
+	case STEP_CTL_FILE:
+		console_message(b->con, "File Not Found <CTLFile.tlv>");
+		next(b);
+		break;
+	case STEP_CONFIG:
+		start_step(b, STEP_DEFAULT);
+		break;
+	case STEP_DEFAULT:
+		console_message(b->con, "File not found <Cfg File>");
+		next(b);
+		break;
+	case STEP_FULL: /* the encrypted form is gone: what .cnf.xml.sgn says goes */
+		part(b)->fate = FATE_TAKEN;
+		next(b);
+		break;
+	default:
+		next(b);
+		break;
+	}
+}
+
+void boot_failed(struct boot *b, const char *why)
+{
+	console_no_answer(b->con, b->todo.name, why);
+	part(b)->fate = FATE_FAILED;
+	snprintf(part(b)->detail, sizeof part(b)->detail, "%s", why);
+	next(b);
+}
+
+void boot_connected(struct boot *b, const struct cert *server)
+{
+	struct err e = ERR_INIT;
+
+	console_tls_done(b->con, b->todo.host);
+	if (take_offer(b, cert_der(server), &e)) {
+		boot_not_connected(b, e.text);
+		return;
+	}
+	phone_decide_server(b->p, server, TVS_ROLE(FUNCTION_APP_SERVER), clock_wall_s(b->con->clock), &b->d);
+	if (b->d.verdict == VERDICT_ASK_TVS)
+		b->d.ask.certificate = (struct view){b->offer, b->offer_len};
+	console_server_decided(b->con, &b->d, b->todo.host);
+	go_on(b);
+}
+
+void boot_not_connected(struct boot *b, const char *why)
+{
+	console_error(b->con, "SECD: EROR:clpSetupSsl: <%s> port: %u: %s", b->todo.host, b->todo.port, why);
+	console_message(b->con, "Host Not Found");
+	part(b)->fate = FATE_FAILED;
+	snprintf(part(b)->detail, sizeof part(b)->detail, "%s", why);
+	next(b);
+}
+
+/* ---- ends ---- */
+
+int boot_new(struct phone *p, struct console *con, const char *server, struct boot **out, struct err *e)
+{
+	struct boot *b = calloc(1, sizeof *b);
+
+	if (!b)
+		return err_set(e, ERR_NOMEM, "no memory for a phone");
+	b->p = p;
+	b->con = con;
+	b->server = server;
+	b->session = 1001; /* as real phones number their questions (formats-and-protocols.md 6.1) */
+	wr_init(&b->frame, TVS_FRAME_MAX);
+	*out = b;
+	start_step(b, STEP_CTL);
+	return 0;
+}
+
+void boot_free(struct boot *b)
+{
+	if (!b)
+		return;
+	wr_clear(&b->frame);
+	free(b->offer);
+	free(b->configuration);
+	free(b);
+}
+
+const struct boot_todo *boot_todo(const struct boot *b)
+{
+	return &b->todo;
+}
+
+const struct boot_part *boot_part(const struct boot *b, enum boot_subject s)
+{
+	return &b->part[s];
+}
+
+struct view boot_configuration(const struct boot *b)
+{
+	return (struct view){b->configuration, b->configuration_len};
+}
+
+enum boot_outcome boot_outcome(const struct boot *b)
+{
+	const struct boot_part *q = b->part;
+
+	if (q[BOOT_CONFIG].fate == FATE_REFUSED)
+		return BOOT_STRANDED;
+	if (q[BOOT_CONFIG].fate != FATE_TAKEN)
+		return BOOT_FAILED;
+	for (int i = 0; i < BOOT_PARTS; i++)
+		if (q[i].fate == FATE_REFUSED)
+			return BOOT_REFUSED;
+	return q[BOOT_CTL].fate == FATE_TAKEN || q[BOOT_ITL].fate == FATE_TAKEN ? BOOT_TOOK : BOOT_KEPT;
+}

@@ -1,0 +1,88 @@
+#pragma once
+
+#include "phone/config.h"
+#include "phone/console.h"
+
+/*
+ * The boot of a phone, without network, files and clock: it says what it wants next and is told what came of it.
+ * Order: CTL, ITL, configuration, the HTTPS directory of that configuration; TVS whenever a decision needs it.
+ * Source: behaviour.md 4.1 to 4.4; seed 003.
+ */
+enum boot_action {
+	BOOT_GET,     /* fetch the file `name` of at most `limit` octets: boot_got, boot_missing or boot_failed */
+	BOOT_TVS,     /* connect to host:port with TLS: boot_tvs_connected or boot_tvs_failed */
+	BOOT_ASK,     /* on that connection send the frame: boot_tvs_answered or boot_tvs_failed */
+	BOOT_CONNECT, /* connect to host:port with TLS: boot_connected or boot_not_connected */
+	BOOT_END,
+};
+
+struct boot_todo {
+	enum boot_action action;
+	char name[PHONE_HOST_MAX];  /* BOOT_GET */
+	size_t limit;               /* BOOT_GET */
+	char host[PHONE_HOST_MAX];  /* BOOT_TVS, BOOT_CONNECT */
+	uint16_t port;
+	struct view frame;          /* BOOT_ASK; lives until the answer */
+	const char *url;            /* BOOT_CONNECT: what is fetched there when the server is trusted */
+};
+
+/* What became of one file or server. */
+enum boot_fate {
+	FATE_NOT_TRIED,
+	FATE_MISSING,   /* the server has no such file */
+	FATE_FAILED,    /* no answer */
+	FATE_SAME,      /* accepted, and nothing new */
+	FATE_TAKEN,     /* accepted and installed or used */
+	FATE_REFUSED,
+};
+
+struct boot_part {
+	enum boot_fate fate;
+	enum reason reason;  /* when it was decided */
+	enum where where;
+	bool tvs_asked, assumed;
+	char detail[200];
+};
+
+/* What became of the phone. */
+enum boot_outcome {
+	BOOT_TOOK,     /* it has a new trust list, and its configuration */
+	BOOT_KEPT,     /* it has nothing new, and its configuration */
+	BOOT_REFUSED,  /* it refused something, and has its configuration all the same */
+	BOOT_STRANDED, /* it does not take the configuration that the server has for it */
+	BOOT_FAILED,   /* the server gave it no configuration */
+	BOOT_OUTCOMES
+};
+const char *boot_outcome_name(enum boot_outcome o); /* "took", "kept", ... */
+
+enum boot_subject { BOOT_CTL, BOOT_ITL, BOOT_CONFIG, BOOT_DIRECTORY, BOOT_PARTS };
+const char *boot_subject_name(enum boot_subject s); /* "CTL", "ITL", "configuration", "directory" */
+
+struct boot;
+
+/* boot_new: phone, console and server (name or address of the TFTP server, for logs) outlive it. */
+int boot_new(struct phone *p, struct console *con, const char *server, struct boot **b, struct err *e) MUST_CHECK;
+void boot_free(struct boot *b); /* accepts NULL */
+
+const struct boot_todo *boot_todo(const struct boot *b);
+
+/* Reports. data is copied. Errors: ERR_NOMEM. */
+int boot_got(struct boot *b, struct view data, struct err *e) MUST_CHECK;
+void boot_missing(struct boot *b);
+void boot_failed(struct boot *b, const char *why);
+
+/*
+ * boot_tvs_connected: the TLS handshake is done; server is the certificate that the server presented. Whether it is the
+ * right one is decided here: the next thing to do is BOOT_ASK on this connection, or something else without it.
+ */
+void boot_tvs_connected(struct boot *b, const struct cert *server);
+void boot_tvs_answered(struct boot *b, struct view frame); /* one whole frame */
+void boot_tvs_failed(struct boot *b, const char *why);
+
+void boot_connected(struct boot *b, const struct cert *server);
+void boot_not_connected(struct boot *b, const char *why);
+
+/* After BOOT_END. */
+enum boot_outcome boot_outcome(const struct boot *b);
+const struct boot_part *boot_part(const struct boot *b, enum boot_subject s);
+struct view boot_configuration(const struct boot *b); /* the plain configuration that was accepted; empty without one */
