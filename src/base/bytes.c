@@ -18,6 +18,12 @@ void rd_init(struct rd *r, const void *data, size_t len)
 	*r = (struct rd){.start = data, .p = data, .left = len};
 }
 
+static bool fail_read(struct rd *r)
+{
+	r->failed = true;
+	return false;
+}
+
 static const uint8_t *take(struct rd *r, size_t n)
 {
 	const uint8_t *p = r->p;
@@ -130,14 +136,14 @@ bool rd_bytes(struct rd *r, size_t n, struct rd *sub)
 
 static bool prefixed(struct rd *r, size_t prefix, struct rd *sub)
 {
-	struct rd probe = *r;
-	uint64_t n;
-
-	if (!take_be(&probe, prefix, &n) || !rd_bytes(&probe, n, sub)) {
-		r->failed = true;
-		return false;
-	}
-	*r = probe;
+	if (r->failed || r->left < prefix)
+		return fail_read(r);
+	size_t n = prefix == 1 ? r->p[0] : (size_t)r->p[0] << 8 | r->p[1];
+	if (n > r->left - prefix)
+		return fail_read(r);
+	*sub = (struct rd){.start = r->start, .p = r->p + prefix, .left = n};
+	r->p += prefix + n;
+	r->left -= prefix + n;
 	return true;
 }
 

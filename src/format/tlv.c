@@ -328,7 +328,7 @@ static int verify_reversed(const struct rsa_pub *key, enum digest d, const uint8
 
 int tlv_verify_key(struct view file, const struct tlv_header *h, struct view pkcs1, bool *reversed, struct err *e)
 {
-	struct rsa_pub *key = NULL;
+	const struct rsa_pub *key;
 	uint8_t hash[DIGEST_MAX];
 	struct view parts[2];
 	bool back = false;
@@ -338,7 +338,7 @@ int tlv_verify_key(struct view file, const struct tlv_header *h, struct view pkc
 	tlv_signed_views(file, h, parts);
 	int err = digest_views((enum digest)h->digest, parts, 2, hash, e);
 	if (!err)
-		err = rsa_pub_new(pkcs1, &key, e);
+		err = rsa_pub_get(pkcs1, &key, e);
 	if (err)
 		return err;
 	err = rsa_verify(key, RSA_PAD_DIGESTINFO, (enum digest)h->digest, hash, h->signature, NULL);
@@ -346,7 +346,6 @@ int tlv_verify_key(struct view file, const struct tlv_header *h, struct view pkc
 		back = true;
 		err = 0;
 	}
-	rsa_pub_free(key);
 	if (err)
 		return format_refuse(e, err, "signature",
 				     "the signature does not hold: the file was changed after it was signed, or another key signed it");

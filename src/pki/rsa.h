@@ -20,6 +20,13 @@ struct rsa_pub;
  */
 int rsa_pub_new(struct view pkcs1, struct rsa_pub **key, struct err *e) MUST_CHECK;
 void rsa_pub_free(struct rsa_pub *key);
+
+/*
+ * rsa_pub_get: as rsa_pub_new, out of the few keys that this thread used last. Making a key ready costs a third of a
+ * verification, and a node, like a fleet of phones, checks the same few signers again and again.
+ * Out:    *key belongs to the thread and is valid until its next call.
+ */
+int rsa_pub_get(struct view pkcs1, const struct rsa_pub **key, struct err *e) MUST_CHECK;
 size_t rsa_pub_len(const struct rsa_pub *key); /* octets of the modulus */
 
 enum rsa_padding {

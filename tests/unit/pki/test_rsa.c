@@ -67,6 +67,69 @@ static void every_size_and_digest(void **state)
 	}
 }
 
+/* 2^k + 1 is raised by squaring, everything else by OpenSSL; both must agree with the private key. */
+static void every_exponent(void **state)
+{
+	static const unsigned long exponents[] = {3, 5, 7, 17, 35, 257, 65537, 65539, 0x1000000000000001};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(exponents) / sizeof(exponents[0]); i++) {
+		AUTO(auto_pkey_ctx) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+		AUTO(auto_pkey) EVP_PKEY *key = NULL;
+		AUTO(auto_bn) BIGNUM *exponent = BN_new();
+		const struct rsa_pub *pub;
+		uint8_t hash[DIGEST_MAX] = {1, 2, 3};
+		uint8_t sig[128];
+		size_t len = sizeof(sig);
+		struct err e = ERR_INIT;
+
+		assert_true(BN_set_word(exponent, exponents[i]));
+		assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+		assert_true(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 1024) > 0);
+		assert_true(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, exponent) > 0);
+		assert_int_equal(EVP_PKEY_generate(ctx, &key), 1);
+		struct view pkcs1 = pkcs1_of(key);
+		sign_digest(key, DIGEST_SHA1, hash, sig, &len);
+		assert_ok(rsa_pub_get(pkcs1, &pub, &e), &e);
+		assert_ok(rsa_verify(pub, RSA_PAD_DIGESTINFO, DIGEST_SHA1, hash, (struct view){sig, len}, &e), &e);
+		sig[len - 1] ^= 1;
+		assert_err(rsa_verify(pub, RSA_PAD_DIGESTINFO, DIGEST_SHA1, hash, (struct view){sig, len}, NULL), ERR_CRYPTO);
+		OPENSSL_free((void *)(uintptr_t)pkcs1.p);
+	}
+}
+
+/* More keys in turn than are kept: each verifies its own signature, and a bad one displaces none. */
+static void recent_keys(void **state)
+{
+	EVP_PKEY *keys[6];
+	struct view pkcs1[6];
+	uint8_t hash[DIGEST_MAX] = {1, 2, 3};
+	uint8_t sig[6][128];
+	size_t len = 128;
+	const struct rsa_pub *pub;
+	const struct rsa_pub *again;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++) {
+		keys[i] = EVP_RSA_gen(1024);
+		pkcs1[i] = pkcs1_of(keys[i]);
+		sign_digest(keys[i], DIGEST_SHA1, hash, sig[i], &len);
+	}
+	for (size_t i = 0; i < 30; i++) {
+		size_t k = i * 5 % 6;
+		assert_ok(rsa_pub_get(pkcs1[k], &pub, &e), &e);
+		assert_ok(rsa_verify(pub, RSA_PAD_DIGESTINFO, DIGEST_SHA1, hash, (struct view){sig[k], len}, &e), &e);
+		assert_err(rsa_pub_get(view_str("no key"), &again, NULL), ERR_PROTO);
+		assert_ok(rsa_pub_get(pkcs1[k], &again, &e), &e);
+		assert_ptr_equal(again, pub);
+	}
+	for (size_t i = 0; i < 6; i++) {
+		EVP_PKEY_free(keys[i]);
+		OPENSSL_free((void *)(uintptr_t)pkcs1[i].p);
+	}
+}
+
 static struct rsa_pub *device_key(void)
 {
 	struct view der = golden("certs/device2048.der");
@@ -220,6 +283,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_size_and_digest),
+		cmocka_unit_test(every_exponent),
+		cmocka_unit_test(recent_keys),
 		cmocka_unit_test(capf_signed_data),
 		cmocka_unit_test(every_flipped_octet_is_noticed),
 		cmocka_unit_test(garbage_behind_the_digest_is_no_signature),
