@@ -17,8 +17,12 @@ struct acceptor;
 /* fd is non-blocking, close-on-exec, TCP_NODELAY, and the callee's. */
 typedef void accept_fn(void *ctx, int fd, const struct sockaddr *peer, socklen_t len);
 
-/* acceptor_new: fd is a bound TCP socket, which the acceptor owns from then on. It does not listen before acceptor_start. */
-int acceptor_new(struct event_base *base, int fd, accept_fn *fn, void *ctx, struct acceptor **a, struct err *e) MUST_CHECK;
+/*
+ * acceptor_new: fd is a TCP socket with SO_REUSEADDR, bound to a port that was named. The acceptor owns it from then
+ * on. It does not listen before acceptor_start.
+ */
+int acceptor_new(struct event_base *base, int fd, accept_fn *fn, void *ctx, struct acceptor **a,
+		 struct err *e) MUST_CHECK;
 void acceptor_free(struct acceptor *a); /* accepts NULL */
 
 /*
@@ -27,4 +31,6 @@ void acceptor_free(struct acceptor *a); /* accepts NULL */
  */
 int acceptor_start(struct acceptor *a, struct err *e) MUST_CHECK;
 void acceptor_stop(struct acceptor *a);
+/* acceptor_leave: accept nothing more here; who connects waits for another process that has the socket. */
+void acceptor_leave(struct acceptor *a);
 unsigned long acceptor_pauses(const struct acceptor *a); /* how often descriptors ran out */

@@ -24,13 +24,14 @@
 #define HTTP_IDLE_MS 30000        /* between requests of one connection */
 #define HTTP_WRITE_MS 30000       /* for the client to take HTTP_CHUNK octets */
 #define HTTP_REQUESTS_MAX 1000    /* of one connection */
+#define HTTP_LINGER_MS 2000       /* after the last answer, for the client to read it before the kernel resets */
 
 enum http_method { HTTP_GET, HTTP_HEAD };
 
 /* One request, as it is handed to the owner of the server. Views and strings live until the answer. */
 struct http_request {
 	enum http_method method;
-	const char *path;              /* percent-decoded, without query and without the first slash; no NUL, no control characters */
+	const char *path;              /* percent-decoded, without query; no NUL, no control characters */
 	const struct sockaddr *peer;
 	bool tls;
 };
@@ -53,11 +54,22 @@ int http_server_new(struct event_base *base, struct net_pool *pool, const struct
 		    struct http_server **srv, struct err *e) MUST_CHECK;
 void http_server_free(struct http_server *srv); /* closes every connection; accepts NULL */
 
+/* http_server_set_times: other times than the constants above, which a new server has (tests do not want to wait). */
+struct http_times {
+	unsigned handshake_ms, request_ms, idle_ms, write_ms, linger_ms;
+};
+void http_server_set_times(struct http_server *srv, const struct http_times *t);
+
 /* http_server_accept: serve a connected socket (an accept_fn); ctx is the server. */
 void http_server_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_t len);
 
 /* http_server_set_tls: connections accepted from now on are TLS with this context (referenced); NULL: plain. */
 void http_server_set_tls(struct http_server *srv, SSL_CTX *ctx);
+
+struct http_stats {
+	unsigned long requests, served, refused, tls_failed, timed_out; /* refused: answers other than 200 */
+};
+const struct http_stats *http_server_stats(const struct http_server *srv);
 
 /* http_server_drain: answer what was asked, close everything else, ask nothing more. True when nothing is left. */
 bool http_server_drain(struct http_server *srv);

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
@@ -13,11 +14,10 @@
  * share of its address is refused. IPv6 counts by /64, IPv4 in IPv6 as IPv4.
  */
 struct net_conn {
-	struct sockaddr_storage peer;
+	uint64_t address;                  /* what the pool counts by */
 	void (*evict)(struct net_conn *c); /* close and free the connection that this is embedded in */
 	TAILQ_ENTRY(net_conn) link;        /* in the pool's waiting list while waiting */
 	bool waiting;
-	unsigned bucket;                   /* of the pool's table of addresses */
 };
 
 struct net_pool;
@@ -30,7 +30,7 @@ struct net_pool_stats {
 int net_pool_new(unsigned max_total, unsigned max_per_address, struct net_pool **pool, struct err *e) MUST_CHECK;
 void net_pool_free(struct net_pool *pool); /* all connections have left; accepts NULL */
 
-/* net_pool_admit: count a connection from peer in; c->evict is set. It begins as waiting. False: refused, c is unused. */
+/* net_pool_admit: count a connection from peer in, as waiting; the caller has set c->evict. False: refused. */
 bool net_pool_admit(struct net_pool *pool, struct net_conn *c, const struct sockaddr *peer, socklen_t len);
 void net_pool_leave(struct net_pool *pool, struct net_conn *c);
 

@@ -29,5 +29,8 @@ int tls_server_new_insecure_legacy(const struct cert *c, EVP_PKEY *key, SSL_CTX 
  */
 int tls_accept(struct event_base *base, SSL_CTX *ctx, int fd, struct bufferevent **bev, struct err *e) MUST_CHECK;
 
+/* tls_close_notify: tell the client that nothing more comes, before the connection is freed. */
+void tls_close_notify(struct bufferevent *bev);
+
 /* tls_failure: why a connection's TLS ended, for the log ("no shared cipher"); never NULL. */
 const char *tls_failure(struct bufferevent *bev);

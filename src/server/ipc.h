@@ -10,7 +10,8 @@
  *     type u16 | reserved u16, zero | id u32 | length u32 | length octets
  * The reply to a request has its id and type IPC_REPLY or IPC_FAILED. No descriptors travel: the supervisor holds both
  * ends of every pair for as long as it lives and hands them to each new incarnation of a process, so a process that
- * dies closes nothing. Instead the supervisor writes IPC_RESTARTED into the other ends: who waits for an answer asks again.
+ * dies closes nothing. Instead the supervisor writes IPC_RESTARTED into the other ends: who waits for an answer asks
+ * again.
  */
 #define IPC_MAX 65536    /* octets of one packet, header included */
 #define IPC_HEADER 12
@@ -38,7 +39,7 @@ enum ipc_type {
 	/* Director to worker, unasked. */
 	IPC_SERVICES = 48,       /* body: u32, a bit (1 << enum listen_service) for each that answers */
 	IPC_EPOCH = 49,          /* body: u64, generation number: look again at what was kept of the old one */
-	IPC_IDENTITY = 50,       /* body: u8 enum listen_service, key name, certificate DER (u16 lengths): a TLS server's certificate */
+	IPC_IDENTITY = 50,       /* a TLS server's certificate: u8 enum listen_service, str key name, octets DER */
 	IPC_STATS = 51,          /* reply: u32 count, then u64 each, in the order of enum worker_stat */
 };
 
@@ -55,7 +56,7 @@ int ipc_pair(int fd[2], struct err *e) MUST_CHECK;
 /* ipc_decode: Errors: ERR_PROTO "ipc-header", "ipc-length" (shorter or longer than it says), "ipc-reserved". */
 int ipc_decode(struct view packet, struct ipc_msg *m, struct err *e) MUST_CHECK;
 
-/* ipc_send: one message. Errors: ERR_LIMIT body too large; ERR_AGAIN a non-blocking descriptor is full; ERR_CLOSED; ERR_IO. */
+/* ipc_send: one message. Errors: ERR_LIMIT body too large; ERR_AGAIN non-blocking and full; ERR_CLOSED; ERR_IO. */
 int ipc_send(int fd, const struct ipc_msg *m, struct err *e) MUST_CHECK;
 
 /*
@@ -86,11 +87,11 @@ struct ipc_call;
 struct ipc_handlers {
 	void (*message)(void *ctx, struct ipc_channel *ch, const struct ipc_msg *m); /* a request, or news; never a reply */
 	void (*restarted)(void *ctx, struct ipc_channel *ch);                         /* may be NULL */
-	void (*closed)(void *ctx, struct ipc_channel *ch, const struct err *why);      /* nothing more will come; may be NULL */
+	void (*closed)(void *ctx, struct ipc_channel *ch, const struct err *why); /* nothing more will come; may be NULL */
 	void *ctx;
 };
 
-/* done: rc is 0 and reply the body of the answer, or rc is a class and e says why. The call is freed after it returns. */
+/* done: rc is 0 and reply the answer's body, or rc is a class and e says why. The call is gone by then. */
 typedef void ipc_done(void *ctx, int rc, struct view reply, const struct err *e);
 
 /* ipc_channel_new: makes fd non-blocking, owns it from then on (also closes it on failure). h is copied. */

@@ -10,7 +10,7 @@
  */
 enum keeper_role {
 	KEEPER_FOR_DIRECTOR, /* the whole keystore */
-	KEEPER_FOR_WORKER,   /* only TLS handshakes, only with the keys of TLS servers: see keeper_policy.c */
+	KEEPER_FOR_WORKER,   /* only TLS handshakes, only with the keys of TLS servers: see keeper.c */
 };
 
 struct keeper_channel {
@@ -36,7 +36,8 @@ int keeper_serve(struct keystore *ks, struct keeper_channel ch, bool legacy, str
  * like a TLS handshake message, by the key of a TLS server; see tls_handshake_message() for why that is safe.
  * Errors: ERR_AUTH, with the reason.
  */
-int keeper_allows(enum keeper_role role, bool legacy, const char *key, const struct key_sign *req, struct err *e) MUST_CHECK;
+int keeper_allows(enum keeper_role role, bool legacy, const char *key, const struct key_sign *req,
+		  struct err *e) MUST_CHECK;
 
 /* keystore_keeper_open: the keystore behind a channel to the keeper. fd stays the caller's. One thread at a time. */
 int keystore_keeper_open(int fd, struct keystore **ks, struct err *e) MUST_CHECK;
