@@ -21,8 +21,8 @@ bool compose_names_unit(enum compose_generation g, enum list_type type, const ch
 
 struct compose_node {
 	const char *name;
-	bool has_ip;
-	uint8_t ip[4];
+	const char *address;                   /* dotted IPv4; the name when it has none. CTL only, as ip */
+	uint8_t ip[4];                         /* zeros when it has none */
 	const struct cert *call_manager;       /* NULL: it runs neither CallManager nor TFTP, or none is known yet */
 	const struct cert *call_manager_ec;    /* may be NULL */
 	const struct cert *tvs;                /* may be NULL */
