@@ -51,6 +51,7 @@ struct grammar_option {
 struct grammar_token {
 	char *text;        /* without quotes and escapes */
 	size_t start, end; /* octets in source */
+	bool quoted;       /* then it is no option, whatever it begins with */
 };
 
 struct grammar_line {
@@ -62,9 +63,10 @@ struct grammar_line {
 };
 
 /*
- * grammar_split: a line from the terminal. Blanks separate; "..." and '...' keep blanks, \x is x outside '...'.
+ * grammar_split: a line from the terminal. Blanks separate; "..." and '...' keep blanks, \x is x outside '...'. What is
+ * behind GRAMMAR_TOKENS_MAX words becomes part of the last one (long SQL).
  * Out: *l, whatever it holds is released by grammar_line_clear.
- * Errors: ERR_LIMIT too long or too many words; ERR_USAGE a control character.
+ * Errors: ERR_LIMIT too long; ERR_USAGE a control character; ERR_NOMEM.
  */
 int grammar_split(const char *line, struct grammar_line *l, struct err *e) MUST_CHECK;
 /* grammar_join: words that a shell has split already, or that came over the control socket. */
@@ -77,8 +79,8 @@ struct grammar_match {
 	char *args[GRAMMAR_ARGS_MAX];              /* values in full; of optional arguments those that are there */
 	size_t n_args;
 	char *options[GRAMMAR_OPTIONS_MAX];        /* beside command->options: NULL not given, "" given, or its value */
-	char *canonical[GRAMMAR_TOKENS_MAX];       /* the whole line in full words, as the client sends it */
-	size_t n_canonical;
+	char *full[GRAMMAR_TOKENS_MAX];            /* the whole line in full words, as the client sends it */
+	size_t n_full;
 };
 
 /*
