@@ -83,7 +83,7 @@ struct command_run {
 	bool audited;             /* the operation itself has written the audit record; otherwise it is made of these: */
 	char object[256], before[512], after[512];
 	struct command_ask *ask;   /* of command_confirm and command_question */
-	struct command_send *send; /* of command_send_text and command_send_file */
+	struct command_send *send; /* of command_send_file */
 };
 
 struct command {
@@ -114,6 +114,11 @@ const char *command_answer(const struct command_run *r, unsigned i);
 void command_confirm(struct command_run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void command_question(struct command_run *r, bool secret, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* For run, once, as the last thing: what follows r->out. fd is taken: closed when it was sent or given up. */
-int command_send_text(struct command_run *r, int fd, struct err *e) MUST_CHECK; /* to standard output (`file view`) */
-int command_send_file(struct command_run *r, const char *name, int fd, struct err *e) MUST_CHECK; /* `file get` */
+/* command_audit: write the audit record now, within the transaction of the change itself. */
+int command_audit(struct command_run *r, const char *outcome, struct err *e) MUST_CHECK;
+
+/*
+ * command_send_file: for run, once, as the last thing: the file goes to the client's folder, behind r->out.
+ * In:     fd of a regular file is taken: closed when it was sent or given up, also on failure.
+ */
+int command_send_file(struct command_run *r, const char *name, int fd, struct err *e) MUST_CHECK;

@@ -11,9 +11,8 @@
 struct admin_conn;
 
 enum admin_conn_want {
-	ADMIN_CONN_READ,  /* send what is in out; call again when octets arrive */
-	ADMIN_CONN_MORE,  /* send what is in out, then call again, with or without new octets: there is more to send */
-	ADMIN_CONN_CLOSE, /* send what is in out, then close */
+	ADMIN_CONN_READ, /* send what is in out; call again when octets arrive */
+	ADMIN_CONN_MORE, /* send what is in out, then call again, with or without new octets: there is more to send */
 };
 
 #define ADMIN_CONN_OUT_MAX (4 * CONTROL_CHUNK) /* octets one step writes, about; out needs a cap of 1 MiB or more */

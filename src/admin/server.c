@@ -1,0 +1,425 @@
+#include "admin/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/command_internal.h"
+
+#define IN_MAX (CONTROL_HEADER + CONTROL_BODY_MAX)
+
+enum conn_state {
+	CONN_IDLE,    /* a REQUEST may come */
+	CONN_ASKING,  /* an ANSWER must come */
+	CONN_SENDING, /* what the command has written is on its way */
+};
+
+struct admin_conn {
+	const struct admin_host *host;
+	const struct grammar_word *grammar;
+	struct admin_peer peer;
+	enum conn_state state;
+	struct wr in;               /* an incomplete message */
+
+	/* The command in hand. */
+	bool tty;
+	struct grammar_match match;
+	struct command_run run;
+	struct command_ask ask;
+	struct command_send send;
+	bool announced;             /* FILE was sent */
+	struct wr text;             /* what it wrote to run.out */
+	size_t sent;                /* octets of text that were sent */
+	struct err failure;         /* what it failed with; its text is sent behind the output */
+};
+
+struct admin_conn *admin_conn_new(const struct admin_host *host, const struct grammar_word *grammar,
+				  const struct admin_peer *peer)
+{
+	struct admin_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->host = host;
+	c->grammar = grammar;
+	c->peer = *peer;
+	c->send.fd = -1;
+	wr_init(&c->in, 2 * IN_MAX);
+	wr_init(&c->text, ADMIN_OUTPUT_MAX);
+	return c;
+}
+
+/* Forget the command: the connection waits for the next one. */
+static void command_over(struct admin_conn *c)
+{
+	if (c->run.out)
+		fclose(c->run.out);
+	c->run = (struct command_run){0};
+	grammar_match_clear(&c->match);
+	command_ask_wipe(&c->ask);
+	command_send_clear(&c->send);
+	wr_clear(&c->text);
+	c->sent = 0;
+	c->announced = false;
+	c->failure = ERR_INIT;
+	c->state = CONN_IDLE;
+}
+
+void admin_conn_free(struct admin_conn *c)
+{
+	if (!c)
+		return;
+	command_over(c);
+	wr_clear(&c->in);
+	free(c);
+}
+
+/* Output of commands: a stream into c->text. */
+
+static ssize_t text_write(void *cookie, const char *data, size_t n)
+{
+	struct wr *w = cookie;
+
+	/* What is over the cap is swallowed here and told at the end, so that handlers need not look. */
+	wr_bytes(w, data, n);
+	return (ssize_t)n;
+}
+
+static int text_open(struct admin_conn *c, struct err *e)
+{
+	static const cookie_io_functions_t functions = {.write = text_write};
+
+	c->run.out = fopencookie(&c->text, "w", functions);
+	return c->run.out ? 0 : err_set(e, ERR_NOMEM, "out of memory");
+}
+
+/* Record how the command ended. What only reads is recorded when it was refused. */
+static int audit(struct admin_conn *c, int rc, const char *why, struct err *e)
+{
+	const struct command *cmd = c->match.command;
+	const char *word = rc == ERR_AUTH || rc == ERR_USAGE ? "refused" : "failed";
+	char outcome[sizeof(((struct err *)0)->text) + 16] = "done";
+
+	if ((rc == 0 && c->run.audited) || (cmd->privilege == ADMIN_READ && rc != ERR_AUTH) ||
+	    command_option(&c->run, "--dry-run"))
+		return 0;
+	if (rc < 0)
+		snprintf(outcome, sizeof(outcome), "%s: %s", word, why);
+	return command_audit(&c->run, outcome, e);
+}
+
+/* The course of a command. */
+
+/* It is over, well (0) or not; what is to be sent goes out with the next steps. */
+static void ended(struct admin_conn *c, int rc, const char *why)
+{
+	struct err e = ERR_INIT;
+
+	if (rc < 0) {
+		c->run.status = 1;
+		command_send_clear(&c->send);
+		err_set(&c->failure, rc, "%s", why);
+	}
+	if (audit(c, rc, why, &e) < 0) {
+		c->run.status = 1;
+		err_set(&c->failure, e.code, "the command was done, but could not be recorded in the audit: %s", e.text);
+	}
+	c->state = CONN_SENDING;
+}
+
+static void put_now(struct admin_conn *c, struct wr *out)
+{
+	if (c->run.out)
+		fflush(c->run.out);
+	struct view all = wr_view_all(&c->text);
+	if (all.len > c->sent)
+		control_put_text(out, CONTROL_OUTPUT, (struct view){all.p + c->sent, all.len - c->sent});
+	c->sent = all.len;
+}
+
+static bool is_yes(const char *answer, size_t len)
+{
+	return (len == 1 && strncasecmp(answer, "y", 1) == 0) || (len == 3 && strncasecmp(answer, "yes", 3) == 0);
+}
+
+/*
+ * A confirmation that no person needs to be asked for.
+ * Out: *answered it has its answer; a negative return is a no.
+ */
+static int confirm_alone(struct admin_conn *c, bool *answered, struct err *e)
+{
+	bool yes = command_option(&c->run, "--yes") != NULL;
+
+	*answered = yes;
+	if (c->tty && !yes)
+		return 0;
+	const char *text = c->ask.text ? c->ask.text : "";
+	fprintf(c->run.out, "%s%s%c\n\n", text, *text && text[strlen(text) - 1] != ' ' ? " " : "", yes ? 'y' : 'n');
+	if (yes)
+		return command_ask_add(&c->ask, "y", 1, e);
+	return err_set(e, ERR_USAGE,
+		       "there is no terminal to ask on, so the answer is no and nothing was changed; add --yes to say yes");
+}
+
+/* Ask what the command wants to know. *wait: an answer must come first. */
+static int ask_all(struct admin_conn *c, struct wr *out, bool *wait, struct err *e)
+{
+	const struct command *cmd = c->match.command;
+	bool answered;
+
+	*wait = false;
+	while (cmd->ask && !command_option(&c->run, "--dry-run")) {
+		command_ask_clear(&c->ask);
+		int rc = cmd->ask(&c->run, e);
+		if (rc < 0 || c->ask.kind == COMMAND_ASK_NOTHING)
+			return rc;
+		if (c->ask.kind == COMMAND_ASK_CONFIRM) {
+			rc = confirm_alone(c, &answered, e);
+			if (rc < 0)
+				return rc;
+			if (answered)
+				continue;
+		}
+		*wait = true;
+		put_now(c, out);
+		control_put_prompt(out, c->ask.kind == COMMAND_ASK_SECRET ? CONTROL_PROMPT_SECRET : CONTROL_PROMPT_LINE,
+				   c->ask.text ? c->ask.text : "");
+		return 0;
+	}
+	return 0;
+}
+
+/* From the beginning, or from behind an answer, as far as it goes. */
+static void go_on(struct admin_conn *c, struct wr *out)
+{
+	struct err e = ERR_INIT;
+	bool wait = false;
+	int rc = ask_all(c, out, &wait, &e);
+
+	if (rc == 0 && wait) {
+		c->state = CONN_ASKING;
+		return;
+	}
+	if (rc == 0)
+		rc = c->match.command->run(&c->run, &e);
+	ended(c, rc, e.text);
+}
+
+static int refuse(struct admin_conn *c, struct err *e)
+{
+	const struct command *cmd = c->match.command;
+
+	if (!c->peer.allowed)
+		return err_set(e, ERR_AUTH, "%s may not use this node: become its owner, a member of its group, or root",
+			       c->peer.actor);
+	if (c->peer.privilege < cmd->privilege)
+		return err_set(e, ERR_AUTH, "%s may not do this: it takes the owner of the node, or root", c->peer.actor);
+	if (cmd->local || !cmd->run)
+		return err_set(e, ERR_USAGE, "%s is a command of the shell, not of the node", c->match.words);
+	return 0;
+}
+
+static int match_request(struct admin_conn *c, const struct control_request *q, struct err *e)
+{
+	char *words[CONTROL_WORDS_MAX] = {0};
+	struct grammar_line l = {0};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < q->n_words; i++) {
+		words[i] = strndup((const char *)q->words[i].p, q->words[i].len);
+		rc = words[i] ? 0 : err_set(e, ERR_NOMEM, "out of memory");
+	}
+	if (rc == 0)
+		rc = grammar_join((const char *const *)words, q->n_words, &l, e);
+	if (rc == 0)
+		rc = grammar_match(c->grammar, &l, &c->match, e);
+	grammar_line_clear(&l);
+	for (size_t i = 0; i < q->n_words; i++)
+		free(words[i]);
+	return rc;
+}
+
+static int request(struct admin_conn *c, struct view body, struct wr *out, struct err *e)
+{
+	struct control_request q;
+	struct err why = ERR_INIT;
+	int rc = control_get_request(body, &q, e);
+
+	if (rc < 0)
+		return rc;
+	c->tty = q.flags & CONTROL_TTY;
+	c->run = (struct command_run){.host = c->host, .peer = &c->peer, .match = &c->match, .columns = q.columns,
+				      .ask = &c->ask, .send = &c->send};
+	rc = text_open(c, e);
+	if (rc < 0)
+		return rc;
+	rc = match_request(c, &q, &why);
+	if (rc < 0) { /* no command: nothing that could be recorded */
+		c->run.status = 1;
+		err_set(&c->failure, rc, "%s", why.text);
+		c->state = CONN_SENDING;
+		return 0;
+	}
+	rc = refuse(c, &why);
+	if (rc < 0)
+		ended(c, rc, why.text);
+	else
+		go_on(c, out);
+	return 0;
+}
+
+static int answer(struct admin_conn *c, struct view body, struct wr *out, struct err *e)
+{
+	struct view text;
+	int rc = control_get_text(body, &text, e);
+
+	if (rc < 0)
+		return rc;
+	if (c->ask.kind == COMMAND_ASK_CONFIRM && !is_yes((const char *)text.p, text.len)) {
+		ended(c, ERR_USAGE, "the answer was not yes; nothing was changed");
+		return 0;
+	}
+	rc = command_ask_add(&c->ask, (const char *)text.p, text.len, e);
+	if (rc < 0)
+		return rc;
+	fputc('\n', c->run.out); /* as CUCM: an empty line behind the answered question */
+	go_on(c, out);
+	return 0;
+}
+
+static void cancel(struct admin_conn *c, struct wr *out)
+{
+	if (c->state == CONN_ASKING)
+		ended(c, ERR_USAGE, "cancelled; nothing was changed");
+	else if (c->state == CONN_SENDING) {
+		control_put_done(out, 1);
+		command_over(c);
+	}
+}
+
+static int message(struct admin_conn *c, const struct control_frame *f, struct wr *out, struct err *e)
+{
+	if (f->type == CONTROL_REQUEST && c->state == CONN_IDLE)
+		return request(c, f->body, out, e);
+	if (f->type == CONTROL_ANSWER && c->state == CONN_ASKING)
+		return answer(c, f->body, out, e);
+	if (f->type == CONTROL_CANCEL && f->body.len == 0) {
+		cancel(c, out);
+		return 0;
+	}
+	return err_rule(e, "control-order", 0, "control message of type %d out of its turn", f->type);
+}
+
+/* Sending, a bounded amount a step. */
+
+static void send_piece_of_text(struct admin_conn *c, struct wr *out)
+{
+	struct view all = wr_view_all(&c->text);
+	size_t n = all.len - c->sent;
+
+	if (n > ADMIN_CONN_OUT_MAX)
+		n = ADMIN_CONN_OUT_MAX;
+	control_put_text(out, CONTROL_OUTPUT, (struct view){all.p + c->sent, n});
+	c->sent += n;
+}
+
+static void send_piece_of_file(struct admin_conn *c, struct wr *out)
+{
+	uint8_t buf[CONTROL_CHUNK];
+	size_t want = c->send.left < sizeof(buf) ? (size_t)c->send.left : sizeof(buf);
+
+	if (!c->announced) {
+		control_put_file(out, c->send.left, c->send.name);
+		c->announced = true;
+	}
+	ssize_t n = want ? read(c->send.fd, buf, want) : 0;
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n < 0 || (n == 0 && want)) {
+		err_set(&c->failure, ERR_IO, "%s: %s", c->send.name, n ? strerror(errno) : "it became shorter meanwhile");
+		c->run.status = 1;
+		command_send_clear(&c->send);
+		return;
+	}
+	if (n)
+		control_put(out, CONTROL_DATA, (struct view){buf, (size_t)n});
+	c->send.left -= (uint64_t)n;
+	if (c->send.left)
+		return;
+	control_put(out, CONTROL_FILE_END, (struct view){0});
+	command_send_clear(&c->send);
+}
+
+static void send_last(struct admin_conn *c, struct wr *out)
+{
+	if (c->text.failed) {
+		err_set(&c->failure, c->text.failed, "the output is longer than %d MiB and was cut", ADMIN_OUTPUT_MAX >> 20);
+		c->run.status = 1;
+	}
+	if (c->failure.code) {
+		char line[sizeof(c->failure.text) + 1];
+		snprintf(line, sizeof(line), "%s\n", c->failure.text);
+		control_put_text(out, CONTROL_ERROR, view_str(line));
+	}
+	control_put_done(out, (uint8_t)c->run.status);
+	command_over(c);
+}
+
+static void send_some(struct admin_conn *c, struct wr *out)
+{
+	if (c->run.out) { /* the command has written its last: what is buffered goes to c->text */
+		fclose(c->run.out);
+		c->run.out = NULL;
+	}
+	if (c->sent < c->text.len)
+		send_piece_of_text(c, out);
+	else if (c->send.fd >= 0)
+		send_piece_of_file(c, out);
+	else
+		send_last(c, out);
+}
+
+/* Handle every whole message in c->in and keep the rest. */
+static int take_in(struct admin_conn *c, struct wr *out, struct err *e)
+{
+	struct view all = wr_view_all(&c->in);
+	struct control_frame f;
+	size_t used;
+	int rc;
+
+	while ((rc = control_next(all, &f, &used, e)) == 0) {
+		rc = message(c, &f, out, e);
+		if (rc < 0)
+			return rc;
+		all = (struct view){all.p + used, all.len - used};
+	}
+	if (rc != ERR_AGAIN)
+		return rc;
+	struct wr rest;
+	wr_init(&rest, 2 * IN_MAX);
+	wr_view(&rest, all);
+	wr_clear(&c->in);
+	c->in = rest;
+	return c->in.failed ? err_set(e, ERR_NOMEM, "out of memory") : 0;
+}
+
+int admin_conn_step(struct admin_conn *c, struct view in, struct wr *out, enum admin_conn_want *want, struct err *e)
+{
+	size_t before = out->len;
+	int rc = 0;
+
+	while (in.len && rc == 0) {
+		size_t n = in.len < IN_MAX ? in.len : IN_MAX;
+		rc = wr_bytes(&c->in, in.p, n) ? take_in(c, out, e) : err_set(e, ERR_NOMEM, "out of memory");
+		in = (struct view){in.p + n, in.len - n};
+	}
+	while (rc == 0 && c->state == CONN_SENDING && out->len - before < ADMIN_CONN_OUT_MAX)
+		send_some(c, out);
+	if (rc == 0 && out->failed)
+		rc = err_set(e, ERR_NOMEM, "the answer to a control connection could not be kept");
+	if (rc < 0)
+		return rc;
+	*want = c->state == CONN_SENDING ? ADMIN_CONN_MORE : ADMIN_CONN_READ;
+	return 0;
+}
