@@ -1,0 +1,128 @@
+#include "phone/config.h"
+
+#include <string.h>
+
+#include "testing.h"
+
+static struct phone_config parse(const char *xml)
+{
+	struct phone_config c;
+	struct err e = ERR_INIT;
+
+	assert_ok(phone_config_parse(view_str(xml), &c, &e), &e);
+	return c;
+}
+
+static void refuses(const char *xml, const char *rule)
+{
+	struct phone_config c;
+	struct err e = ERR_INIT;
+
+	assert_err(phone_config_parse(view_str(xml), &c, &e), ERR_PROTO);
+	assert_string_equal(e.rule, rule);
+}
+
+static void tvs_members_by_priority(void **state)
+{
+	struct phone_config c = parse(
+		"<?xml version=\"1.0\"?><device><TVS><members>"
+		"<member priority=\"2\"><port>2446</port><address>c</address></member>"
+		"<member priority=\"0\"><address>  a </address></member>"
+		"<member><address>last</address></member>"
+		"<member priority=\"1\"><port>0</port><address>2001:db8::1</address></member>"
+		"<member priority=\"1\"><port>2445</port></member>"
+		"<member priority=\"0\"><address>two words</address></member>"
+		"<other/></members></TVS></device>");
+
+	(void)state;
+	assert_int_equal(c.n_tvs, 4);
+	assert_string_equal(c.tvs[0].host, "a");
+	assert_int_equal(c.tvs[0].port, TVS_PORT);
+	assert_string_equal(c.tvs[1].host, "2001:db8::1");
+	assert_int_equal(c.tvs[1].port, TVS_PORT);
+	assert_string_equal(c.tvs[2].host, "c");
+	assert_int_equal(c.tvs[2].port, 2446);
+	assert_string_equal(c.tvs[3].host, "last");
+	assert_true(c.full);
+	assert_false(c.encrypted);
+}
+
+static void no_more_servers_than_a_phone_has_room_for(void **state)
+{
+	char xml[1024] = "<device><TVS><members>";
+
+	(void)state;
+	for (int i = 0; i < 9; i++)
+		strcat(xml, "<member><address>x</address></member>");
+	strcat(xml, "</members></TVS></device>");
+	assert_int_equal(parse(xml).n_tvs, PHONE_TVS_MAX);
+}
+
+static void other_elements(void **state)
+{
+	struct phone_config c = parse("<device><fullConfig>false</fullConfig><encrConfig>true</encrConfig>"
+				      "<deviceSecurityMode>3</deviceSecurityMode><directoryURL>http://x/</directoryURL>"
+				      "<secureDirectoryURL>https://y/</secureDirectoryURL></device>");
+
+	(void)state;
+	assert_false(c.full);
+	assert_true(c.encrypted);
+	assert_int_equal(c.security_mode, 3);
+	assert_string_equal(c.directory_url, "https://y/");
+	c = parse("<device><deviceSecurityMode>9</deviceSecurityMode><directoryURL>http://x/</directoryURL>"
+		  "<secureDirectoryURL/></device>");
+	assert_int_equal(c.security_mode, 0);
+	assert_string_equal(c.directory_url, "http://x/");
+	assert_true(parse("<Default/>").full);
+}
+
+static void what_is_no_configuration(void **state)
+{
+	(void)state;
+	refuses("", "config-xml");
+	refuses("<device>", "config-xml");
+	refuses("text", "config-xml");
+	refuses("<html/>", "config-root");
+	refuses("<!DOCTYPE device [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><device>"
+		"<directoryURL>&x;</directoryURL></device>", "config-doctype");
+	refuses("<!DOCTYPE device [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;\">]><device>&b;</device>",
+		"config-doctype");
+}
+
+static void urls(void **state)
+{
+	struct phone_url u;
+
+	(void)state;
+	assert_true(phone_url_https("https://14.48.44.80:8443/ccmcip/xmldirectory.jsp", &u));
+	assert_string_equal(u.host, "14.48.44.80");
+	assert_int_equal(u.port, 8443);
+	assert_string_equal(u.path, "/ccmcip/xmldirectory.jsp");
+	assert_true(phone_url_https("HTTPS://[2001:db8::1]", &u));
+	assert_string_equal(u.host, "2001:db8::1");
+	assert_int_equal(u.port, 443);
+	assert_string_equal(u.path, "/");
+	assert_true(phone_url_https("https://h?q=1#part", &u));
+	assert_string_equal(u.path, "/?q=1");
+	assert_false(phone_url_https("http://h/", &u));
+	assert_false(phone_url_https("https://", &u));
+	assert_false(phone_url_https("https://user@h/", &u));
+	assert_false(phone_url_https("https://h:0/", &u));
+	assert_false(phone_url_https("https://h:65536/", &u));
+	assert_false(phone_url_https("https://h:8443x/", &u));
+	assert_false(phone_url_https("https://[::1", &u));
+	assert_false(phone_url_https("https://[::1]x", &u));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tvs_members_by_priority),
+		cmocka_unit_test(no_more_servers_than_a_phone_has_room_for),
+		cmocka_unit_test(other_elements),
+		cmocka_unit_test(what_is_no_configuration),
+		cmocka_unit_test(urls),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
