@@ -1,0 +1,245 @@
+/*
+ * The tables, as migrations from version 1. A migration that was released is never edited: a change is a new one at the
+ * end. Names are CUCM's where its administrators know a query (design.md 5). What each column means: docs/store.md.
+ * Booleans are 't' and 'f'; times are Unix seconds; a pkid is a UUID in text.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "store/certificate.h"
+#include "store/service.h"
+#include "store/store_internal.h"
+
+static const char *const version_1[] = {
+	"CREATE TABLE counter (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
+
+	/* What the numbers in tk... columns mean. */
+	"CREATE TABLE typenodeusage (enum BIGINT PRIMARY KEY, name TEXT NOT NULL)",
+	"CREATE TABLE typeservice (enum BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, isfeature TEXT NOT NULL)",
+	"CREATE TABLE typetrustrole (enum BIGINT PRIMARY KEY, name TEXT NOT NULL)",
+	"CREATE TABLE typecertificateservice (enum BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+	"CREATE TABLE typecertificatedistribution (enum BIGINT PRIMARY KEY, moniker TEXT NOT NULL, name TEXT NOT NULL)",
+	"CREATE TABLE typegenerationstate (enum BIGINT PRIMARY KEY, name TEXT NOT NULL)",
+
+	"CREATE TABLE processnode (pkid TEXT PRIMARY KEY, name TEXT NOT NULL, nodeid BIGINT NOT NULL UNIQUE,"
+	" description TEXT NOT NULL, ipv4address TEXT NOT NULL, ipv6name TEXT NOT NULL,"
+	" tknodeusage BIGINT NOT NULL REFERENCES typenodeusage (enum))",
+	"CREATE UNIQUE INDEX processnode_name ON processnode (lower(name))",
+
+	"CREATE TABLE processnodeservice (fkprocessnode TEXT NOT NULL REFERENCES processnode (pkid) ON DELETE CASCADE,"
+	" tkservice BIGINT NOT NULL REFERENCES typeservice (enum), enable TEXT NOT NULL, isactive TEXT NOT NULL,"
+	" PRIMARY KEY (fkprocessnode, tkservice))",
+
+	"CREATE TABLE processconfig (pkid TEXT PRIMARY KEY, paramname TEXT NOT NULL, paramvalue TEXT NOT NULL,"
+	" tkservice BIGINT NOT NULL REFERENCES typeservice (enum),"
+	" fkprocessnode TEXT REFERENCES processnode (pkid) ON DELETE CASCADE)",
+	"CREATE UNIQUE INDEX processconfig_key ON processconfig (paramname, tkservice, (coalesce(fkprocessnode, '')))",
+
+	"CREATE TABLE certificate (pkid TEXT PRIMARY KEY, subjectname TEXT NOT NULL, issuername TEXT NOT NULL,"
+	" serialnumber TEXT NOT NULL, commonname TEXT NOT NULL, servername TEXT NOT NULL, ipv4address TEXT NOT NULL,"
+	" description TEXT NOT NULL, notbefore BIGINT NOT NULL, notafter BIGINT NOT NULL, sha256 TEXT NOT NULL UNIQUE,"
+	" tkcertificatedistribution BIGINT NOT NULL REFERENCES typecertificatedistribution (enum),"
+	" timetolive BIGINT NOT NULL, certificate TEXT NOT NULL)",
+	"CREATE INDEX certificate_commonname ON certificate (commonname)",
+
+	"CREATE TABLE certificateservicecertificatemap ("
+	"fkcertificate TEXT NOT NULL REFERENCES certificate (pkid) ON DELETE CASCADE,"
+	" tkcertificateservice BIGINT NOT NULL REFERENCES typecertificateservice (enum),"
+	" PRIMARY KEY (fkcertificate, tkcertificateservice))",
+	"CREATE INDEX certificateservicecertificatemap_service ON certificateservicecertificatemap"
+	" (tkcertificateservice, fkcertificate)",
+
+	"CREATE TABLE certificatetrustrolemap ("
+	"fkcertificate TEXT NOT NULL REFERENCES certificate (pkid) ON DELETE CASCADE,"
+	" tktrustrole BIGINT NOT NULL REFERENCES typetrustrole (enum), PRIMARY KEY (fkcertificate, tktrustrole))",
+
+	"CREATE TABLE certificateprocessnodemap ("
+	"fkcertificate TEXT NOT NULL REFERENCES certificate (pkid) ON DELETE CASCADE,"
+	" fkprocessnode TEXT NOT NULL REFERENCES processnode (pkid) ON DELETE CASCADE,"
+	" PRIMARY KEY (fkcertificate, fkprocessnode))",
+	"CREATE INDEX certificateprocessnodemap_node ON certificateprocessnodemap (fkprocessnode)",
+
+	"CREATE TABLE certificatehashmap ("
+	"fkcertificate TEXT NOT NULL REFERENCES certificate (pkid) ON DELETE CASCADE,"
+	" hashalgorithm TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (fkcertificate, hashalgorithm))",
+	"CREATE INDEX certificatehashmap_hash ON certificatehashmap (hash)",
+
+	"CREATE TABLE callmanagergroup (pkid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+	"CREATE TABLE callmanagergroupmember ("
+	"fkcallmanagergroup TEXT NOT NULL REFERENCES callmanagergroup (pkid) ON DELETE CASCADE,"
+	" fkprocessnode TEXT NOT NULL REFERENCES processnode (pkid) ON DELETE CASCADE, priority BIGINT NOT NULL,"
+	" PRIMARY KEY (fkcallmanagergroup, priority), UNIQUE (fkcallmanagergroup, fkprocessnode))",
+
+	"CREATE TABLE device (pkid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, description TEXT NOT NULL,"
+	" model TEXT NOT NULL, devicepool TEXT NOT NULL,"
+	" fkcallmanagergroup TEXT REFERENCES callmanagergroup (pkid) ON DELETE SET NULL,"
+	/* security profile (behaviour.md 5.1) */
+	" securityprofile TEXT NOT NULL DEFAULT '', devicesecuritymode TEXT NOT NULL DEFAULT 'Non Secure',"
+	" certificateoperation TEXT NOT NULL DEFAULT 'No Pending Operation',"
+	" authenticationmode TEXT NOT NULL DEFAULT 'By Null String', authenticationstring TEXT,"
+	" keyorder TEXT NOT NULL DEFAULT 'RSA Only', rsakeysize BIGINT NOT NULL DEFAULT 2048,"
+	" eckeysize BIGINT NOT NULL DEFAULT 384, upgradefinishtime BIGINT,"
+	" certificatestatus TEXT NOT NULL DEFAULT 'None', lsc TEXT, lscissuername TEXT, lscserialnumber TEXT,"
+	" lscnotafter BIGINT,"
+	/* what it was last seen to hold */
+	" lastseen BIGINT, lastaddress TEXT, ctlsha256 TEXT, itlsha256 TEXT)",
+	"CREATE INDEX device_group ON device (fkcallmanagergroup)",
+	"CREATE INDEX device_operation ON device (certificateoperation)",
+
+	"CREATE TABLE remotecluster (pkid TEXT PRIMARY KEY, clusterid TEXT NOT NULL UNIQUE,"
+	" fullyqualifiedname TEXT NOT NULL, description TEXT NOT NULL)",
+
+	"CREATE TABLE generation (number BIGINT PRIMARY KEY, created BIGINT NOT NULL, ctlsha256 TEXT NOT NULL,"
+	" itlsha256 TEXT NOT NULL, signerkey TEXT NOT NULL, signercertificate TEXT NOT NULL, digest TEXT NOT NULL,"
+	" reason TEXT NOT NULL, tkgenerationstate BIGINT NOT NULL REFERENCES typegenerationstate (enum))",
+
+	"CREATE TABLE audit (number BIGINT PRIMARY KEY, time BIGINT NOT NULL, username TEXT NOT NULL,"
+	" command TEXT NOT NULL, object TEXT, valuebefore TEXT, valueafter TEXT, outcome TEXT NOT NULL)",
+
+	"CREATE TABLE recoveryexport (sha256 TEXT PRIMARY KEY, exported BIGINT NOT NULL, verified BIGINT NOT NULL,"
+	" keynames TEXT NOT NULL)",
+	NULL,
+};
+
+/* One row of a type table; a row that is there already stays. */
+static int type_row(struct store *s, const char *sql, int64_t number, const char *name, const char *more, struct err *e)
+{
+	const struct store_value v[] = {value_int(number), value_text(name), value_text(more)};
+
+	return store_db_exec(s, NULL, e, sql, v, more ? 3 : 2);
+}
+
+#define TYPE_SQL(table) "INSERT INTO " table " (enum, name) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+
+static int fill_services(struct store *s, struct err *e)
+{
+	static const char sql[] = "INSERT INTO typeservice (enum, name, isfeature) VALUES ($1, $2, $3) "
+				  "ON CONFLICT DO NOTHING";
+	int rc = type_row(s, sql, 0, "Enterprise Wide", "f", e);
+
+	for (const struct store_service_row *r = store_services; !rc && r->name; r++)
+		rc = type_row(s, sql, r->number, r->name, r->feature ? "t" : "f", e);
+	return rc;
+}
+
+static int fill_certificate_types(struct store *s, struct err *e)
+{
+	static const char dist[] = "INSERT INTO typecertificatedistribution (enum, moniker, name) VALUES ($1, $2, $3) "
+				   "ON CONFLICT DO NOTHING";
+	int rc = type_row(s, dist, STORE_DIST_THIS_SERVER, "this-server", "This server", e);
+
+	if (!rc)
+		rc = type_row(s, dist, STORE_DIST_MULTI_SERVER, "multi-server", "Multi-server (SAN)", e);
+	if (!rc)
+		rc = type_row(s, dist, STORE_DIST_CLUSTER_WIDE, "cluster-wide", "All servers of the cluster", e);
+	for (const struct store_unit_row *u = store_units; !rc && u->name; u++)
+		rc = type_row(s, TYPE_SQL("typecertificateservice"), u->unit, u->name, NULL, e);
+	for (unsigned role = 0; !rc && role < 32; role++)
+		if (store_role_name(role))
+			rc = type_row(s, TYPE_SQL("typetrustrole"), role, store_role_name(role), NULL, e);
+	return rc;
+}
+
+/* The type tables are what this program has names for; each migration that adds to those runs it again. */
+static int fill_types(struct store *s, struct err *e)
+{
+	int rc = fill_services(s, e);
+
+	if (!rc)
+		rc = fill_certificate_types(s, e);
+	if (!rc)
+		rc = type_row(s, TYPE_SQL("typenodeusage"), 0, "Publisher", NULL, e);
+	if (!rc)
+		rc = type_row(s, TYPE_SQL("typenodeusage"), 1, "Subscriber", NULL, e);
+	if (!rc)
+		rc = type_row(s, TYPE_SQL("typegenerationstate"), 1, "Current", NULL, e);
+	if (!rc)
+		rc = type_row(s, TYPE_SQL("typegenerationstate"), 2, "Kept", NULL, e);
+	if (!rc)
+		rc = type_row(s, TYPE_SQL("typegenerationstate"), 3, "Gone", NULL, e);
+	return rc;
+}
+
+const struct store_migration store_migrations[] = {
+	{1, version_1, fill_types},
+};
+const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
+
+int store_schema_version(struct store *s, unsigned *version, struct err *e)
+{
+	int64_t v = 0;
+	int rc = store_db_int(s, &v, NULL, e, "SELECT max(version) FROM schemaversion", NO_VALUES);
+
+	if (!rc)
+		*version = (unsigned)v;
+	return rc;
+}
+
+static int apply(struct store *s, const struct store_migration *m, struct err *e)
+{
+	int rc = 0;
+
+	for (const char *const *sql = m->statements; !rc && *sql; sql++)
+		rc = store_db_exec(s, NULL, e, *sql, NO_VALUES);
+	if (!rc && m->fill)
+		rc = m->fill(s, e);
+	if (!rc)
+		rc = store_db_exec(s, NULL, e, "INSERT INTO schemaversion (version, applied) VALUES ($1, $2)",
+				   VALUES(value_int(m->version), value_int(clock_wall_s(&clock_system))));
+	if (rc)
+		err_prefix(e, "schema version %u", m->version);
+	return rc;
+}
+
+static int apply_from(struct store *s, const struct store_migration *m, size_t n, unsigned have, struct err *e)
+{
+	int rc = store_scope_begin(s, e);
+
+	if (rc)
+		return rc;
+	if (!have)
+		rc = store_db_exec(s, NULL, e,
+				   "CREATE TABLE schemaversion (version BIGINT PRIMARY KEY, applied BIGINT NOT NULL)",
+				   NO_VALUES);
+	for (size_t i = 0; !rc && i < n; i++)
+		if (m[i].version > have)
+			rc = apply(s, &m[i], e);
+	return store_scope_end(s, rc, e);
+}
+
+/* A database without our schema: a new one, or not ours. */
+static int check_foreign(struct store *s, unsigned flags, struct err *e)
+{
+	bool other = false;
+	int rc = s->conn->backend->has_table(s->conn, NULL, &other, e);
+
+	if (rc)
+		return rc;
+	if (other)
+		return err_set(e, ERR_STORE, "the database holds tables, but not those of a Ringfence store");
+	if (!(flags & STORE_CREATE) || s->read_only)
+		return err_set(e, ERR_STORE, "the database is empty; 'ringfence init' makes a store");
+	return 0;
+}
+
+int store_schema_bring(struct store *s, const struct store_migration *m, size_t n, unsigned flags, struct err *e)
+{
+	unsigned last = m[n - 1].version;
+	unsigned have = 0;
+	bool ours = false;
+	int rc = s->conn->backend->has_table(s->conn, "schemaversion", &ours, e);
+
+	if (!rc)
+		rc = ours ? store_schema_version(s, &have, e) : check_foreign(s, flags, e);
+	if (rc || (ours && have == last))
+		return rc;
+	if (have > last)
+		return err_set(e, ERR_STORE,
+			       "the store was made by a newer Ringfence (schema version %u, this one knows "
+			       "%u): use that version, or restore a backup",
+			       have, last);
+	if (s->read_only)
+		return err_set(e, ERR_STORE, "the store was made by an older Ringfence (schema version %u of %u): "
+			       "'ringfence serve' brings it up to date", have, last);
+	return apply_from(s, m, n, have, e);
+}
