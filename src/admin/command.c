@@ -36,7 +36,7 @@ const char *command_answer(const struct command_run *r, unsigned i)
 	return i < r->ask->n_answers ? r->ask->answers[i] : NULL;
 }
 
-static void ask(struct command_ask *a, enum command_ask_kind kind, const char *fmt, va_list ap)
+static void PRINTF_LIKE(3, 0) ask(struct command_ask *a, enum command_ask_kind kind, const char *fmt, va_list ap)
 {
 	command_ask_clear(a);
 	if (vasprintf(&a->text, fmt, ap) < 0)

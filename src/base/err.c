@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void fill(struct err *e, int code, int sys, const char *file, int line, const char *fmt, va_list ap)
+static void PRINTF_LIKE(6, 0) fill(struct err *e, int code, int sys, const char *file, int line, const char *fmt, va_list ap)
 {
 	e->code = code;
 	e->sys_errno = sys;

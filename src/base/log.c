@@ -18,7 +18,7 @@ void log_open(const char *who, enum log_level max)
 }
 
 /* One write(2) a line, so that lines of several processes on one descriptor do not mix. */
-static void line(enum log_level level, const char *fmt, va_list ap)
+static void PRINTF_LIKE(2, 0) line(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char *const words[] = {"error", "warning", "info", "debug"};
 	static const int priority[] = {3, 4, 6, 7};

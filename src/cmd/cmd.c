@@ -72,7 +72,7 @@ int cmd_opt_next(struct cmd_args *o)
 	return key;
 }
 
-static void say(const struct cmd *c, const char *fmt, va_list ap)
+static void PRINTF_LIKE(2, 0) say(const struct cmd *c, const char *fmt, va_list ap)
 {
 	fprintf(stderr, "ringfence %s: ", c->name);
 	vfprintf(stderr, fmt, ap);

@@ -12,7 +12,7 @@
 /* The length of a cache flush request between a phone's processes: seed 000. */
 #define FLUSH_LEN 3708
 
-static void put(struct console *c, const char *kind, const char *fmt, va_list ap)
+static void PRINTF_LIKE(3, 0) put(struct console *c, const char *kind, const char *fmt, va_list ap)
 {
 	char text[600], line[700];
 	int64_t now = clock_wall_s(c->clock);

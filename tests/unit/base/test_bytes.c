@@ -9,9 +9,9 @@ static void reads_big_endian(void **state)
 {
 	const uint8_t in[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 	struct rd r;
-	uint8_t a;
-	uint16_t b;
-	uint32_t c, d;
+	uint8_t a = 0;
+	uint16_t b = 0;
+	uint32_t c = 0, d = 0;
 
 	(void)state;
 	rd_init(&r, in, sizeof(in));

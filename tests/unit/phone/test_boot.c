@@ -509,8 +509,8 @@ static void the_console_of_seed_003(void **state)
 		"TFTP: [1]:Requesting CTLSEP001122334455.tlv from 14.48.44.80\n", "TFTP: [1]:Finished --> rcvd ",
 		"TFTP: [2]:Requesting ITLSEP001122334455.tlv from 14.48.44.80\n",
 		"SECD: validate_file_envelope: File sign verify SUCCESS; header length <3",
-		"tftpClient: tftp request rcv'd from /usr/tmp/tftp, srcFile = SEP001122334455.cnf.xml, dstFile = "
-		"/usr/ram/SEP001122334455.cnf.xml max size = 550001\n",
+		("tftpClient: tftp request rcv'd from /usr/tmp/tftp, srcFile = SEP001122334455.cnf.xml, dstFile = "
+		 "/usr/ram/SEP001122334455.cnf.xml max size = 550001\n"),
 		"tftpClient: auth server - tftpList[0] = ::ffff:14.48.44.80\n", "tftpClient: look up server - 0\n",
 		"SECD: lookupCTL: TFTP SRVR secure\n", "tftpClient: secVal = 0x9\n",
 		"tftpClient: ::ffff:14.48.44.80 is a secure server\n", "tftpClient: retval = SRVR_SECURE\n",
