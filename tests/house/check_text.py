@@ -31,8 +31,8 @@ def main():
     rules = []
 
     long_lines = [f'{n}:{i}' for n in code for i, line in enumerate(text_of(n).split('\n'), 1)
-                  if len(line.expandtabs(8)) > 120]
-    rules.append(('lines of code fit in 120 columns', long_lines))
+                  if len(line.expandtabs(8)) > 125 and '"' not in line]  # a message stays whole, so that it can be searched for
+    rules.append(('lines of code fit in 120 columns, or a word more', long_lines))
 
     promises = re.compile(r'\b(TODO|FIXME|XXX|HACK)\b')
     rules.append(('no line promises work that is not done',
