@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdbool.h>
+
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/evp.h>

@@ -1,0 +1,219 @@
+#include "pki/template.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/x509v3.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+#define YEAR_DAYS 365
+#define CN_MAX 64 /* characters, RFC 5280 ub-common-name */
+#define EKU_ALL (CERT_EKU_SERVER | CERT_EKU_CLIENT | CERT_EKU_IPSEC)
+
+/*
+ * Key usages. behaviour.md 2.5: older requests ask for the four of KU_OLD; newer ones differ from unit to unit.
+ * keyEncipherment stays with every RSA server, because phones with TLS 1.0 know only RSA key exchange.
+ */
+#define KU_OLD (KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT | KU_DATA_ENCIPHERMENT | KU_KEY_AGREEMENT)
+#define KU_RSA (KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT | KU_DATA_ENCIPHERMENT)
+#define KU_EC (KU_DIGITAL_SIGNATURE | KU_KEY_AGREEMENT)
+#define KU_CAPF (KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN)
+
+const char *const template_units[] = {
+	"tomcat", "tomcat-ECDSA", "ipsec", "ITLRecovery", "CallManager-ECDSA", "CallManager", "CAPF", "TVS", NULL,
+};
+
+/* Trust list generations in order; a row of the table holds from its own on. */
+static const char *const generations[] = {"8.0", "10.0", "10.5(2)", "11.5", "12.0"};
+#define N_GENERATIONS (sizeof(generations) / sizeof(generations[0]))
+
+/*
+ * What changed when: up to 10.5(2) a certificate has three extensions, keyUsage, extendedKeyUsage and
+ * subjectKeyIdentifier ("Extensions: 3 present", behaviour.md 1.5), and CAPF no ipsecEndSystem. No other choice of usual
+ * extensions gives the 694, 696, 680 and 955 octets that the seeds print, and this one gives all four. From 11.5 servers
+ * have subjectAltName, and CAPF says that it is a CA, without which later releases refuse it (2.5). From 12.0
+ * ITLRecovery, which then signs the lists, lives 20 years (2.4 says 12.5).
+ */
+static const struct row {
+	const char *unit;
+	const char *since;
+	enum key_type type;
+	unsigned bits;
+	enum template_cn cn;
+	bool alt_names;
+	bool ca;
+	unsigned key_usage;
+	unsigned ext_key_usage;
+	unsigned years;
+} rows[] = {
+	{"CallManager", "8.0", KEY_RSA, 2048, TEMPLATE_CN_NODE, false, false, KU_OLD, EKU_ALL, 5},
+	{"CallManager", "11.5", KEY_RSA, 2048, TEMPLATE_CN_NODE, true, false, KU_RSA, EKU_ALL, 5},
+	{"CallManager-ECDSA", "8.0", KEY_EC, 384, TEMPLATE_CN_NODE_EC, true, false, KU_EC, EKU_ALL, 5},
+	{"CAPF", "8.0", KEY_RSA, 2048, TEMPLATE_CN_CAPF, false, false, KU_CAPF, CERT_EKU_SERVER | CERT_EKU_CLIENT, 5},
+	{"CAPF", "11.5", KEY_RSA, 2048, TEMPLATE_CN_CAPF, false, true, KU_CAPF, CERT_EKU_SERVER | CERT_EKU_CLIENT, 5},
+	{"ITLRecovery", "8.0", KEY_RSA, 2048, TEMPLATE_CN_ITLRECOVERY, false, false, KU_OLD, EKU_ALL, 5},
+	{"ITLRecovery", "12.0", KEY_RSA, 2048, TEMPLATE_CN_ITLRECOVERY, false, false, KU_RSA, EKU_ALL, 20},
+	{"TVS", "8.0", KEY_RSA, 2048, TEMPLATE_CN_NODE, false, false, KU_OLD, EKU_ALL, 5},
+	{"TVS", "11.5", KEY_RSA, 2048, TEMPLATE_CN_NODE, true, false, KU_RSA, EKU_ALL, 5},
+	{"tomcat", "8.0", KEY_RSA, 2048, TEMPLATE_CN_NODE, false, false, KU_OLD, EKU_ALL, 5},
+	{"tomcat", "11.5", KEY_RSA, 2048, TEMPLATE_CN_NODE, true, false, KU_RSA, EKU_ALL, 5},
+	{"tomcat-ECDSA", "8.0", KEY_EC, 384, TEMPLATE_CN_NODE_EC, true, false, KU_EC, EKU_ALL, 5},
+	{"ipsec", "8.0", KEY_RSA, 2048, TEMPLATE_CN_NODE, false, false, KU_OLD, EKU_ALL, 5},
+	{"ipsec", "11.5", KEY_RSA, 2048, TEMPLATE_CN_NODE, true, false, KU_RSA, EKU_ALL, 5},
+};
+
+static size_t generation_index(const char *generation)
+{
+	size_t i = 0;
+
+	while (i < N_GENERATIONS && strcmp(generations[i], generation) != 0)
+		i++;
+	return i;
+}
+
+static const struct row *find_row(const char *unit, const char *generation, struct err *e)
+{
+	size_t wanted = generation_index(generation);
+	const struct row *best = NULL;
+
+	if (wanted == N_GENERATIONS) {
+		err_set(e, ERR_USAGE, "%.32s is no trust list generation: 8.0, 10.0, 10.5(2), 11.5 or 12.0", generation);
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strcmp(rows[i].unit, unit) == 0 && generation_index(rows[i].since) <= wanted)
+			best = &rows[i]; /* rows of a unit stand in order */
+	}
+	if (!best)
+		err_set(e, ERR_USAGE, "%.32s is no unit with a certificate of its own", unit);
+	return best;
+}
+
+/* The seeds' RSA-1024 certificates are signed with SHA-1, the RSA-2048 one of the same release with SHA-256. */
+static enum digest digest_for(const char *generation, struct key_spec key)
+{
+	bool old = generation_index(generation) < generation_index("11.5");
+
+	return old && key.type == KEY_RSA && key.bits == 1024 ? DIGEST_SHA1 : DIGEST_SHA256;
+}
+
+int template_get(const char *unit, const char *generation, unsigned key_bits, struct cert_template *t, struct err *e)
+{
+	const struct row *row = find_row(unit, generation, e);
+
+	if (!row)
+		return ERR_USAGE;
+	if (key_bits && key_bits != 1024 && key_bits != 2048 && key_bits != 3072 && key_bits != 4096)
+		return err_set(e, ERR_USAGE, "RSA keys have 1024, 2048, 3072 or 4096 bits");
+	struct key_spec key = {.type = row->type, .bits = row->type == KEY_RSA && key_bits ? key_bits : row->bits};
+	*t = (struct cert_template){
+		.unit = row->unit,
+		.key = key,
+		.cn = row->cn,
+		.alt_names = row->alt_names,
+		.profile = {
+			.key_usage = row->key_usage,
+			.ext_key_usage = row->ext_key_usage,
+			.ca = row->ca,
+			.days = row->years * YEAR_DAYS,
+			.digest = digest_for(generation, key),
+		},
+	};
+	return 0;
+}
+
+static bool is_address(const char *node)
+{
+	struct in6_addr a;
+
+	return inet_pton(AF_INET, node, &a) == 1 || inet_pton(AF_INET6, node, &a) == 1;
+}
+
+/* behaviour.md 2.5: cucm14-pub-EC.collabiz.ext */
+static void ec_name(const char *node, char *cn, size_t size)
+{
+	size_t host = is_address(node) ? strlen(node) : strcspn(node, ".");
+
+	snprintf(cn, size, "%.*s-EC%s", (int)host, node, node + host);
+}
+
+int template_common_name(const struct cert_template *t, const char *node, const struct random_source *rnd, char *cn,
+			 size_t size, struct err *e)
+{
+	char text[512];
+	uint8_t octets[4];
+	int r;
+
+	switch (t->cn) {
+	case TEMPLATE_CN_NODE:
+		snprintf(text, sizeof(text), "%s", node);
+		break;
+	case TEMPLATE_CN_NODE_EC:
+		ec_name(node, text, sizeof(text));
+		break;
+	case TEMPLATE_CN_ITLRECOVERY:
+		snprintf(text, sizeof(text), "ITLRECOVERY_%s", node);
+		break;
+	case TEMPLATE_CN_CAPF:
+		r = random_fill(rnd, octets, sizeof(octets), e);
+		if (r)
+			return r;
+		memcpy(text, "CAPF-", 5);
+		text_hex(text + 5, sizeof(text) - 5, (struct view){octets, sizeof(octets)}, '\0', false);
+		break;
+	}
+	if (strlen(text) > CN_MAX || strlen(text) >= size)
+		return err_set(e, ERR_LIMIT, "%s: the common name %.80s is longer than the %d characters a certificate holds; "
+			       "use a shorter host name", t->unit, text, CN_MAX);
+	memcpy(cn, text, strlen(text) + 1);
+	return 0;
+}
+
+static int issue(struct keystore *ks, const char *key, const struct cert_template *t, const struct template_node *node,
+		 const struct clock *clock, const struct random_source *rnd, struct cert **c, struct err *e)
+{
+	char cn[CN_MAX + 1];
+	char host[256];
+	const char *dns[] = {host, NULL};
+	struct subject subject = node->subject;
+	struct cert_profile profile = t->profile;
+	int r = template_common_name(t, node->name, rnd, cn, sizeof(cn), e);
+
+	if (r)
+		return r;
+	size_t len = strlen(node->name);
+	if (len >= sizeof(host))
+		return err_set(e, ERR_USAGE, "the host name is longer than %zu characters", sizeof(host) - 1);
+	for (size_t i = 0; i <= len; i++)
+		host[i] = node->name[i] >= 'A' && node->name[i] <= 'Z' ? (char)(node->name[i] - 'A' + 'a') : node->name[i];
+	subject.cn = cn;
+	if (t->alt_names) {
+		profile.dns = is_address(host) ? NULL : dns;
+		profile.ip = node->ip;
+	}
+	return issue_self_signed(ks, key, &subject, &profile, clock, rnd, c, e);
+}
+
+int template_issue(struct keystore *ks, const struct cert_template *t, const struct template_node *node,
+		   const struct clock *clock, const struct random_source *rnd, char key[KEY_NAME_MAX], struct cert **c,
+		   struct err *e)
+{
+	EVP_PKEY *pub = NULL;
+	char name[KEY_NAME_MAX];
+	int r = ks->ops->generate(ks, t->unit, t->key, name, &pub, e);
+
+	if (r)
+		return r;
+	EVP_PKEY_free(pub);
+	r = issue(ks, name, t, node, clock, rnd, c, e);
+	if (r) {
+		int unused = ks->ops->remove(ks, name, NULL); /* e tells what went wrong first */
+		(void)unused;
+		return r;
+	}
+	memcpy(key, name, KEY_NAME_MAX);
+	return 0;
+}
