@@ -81,7 +81,7 @@ static size_t put_run(struct wr *w, const char *s, size_t len)
 	}
 	while (n < len && n < 64 && !is_plain(s[n]) && !is_line_end(s[n]))
 		n++;
-	while (n > 60 && ((unsigned char)s[n - 1] & 0xc0) == 0x80)
+	while (n > 60 && n < len && ((unsigned char)s[n] & 0xc0) == 0x80)
 		n--; /* not within a character */
 	wr_bytes(w, escaped, text_escape(escaped, sizeof(escaped), (struct view){(const uint8_t *)s, n}));
 	return n;
