@@ -127,15 +127,21 @@ int file_sync_dir(int dir_fd, const char *name, struct err *e)
 	return 0;
 }
 
-int file_open_beneath(int dir_fd, const char *name, int *fd, struct err *e)
+static int open_beneath(int dir_fd, const char *name, uint64_t flags)
 {
 	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.flags = flags | O_RDONLY | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
+
+	return (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+}
+
+int file_open_beneath(int dir_fd, const char *name, int *fd, struct err *e)
+{
 	struct stat st;
 
-	AUTO(auto_close) int got = (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+	AUTO(auto_close) int got = open_beneath(dir_fd, name, O_NONBLOCK | O_NOCTTY);
 	if (got < 0)
 		return err_sys(e, ERR_IO, "%s", name);
 	if (fstat(got, &st) < 0)
@@ -146,5 +152,15 @@ int file_open_beneath(int dir_fd, const char *name, int *fd, struct err *e)
 	}
 	*fd = got;
 	got = -1;
+	return 0;
+}
+
+int file_open_dir_beneath(int dir_fd, const char *name, int *fd, struct err *e)
+{
+	int got = open_beneath(dir_fd, name, O_DIRECTORY);
+
+	if (got < 0)
+		return err_sys(e, ERR_IO, "%s", name);
+	*fd = got;
 	return 0;
 }

@@ -44,3 +44,6 @@ int file_open_dir(int dir_fd, const char *name, int *fd, struct err *e) MUST_CHE
  * Out: *fd. Errors: ERR_IO with sys_errno (ENOENT: no such file; EXDEV, ELOOP: refused; EISDIR: not a regular file).
  */
 int file_open_beneath(int dir_fd, const char *name, int *fd, struct err *e) MUST_CHECK;
+
+/* file_open_dir_beneath: a folder at or below dir_fd, with the same care; name "." is dir_fd itself. */
+int file_open_dir_beneath(int dir_fd, const char *name, int *fd, struct err *e) MUST_CHECK;

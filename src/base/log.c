@@ -43,6 +43,11 @@ static void PRINTF_LIKE(2, 0) line(enum log_level level, const char *fmt, va_lis
 	(void)ignored; /* nowhere to report that the log is gone */
 }
 
+bool log_enabled(enum log_level level)
+{
+	return level <= log_max;
+}
+
 void log_write(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;

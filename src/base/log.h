@@ -14,6 +14,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 /* log_open: who is the process name in each line ("director"). Lines go to standard error, with syslog priorities
  * (<3>..<7>) instead of a time when it is a journal stream. Not reentrant; call once per process. */
 void log_open(const char *who, enum log_level max);
+bool log_enabled(enum log_level level); /* whether such a line would be written: for what is costly to format */
 void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -68,6 +68,7 @@ struct tftp_server_stats {
 	unsigned long abandoned;           /* transfers whose client was not heard of any more, or said ERROR */
 	unsigned long evicted;             /* of abandoned: never answered, and made room for others */
 	unsigned long retransmitted;       /* blocks and OACKs sent again */
+	unsigned long unsent;              /* packets that the kernel did not take */
 	unsigned long strangers;           /* packets to a transfer's port from nobody it serves: ERROR 5 */
 	uint64_t octets;                   /* of files, sent */
 	unsigned current;
@@ -89,4 +90,4 @@ int tftp_server_listen(struct tftp_server *srv, int fd, struct err *e) MUST_CHEC
 /* tftp_server_set_serving: false: transfers that run end in peace, requests are thrown away unanswered. Starts as true. */
 void tftp_server_set_serving(struct tftp_server *srv, bool serving);
 
-const struct tftp_server_stats *tftp_server_stats(const struct tftp_server *srv);
+const struct tftp_server_stats *tftp_server_stats(struct tftp_server *srv);

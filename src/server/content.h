@@ -58,7 +58,10 @@ enum content_result {
 /* file is the callee's, to unref. e: REFUSED and FAILED say why; otherwise it is clear. */
 typedef void content_done(void *ctx, enum content_result result, struct content_file *file, const struct err *e);
 
-/* Who has signed files made. done is called exactly once, now or later, unless content_free comes first. */
+/*
+ * Who has signed files made. done is called exactly once, now or later, but not after content_free: whoever carries the
+ * questions forgets them before that.
+ */
 typedef void content_signed(void *ctx, int rc, const char *cache_name, const struct err *e);
 struct content_signer {
 	/*
@@ -87,7 +90,7 @@ struct content_wait;
  */
 int content_new(int published_dir, int provisioning_dir, const struct content_signer *signer, struct content **c,
 		struct err *e) MUST_CHECK;
-void content_free(struct content *c); /* waiting requests end without done being called; files in use live on; accepts NULL */
+void content_free(struct content *c); /* waits end without done being called; no file of it is in use; accepts NULL */
 
 /* content_set_epoch: another generation is in force (another key may sign): forget the director's answers. */
 void content_set_epoch(struct content *c, uint64_t epoch);
@@ -102,4 +105,4 @@ struct content_wait *content_open(struct content *c, const struct provision *p, 
 void content_cancel(struct content_wait *w); /* done will not be called; accepts NULL */
 int content_file_take_fd(struct content_file *f); /* the descriptor of a private file; it is the caller's */
 
-const struct content_stats *content_stats(const struct content *c);
+const struct content_stats *content_stats(struct content *c);

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <stddef.h>
+
+#include "proto/provision.h"
+
+/*
+ * The look without regard to case: an index of each folder that was asked about, made again when the folder changed.
+ * Names of folders themselves are taken as they are.
+ */
+struct content_index;
+
+int content_index_new(int root_dir, size_t max_names, unsigned max_folders, struct content_index **x, struct err *e) MUST_CHECK;
+void content_index_free(struct content_index *x); /* accepts NULL */
+
+/*
+ * content_index_find: a name in the folder of `name` that is the same but for case.
+ * Out: actual; false when there is none, or the folder has more than max_names.
+ */
+bool content_index_find(struct content_index *x, const char *name, char actual[PROVISION_NAME_MAX + 1]);
