@@ -12,7 +12,8 @@
  * (mode.h, certs.h, param.h, node.h); each is atomic: after it, after a failure of it and after a crash in it, the store
  * and published/ hold the old generation whole or the new one whole (docs/architecture.md, Publication).
  *
- * One process has a cluster open at a time: the director, or a command on a node that is not running.
+ * One process at a time may publish (it holds a lock on <data>/published): the director, or a command on a node that is
+ * not running. Others open it as observers.
  */
 struct cluster;
 
@@ -23,11 +24,13 @@ struct cluster_config {
 	const struct clock *clock;
 	const struct random_source *random;
 	const char *node;                   /* this node's name, as in ringfence.conf; copied */
+	bool observer;                      /* beside a running node: reads, and publishes nothing */
 };
 
 /*
  * cluster_open: finish or forget what a crash interrupted, and bring certs/ in step with the store.
- * Out:    *c. Errors: ERR_IO; ERR_STORE; ERR_USAGE the store does not know this node: run `ringfence init`.
+ * Out:    *c. Errors: ERR_IO; ERR_STORE; ERR_AGAIN another process has it open; ERR_USAGE the store does not know this
+ *         node: run `ringfence init`.
  */
 int cluster_open(const struct cluster_config *cfg, struct cluster **c, struct err *e) MUST_CHECK;
 void cluster_free(struct cluster *c); /* accepts NULL; closes neither store nor keys */
@@ -37,12 +40,9 @@ struct keystore *cluster_keys(struct cluster *c);
 const char *cluster_node(const struct cluster *c);
 int cluster_data_dir(const struct cluster *c); /* borrowed descriptor of <data> */
 
-/* The name of a trust list's function in a listing of units is the unit's own: "CallManager", "CAPF", "TVS" ... */
-#define CLUSTER_UNIT_MAX 32
-
 /*
- * Durable steps, for tests: fn is called with a short name before each step after which the disk differs, so that a test
- * can end the process there ("key", "folder", "ctl", "itl", "manifest", "sync", "commit", "link", "certs").
+ * Durable steps, for tests: fn is called with a short name before each step after which the disk differs ("key", "folder",
+ * "CTLFile.tlv", "ITLFile.tlv", "manifest", "commit", "link", "certs"), so that a test can end the process there.
  */
 typedef void cluster_step_fn(void *ctx, const char *step);
 void cluster_step_hook(struct cluster *c, cluster_step_fn *fn, void *ctx);

@@ -4,17 +4,18 @@
 #include "pki/template.h"
 
 /*
- * init_node: make a node in an empty or half-made data folder: folders, store contents, certificates, trust store copies
- * and the first ITL. What ringfence.conf says is the caller's. Everything is recorded at the end in one transaction and
- * published; interrupted, it is run again and keeps no half-made node.
+ * Making a node. In this order: init_check; init_folders; the caller writes ringfence.conf; init_node. Until the end a file
+ * says that the node is unfinished, so that an interrupted init can be run again, and keys are never removed that may
+ * belong to a finished node.
  */
 struct init_request {
 	const char *data_dir;
 	const char *node;          /* host name */
-	const char *ip;            /* dotted IPv4, or NULL */
+	const char *ip;            /* dotted IPv4 or IPv6, or NULL */
 	struct subject subject;    /* cn is not looked at; country two letters */
 	const char *generation;    /* NULL: the default */
-	unsigned key_bits;         /* RSA: 1024, 2048, 3072, 4096; 0: the generation's */
+	const char *store_url;     /* NULL: sqlite:store.sqlite3 */
+	unsigned key_bits;         /* RSA: 1024, 2048, 4096; 0: the generation's */
 };
 
 /* What init_node needs from outside; store and keys it opens itself. */
@@ -26,14 +27,17 @@ struct init_env {
 	void *ctx;
 };
 
-/* init_check: is the request sound? Before anything is written. Errors: ERR_USAGE with the remedy. */
+/* init_check: is the request sound? Looks at nothing but the request. Errors: ERR_USAGE with the remedy. */
 int init_check(const struct init_request *req, struct err *e) MUST_CHECK;
 
-/* init_folders: the data folder and what belongs in it, with their modes. Errors: ERR_USAGE there is a node already. */
+/*
+ * init_folders: the data folder (parents too) and what belongs in it, with their modes.
+ * Errors: ERR_USAGE there is a node in it already, or something that is no node's, or keys without their store.
+ */
 int init_folders(const struct init_request *req, struct err *e) MUST_CHECK;
 
-/* init_node: after init_folders and with ringfence.conf in place. */
+/* init_node: nodes, parameters, certificates and the first ITL, in one transaction. */
 int init_node(const struct init_request *req, const struct init_env *env, struct err *e) MUST_CHECK;
 
-/* init_is_node: does the folder hold a finished node? */
-int init_is_node(const char *data_dir, bool *yes, struct err *e) MUST_CHECK;
+/* init_is_node: does the folder hold a finished node? A folder that is not there holds none. */
+int init_is_node(const char *data_dir, const char *store_url, bool *yes, struct err *e) MUST_CHECK;

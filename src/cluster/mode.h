@@ -8,6 +8,9 @@
  */
 int cluster_is_mixed(struct cluster *c, bool *mixed, struct err *e) MUST_CHECK; /* parameter ClusterSecurityMode is 1 */
 
+/* cluster_has_ctl: is a CTL published? Also left over in a non-secure cluster that once was mixed (behaviour.md 1.1). */
+int cluster_has_ctl(struct cluster *c, bool *has, struct err *e) MUST_CHECK;
+
 /* Errors: ERR_USAGE the generation has no CTL without tokens, a certificate is missing; ERR_LIMIT; ERR_IO; ERR_STORE. */
 int cluster_set_mixed(struct cluster *c, const char *who, struct notes *notes, struct err *e) MUST_CHECK;
 int cluster_set_non_secure(struct cluster *c, const char *who, struct notes *notes, struct err *e) MUST_CHECK;

@@ -11,5 +11,8 @@
 struct node_certs {
 	const struct cert *call_manager, *call_manager_ec, *tvs;
 };
+/* node_name_check: can this be the name of a node? Errors: ERR_USAGE. */
+int node_name_check(const char *name, struct err *e) MUST_CHECK;
+
 int cluster_node_add(struct cluster *c, const char *who, const char *name, const char *ip, const struct node_certs *certs,
 		     struct notes *notes, struct err *e) MUST_CHECK;

@@ -6,13 +6,13 @@
  * Parameters: one table says what exists, what it may be and what it means. Values live in the store's processconfig;
  * an absent row is the default. Source: behaviour.md 8.7, 5.2; design.md 6.
  */
-enum param_type { PARAM_BOOL /* "True", "False" */, PARAM_NUMBER, PARAM_CHOICE, PARAM_TEXT };
+enum param_type { PARAM_BOOL /* "True", "False" */, PARAM_NUMBER, PARAM_CHOICE };
 
 struct param_def {
 	const char *name;           /* as processconfig.paramname has it */
-	const char *service;        /* "Enterprise Wide", or the service's name */
+	const char *service;        /* PARAM_ENTERPRISE, or the service's name */
 	enum param_type type;
-	uint32_t min, max;          /* PARAM_NUMBER, inclusive; PARAM_TEXT: max octets */
+	uint32_t min, max;          /* PARAM_NUMBER, inclusive */
 	const char *const *choices; /* PARAM_CHOICE, NULL-terminated */
 	const char *initial;        /* default */
 	bool display_only;          /* set by a command, never by hand */
@@ -21,17 +21,15 @@ struct param_def {
 	const char *help;
 };
 
+#define PARAM_ENTERPRISE "Enterprise Wide"
+
 #define PARAM_SECURITY_MODE "ClusterSecurityMode"
 #define PARAM_GENERATION "TrustListGeneration"
 #define PARAM_DIGEST "TFTP File Signature Algorithm"
 #define PARAM_ADVANCED "Endpoint Advanced Encryption Algorithms Support"
 #define PARAM_NAME_FORM "TrustListNameForm"
-#define PARAM_CAPF_PORT "CAPF Phone Port"
-#define PARAM_CAPF_EXPIRES "CAPF Operation Expires in (days)"
-#define PARAM_INTERACTION "Phone Interaction on Certificate Update"
 #define PARAM_TVS_TTL "TVS Certificate Cache Timeout"
 #define PARAM_KEEP "PublishedGenerationsKept"
-#define PARAM_RSA_BITS "RSAKeySize"
 
 extern const struct param_def param_table[]; /* ended by a NULL name */
 const struct param_def *param_find(const char *name); /* any case; NULL */
@@ -43,6 +41,9 @@ int param_check(const struct param_def *def, const char *value, const char **can
 /* param_get: the value in force, the default when nobody set one. Out: *value heap text. ERR_USAGE unknown name. */
 int param_get(struct cluster *c, const char *name, char **value, struct err *e) MUST_CHECK;
 int param_get_number(struct cluster *c, const char *name, uint32_t *value, struct err *e) MUST_CHECK;
+
+/* param_warnings: what phones would make of it, before it is set. Changes nothing. Errors: as param_set. */
+int param_warnings(struct cluster *c, const char *name, const char *value, struct notes *notes, struct err *e) MUST_CHECK;
 
 /* param_set: one parameter, with the ITL that follows from it. Errors: ERR_USAGE unknown, display only, value not allowed. */
 int param_set(struct cluster *c, const char *who, const char *name, const char *value, struct notes *notes,

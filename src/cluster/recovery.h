@@ -27,6 +27,6 @@ int recovery_verify(struct cluster *c, const char *who, struct view p12, const c
 struct recovery_state {
 	int64_t verified_s;
 	bool current;
-	char text[200];  /* "" when all is well */
+	char text[240];  /* "" when all is well */
 };
 int recovery_state(struct cluster *c, struct recovery_state *s, struct err *e) MUST_CHECK;

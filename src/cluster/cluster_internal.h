@@ -1,0 +1,160 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include "cluster/cluster.h"
+#include "cluster/compose.h"
+#include "store/generation.h"
+#include "store/node.h"
+#include "store/unit.h"
+
+/* For this library's own files and its tests. */
+
+struct cluster {
+	int data_fd;
+	int published_fd;
+	int lock_fd;          /* held as long as the cluster is open; -1 of an observer */
+	struct store *store;
+	struct keystore *keys;
+	const struct clock *clock;
+	const struct random_source *random;
+	char node[STORE_NAME_SIZE];
+	cluster_step_fn *step;
+	void *step_ctx;
+};
+
+static inline void cluster_step(struct cluster *c, const char *name)
+{
+	if (c->step)
+		c->step(c->step_ctx, name);
+}
+
+/* Stands in <data> until init has ended: keys in keys/ are then of no finished node. */
+#define INIT_UNFINISHED ".init-unfinished"
+
+/* cluster_open_bare: without looking at what the store and the disk hold: for a node that is being made. */
+int cluster_open_bare(const struct cluster_config *cfg, struct cluster **c, struct err *e) MUST_CHECK;
+
+/* --- folders: folder.c --- */
+
+/* folder_make: with exactly this mode whatever the umask, if it was not there; *fd, when not NULL, gets it opened. */
+int folder_make(int dir_fd, const char *name, mode_t mode, int *fd, struct err *e) MUST_CHECK;
+
+/* folder_remove: it and everything in it, never through a symbolic link; that it is not there is no error. */
+int folder_remove(int dir_fd, const char *name, struct err *e) MUST_CHECK;
+
+/* folder_each: call cb with each name but . and .., in order; non-zero stops and is returned. */
+int folder_each(int dir_fd, const char *name, int (*cb)(void *ctx, const char *entry), void *ctx, struct err *e) MUST_CHECK;
+
+/* --- both lists of a generation: lists.c --- */
+
+struct list_file {
+	uint8_t *data;        /* NULL: there is none */
+	size_t len;
+};
+
+struct lists {
+	struct list_file ctl, itl;
+};
+void lists_clear(struct lists *l);
+
+/* What the store says that lists are made of; certificates are references. */
+struct gathered {
+	struct compose_node nodes[STORE_MAX_NODES];
+	struct store_node rows[STORE_MAX_NODES];
+	size_t n_nodes;
+	size_t self;
+	struct cert *capf, *itl_recovery;
+	struct compose_input in; /* all but type, mixed and timestamp */
+	bool mixed;
+};
+int gather(struct cluster *c, struct gathered **g, struct err *e) MUST_CHECK;
+void gathered_free(struct gathered *g); /* accepts NULL */
+
+/*
+ * lists_build: compose and sign one list.
+ * In:  timestamp 0: now, but when `like` says the same at its own time, Out is a copy of it.
+ */
+int lists_build(struct cluster *c, struct gathered *g, enum list_type type, const struct list_file *like,
+		struct notes *notes, struct list_file *out, struct err *e) MUST_CHECK;
+
+/* --- generations on disk: generation.c --- */
+
+#define GENERATION_NAME_MAX 40
+void generation_name(uint64_t number, char out[GENERATION_NAME_MAX]);
+
+/* What stands in a folder beside the lists. */
+struct manifest {
+	uint64_t number;
+	int64_t created;
+	const char *reason;
+	const char *trust_list_generation;
+	bool mixed;
+	const char *digest;
+	const char *signer_key;
+	char signer_cert[65];
+};
+
+/* generation_write: the folder, complete and durable; nothing points at it yet. On failure no folder stays. */
+int generation_write(struct cluster *c, const struct manifest *m, const struct lists *l, struct err *e) MUST_CHECK;
+
+/* generation_read: both lists of a generation. Errors: ERR_IO. */
+int generation_read(struct cluster *c, uint64_t number, struct lists *l, struct err *e) MUST_CHECK;
+
+/* generation_point: `current` to this generation, atomically. prepare makes the new link, switch_to puts it in place. */
+int generation_prepare_link(struct cluster *c, uint64_t number, struct err *e) MUST_CHECK;
+int generation_switch_link(struct cluster *c, struct err *e) MUST_CHECK;
+
+/*
+ * generation_recover: finish or forget what a crash interrupted.
+ * Out: *lost: the store's generation is not on disk, or not as it was: publish anew.
+ */
+int generation_recover(struct cluster *c, bool *lost, struct err *e) MUST_CHECK;
+
+void sha256_hex(const uint8_t *data, size_t len, char out[65]);
+
+/* --- a change: change.c --- */
+
+enum ctl_action { CTL_KEEP, CTL_COMPOSE, CTL_DROP };
+
+struct change {
+	const char *who;
+	const char *command;  /* for the audit, as it is typed */
+	const char *object, *before, *after;
+	enum ctl_action ctl;
+	bool force;           /* publish although nothing differs */
+	struct notes *notes;
+	/* The change itself, in the transaction; may be NULL. */
+	int (*apply)(struct cluster *c, void *ctx, struct err *e);
+	void *ctx;
+};
+
+/*
+ * change_run: one operation from beginning to end: store, lists, publication, audit, certs/. Refused and failed ones are
+ * audited too.
+ * Out: *published, when not NULL: a new generation is in force.
+ */
+int change_run(struct cluster *c, const struct change *ch, bool *published, struct err *e) MUST_CHECK;
+
+/* --- the parameter TrustListGeneration: param.c --- */
+int param_generation(struct cluster *c, enum compose_generation *g, struct err *e) MUST_CHECK;
+
+/* --- certs/: certs_files.c --- */
+int certs_files_sync(struct cluster *c, struct err *e) MUST_CHECK;
+
+/* --- units: units.c --- */
+
+/* What the store remembers of an own certificate: its roles, and the trust stores that get a copy. */
+struct unit_rule {
+	const char *unit;
+	enum store_unit number;
+	uint32_t roles;                 /* STORE_ROLE_BIT */
+	enum store_unit copies[3];      /* ended by STORE_UNIT_NONE */
+	bool cluster_wide;              /* one for the cluster, the publisher's */
+	const char *restart;            /* services to restart after a new certificate */
+};
+const struct unit_rule *unit_rule(const char *unit); /* case does not matter; NULL */
+
+/* unit_record: a new own certificate with its trust store copies, into the store. */
+int unit_record(struct cluster *c, const struct unit_rule *rule, const char *node, const struct cert *cert,
+		struct err *e) MUST_CHECK;

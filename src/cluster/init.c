@@ -1,0 +1,354 @@
+#include "cluster/init.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "cluster/cluster_internal.h"
+#include "cluster/node.h"
+#include "cluster/param.h"
+#include "store/param.h"
+#include "store/service.h"
+
+#define STORE_FILE "store.sqlite3"
+#define DEFAULT_URL "sqlite:" STORE_FILE
+#define UNITS_MAX 16
+
+/* --- the request --- */
+
+static int check_part(const char *option, const char *value, size_t max, struct err *e)
+{
+	size_t len = value ? strlen(value) : 0;
+
+	if (!value)
+		return 0;
+	/* Upper bounds of X.520; phones show these texts. */
+	if (len == 0 || len > max)
+		return err_set(e, ERR_USAGE, "%s: 1 to %zu characters are possible, '%s' has %zu", option, max, value, len);
+	for (size_t i = 0; i < len; i++)
+		if (iscntrl((unsigned char)value[i]))
+			return err_set(e, ERR_USAGE, "%s: no control characters", option);
+	return 0;
+}
+
+static int check_country(const char *c, struct err *e)
+{
+	if (c && (strlen(c) != 2 || !isupper((unsigned char)c[0]) || !isupper((unsigned char)c[1])))
+		return err_set(e, ERR_USAGE, "--country: '%s' is no country code; two capital letters, as in PL or US", c);
+	return 0;
+}
+
+static int check_subject(const struct subject *s, struct err *e)
+{
+	int rc = check_part("--org", s->o, 64, e);
+
+	if (!rc)
+		rc = check_part("--unit", s->ou, 64, e);
+	if (!rc)
+		rc = check_part("--locality", s->l, 128, e);
+	if (!rc)
+		rc = check_part("--state", s->st, 128, e);
+	if (!rc)
+		rc = check_country(s->c, e);
+	/* Phones accept certificates whose CN, O and OU are all there (formats-and-protocols.md 2.6). */
+	if (!rc && (!s->o || !s->ou))
+		rc = err_set(e, ERR_USAGE, "phones want an organisation and a unit in every certificate: give --org and --unit");
+	return rc;
+}
+
+static int check_keys(const struct init_request *req, struct err *e)
+{
+	struct cert_template t;
+	enum compose_generation g = COMPOSE_DEFAULT;
+
+	if (req->generation && !compose_generation_find(req->generation, &g))
+		return err_set(e, ERR_USAGE, "--generation: '%s' is none; there are 8.0, 10.0, 10.5(2), 11.5 and 12.0",
+			       req->generation);
+	if (req->key_bits == 3072)
+		return err_set(e, ERR_USAGE,
+			       "--key-bits: trust lists have no code for signatures of 3072 bits; use 2048 (phones may refuse 4096)");
+	return template_get("CallManager", compose_generation_name(g), req->key_bits, &t, e);
+}
+
+int init_check(const struct init_request *req, struct err *e)
+{
+	struct in6_addr addr;
+	int rc = node_name_check(req->node, e);
+
+	if (rc) {
+		err_prefix(e, "--node");
+		return rc;
+	}
+	if (req->ip && inet_pton(AF_INET, req->ip, &addr) != 1 && inet_pton(AF_INET6, req->ip, &addr) != 1)
+		return err_set(e, ERR_USAGE, "--ip: '%s' is no IP address", req->ip);
+	rc = check_subject(&req->subject, e);
+	return rc ? rc : check_keys(req, e);
+}
+
+/* --- folders --- */
+
+static const struct {
+	const char *name;
+	mode_t mode;
+} folders[] = {
+	{ "certs", 0755 }, { "keys", 0700 }, { "provisioning", 0755 }, { "published", 0755 },
+	{ "published/signed", 0755 }, { "backup", 0700 }, { "run", 0755 },
+};
+
+static bool is_ours(const char *entry)
+{
+	static const char *const files[] = { "ringfence.conf", INIT_UNFINISHED };
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (strcmp(entry, folders[i].name) == 0)
+			return true;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (strcmp(entry, files[i]) == 0)
+			return true;
+	/* with its -wal and -shm; and what an interrupted file_replace leaves */
+	return text_starts(entry, STORE_FILE) || text_starts(entry, ".ringfence.conf.");
+}
+
+struct look {
+	const char *dir;
+	bool empty;
+	struct err *e;
+};
+
+static int look_at(void *ctx, const char *entry)
+{
+	struct look *l = ctx;
+
+	l->empty = false;
+	if (is_ours(entry))
+		return 0;
+	return err_set(l->e, ERR_USAGE, "%s holds '%s', which is no part of a node: give an empty folder, or one that does not "
+		       "exist yet", l->dir, entry);
+}
+
+static int count_key(void *ctx, const char *entry)
+{
+	unsigned *n = ctx;
+
+	*n += text_ends(entry, ".key");
+	return 0;
+}
+
+/* Keys that no unfinished init can have made are somebody's only way to reach phones. */
+static int check_keys_folder(int fd, const char *dir, struct err *e)
+{
+	unsigned n = 0;
+
+	if (faccessat(fd, INIT_UNFINISHED, F_OK, 0) == 0 || faccessat(fd, "keys", F_OK, 0) < 0)
+		return 0;
+	int rc = folder_each(fd, "keys", count_key, &n, e);
+	if (!rc && n)
+		rc = err_set(e, ERR_USAGE,
+			     "%s/keys holds %u keys, but there is no store with their certificates: restore %s from a backup, or move "
+			     "the keys to a safe place", dir, n, STORE_FILE);
+	return rc;
+}
+
+static int make_path(const char *dir, struct err *e)
+{
+	AUTO(auto_free) char *path = strdup(dir);
+
+	if (!path)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (char *p = path + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			return err_sys(e, ERR_IO, "%s", path);
+		*p = '/';
+	}
+	return 0;
+}
+
+int init_folders(const struct init_request *req, struct err *e)
+{
+	AUTO(auto_close) int fd = -1;
+	struct look look = { .dir = req->data_dir, .empty = true, .e = e };
+	bool is_node;
+	int rc = init_is_node(req->data_dir, req->store_url, &is_node, e);
+
+	if (!rc && is_node)
+		return err_set(e, ERR_USAGE, "%s holds a node already: 'ringfence serve --data %s' serves it", req->data_dir,
+			       req->data_dir);
+	if (!rc)
+		rc = make_path(req->data_dir, e);
+	if (!rc)
+		rc = folder_make(AT_FDCWD, req->data_dir, 0755, &fd, e);
+	if (!rc)
+		rc = folder_each(fd, ".", look_at, &look, e);
+	if (!rc)
+		rc = check_keys_folder(fd, req->data_dir, e);
+	if (!rc)
+		rc = file_replace(fd, INIT_UNFINISHED, view_str("ringfence init has not ended; run it again\n"), 0644, e);
+	for (size_t i = 0; !rc && i < sizeof(folders) / sizeof(folders[0]); i++)
+		rc = folder_make(fd, folders[i].name, folders[i].mode, NULL, e);
+	return rc ? rc : file_sync_dir(fd, ".", e);
+}
+
+int init_is_node(const char *data_dir, const char *store_url, bool *yes, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct store_generation g;
+	struct store *s;
+	char path[4096];
+
+	*yes = false;
+	snprintf(path, sizeof(path), "%s/" STORE_FILE, data_dir);
+	if (!store_url && access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	int rc = store_open(store_url ? store_url : DEFAULT_URL, data_dir, 0, &s, &why);
+	if (rc && access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	if (rc)
+		return err_set(e, rc, "%s", why.text);
+	rc = store_generation_latest(s, &g, yes, e);
+	store_close(s);
+	return rc;
+}
+
+/* --- the node --- */
+
+struct made {
+	const struct init_request *req;
+	const struct init_env *env;
+	struct cert *certs[UNITS_MAX];
+	size_t n;
+};
+
+static void made_clear(struct made *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		cert_unref(m->certs[i]);
+}
+
+static void say(const struct init_env *env, const char *what, const char *unit)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s%s", what, unit);
+	if (env->progress)
+		env->progress(env->ctx, text);
+}
+
+static int make_cert(struct cluster *c, struct made *m, const char *unit, struct err *e)
+{
+	const struct init_request *req = m->req;
+	const char *const ip[] = { req->ip, NULL };
+	struct template_node node = { .name = req->node, .ip = ip, .subject = req->subject };
+	char key[KEY_NAME_MAX];
+	struct cert_template t;
+	int rc = template_get(unit, req->generation ? req->generation : compose_generation_name(COMPOSE_DEFAULT),
+			      req->key_bits, &t, e);
+
+	if (rc)
+		return rc;
+	say(m->env, "Making the key and certificate of ", unit);
+	cluster_step(c, "key");
+	rc = template_issue(c->keys, &t, &node, c->clock, c->random, key, &m->certs[m->n], e);
+	if (!rc)
+		m->n++;
+	return rc;
+}
+
+static int make_certs(struct cluster *c, struct made *m, struct err *e)
+{
+	int rc = 0;
+
+	for (const char *const *unit = template_units; *unit && m->n < UNITS_MAX && !rc; unit++)
+		rc = make_cert(c, m, *unit, e);
+	return rc;
+}
+
+static int activate(struct cluster *c, struct err *e)
+{
+	static const char *const services[] = { "Cisco CallManager", "Cisco Tftp",
+						"Cisco Certificate Authority Proxy Function", NULL };
+	int rc = 0;
+
+	for (const char *const *s = services; *s && !rc; s++)
+		rc = store_service_activate(c->store, c->node, *s, true, e);
+	return rc;
+}
+
+static int record(struct cluster *c, void *ctx, struct err *e)
+{
+	const struct made *m = ctx;
+	struct store_node row = { .role = STORE_NODE_PUBLISHER };
+	bool v6 = m->req->ip && strchr(m->req->ip, ':');
+
+	snprintf(row.name, sizeof(row.name), "%s", m->req->node);
+	snprintf(v6 ? row.address6 : row.address, sizeof(row.address), "%s", m->req->ip ? m->req->ip : "");
+	int rc = store_node_add(c->store, &row, e);
+	if (!rc && m->req->generation)
+		rc = store_param_set(c->store, (struct store_param_key){ .name = PARAM_GENERATION }, m->req->generation, e);
+	for (size_t i = 0; i < m->n && !rc; i++)
+		rc = unit_record(c, unit_rule(template_units[i]), c->node, m->certs[i], e);
+	return rc ? rc : activate(c, e);
+}
+
+/* What an interrupted init left: keys of certificates that were never recorded. */
+static int forget_key(void *ctx, const char *name)
+{
+	struct cluster *c = ctx;
+
+	return c->keys->ops->remove(c->keys, name, NULL);
+}
+
+static int build_node(struct cluster *c, const struct init_request *req, const struct init_env *env, struct err *e)
+{
+	AUTO(made_clear) struct made m = { .req = req, .env = env };
+	int rc = c->keys->ops->list(c->keys, forget_key, c, e);
+
+	if (!rc)
+		rc = make_certs(c, &m, e);
+	if (rc)
+		return rc;
+	struct change ch = { .who = "ringfence init", .command = "ringfence init", .object = req->node, .after = req->node,
+			     .apply = record, .ctx = &m };
+	say(env, "Composing and signing the ITL", "");
+	rc = change_run(c, &ch, NULL, e);
+	if (!rc && unlinkat(c->data_fd, INIT_UNFINISHED, 0) < 0 && errno != ENOENT)
+		rc = err_sys(e, ERR_IO, INIT_UNFINISHED);
+	return rc;
+}
+
+int init_node(const struct init_request *req, const struct init_env *env, struct err *e)
+{
+	struct store *store = NULL;
+	struct keystore *keys = NULL;
+	struct cluster *c = NULL;
+	char keys_dir[4096];
+
+	snprintf(keys_dir, sizeof(keys_dir), "%s/keys", req->data_dir);
+	int rc = store_open(req->store_url ? req->store_url : DEFAULT_URL, req->data_dir, STORE_CREATE, &store, e);
+	if (!rc)
+		rc = keystore_file_open(keys_dir, &keys, e);
+	if (!rc) {
+		struct cluster_config cfg = { .data_dir = req->data_dir, .store = store, .keys = keys, .clock = env->clock,
+					      .random = env->random, .node = req->node };
+		rc = cluster_open_bare(&cfg, &c, e);
+	}
+	if (!rc) {
+		cluster_step_hook(c, env->step, env->ctx);
+		rc = build_node(c, req, env, e);
+	}
+	cluster_free(c);
+	keystore_free(keys);
+	store_close(store);
+	return rc;
+}

@@ -1,0 +1,144 @@
+#include "cluster/mode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cluster/cluster_internal.h"
+#include "cluster/param.h"
+#include "cluster/strand.h"
+#include "store/param.h"
+
+static const char *const mode_names[] = { "non-secure", "mixed" };
+
+int cluster_is_mixed(struct cluster *c, bool *mixed, struct err *e)
+{
+	uint32_t mode;
+	int rc = param_get_number(c, PARAM_SECURITY_MODE, &mode, e);
+
+	if (rc)
+		return rc;
+	*mixed = mode == 1;
+	return 0;
+}
+
+int cluster_has_ctl(struct cluster *c, bool *has, struct err *e)
+{
+	struct store_generation g;
+	bool found;
+	int rc = store_generation_latest(c->store, &g, &found, e);
+
+	if (rc)
+		return rc;
+	*has = found && g.ctl_sha256[0];
+	return 0;
+}
+
+static int store_mode(struct cluster *c, void *ctx, struct err *e)
+{
+	const bool *mixed = ctx;
+
+	return store_param_set(c->store, (struct store_param_key){ .name = PARAM_SECURITY_MODE }, *mixed ? "1" : "0", e);
+}
+
+static int set_mode(struct cluster *c, const char *who, bool mixed, struct notes *notes, struct err *e)
+{
+	bool before;
+	int rc = cluster_is_mixed(c, &before, e);
+
+	if (rc)
+		return rc;
+	struct change ch = {
+		.who = who,
+		.command = mixed ? "utils ctl set-cluster mixed-mode" : "utils ctl set-cluster non-secure-mode",
+		.object = PARAM_SECURITY_MODE,
+		.before = mode_names[before],
+		.after = mode_names[mixed],
+		.ctl = CTL_COMPOSE,
+		.notes = notes,
+		.apply = store_mode,
+		.ctx = &mixed,
+	};
+	return change_run(c, &ch, NULL, e);
+}
+
+int cluster_set_mixed(struct cluster *c, const char *who, struct notes *notes, struct err *e)
+{
+	return set_mode(c, who, true, notes, e);
+}
+
+int cluster_set_non_secure(struct cluster *c, const char *who, struct notes *notes, struct err *e)
+{
+	return set_mode(c, who, false, notes, e);
+}
+
+int cluster_ctl_update(struct cluster *c, const char *who, struct notes *notes, struct err *e)
+{
+	struct change ch = { .who = who, .command = "utils ctl update CTLFile", .object = "CTLFile.tlv", .ctl = CTL_COMPOSE,
+			     .notes = notes };
+	bool mixed;
+	int rc = cluster_is_mixed(c, &mixed, e);
+
+	if (rc)
+		return rc;
+	if (!mixed)
+		return err_set(e, ERR_USAGE, "the cluster is not in mixed mode: 'utils ctl set-cluster mixed-mode' makes the CTL");
+	return change_run(c, &ch, NULL, e);
+}
+
+int cluster_ctl_delete(struct cluster *c, const char *who, bool *found, struct err *e)
+{
+	struct change ch = { .who = who, .command = "file delete tftp CTLFile.tlv", .object = "CTLFile.tlv", .ctl = CTL_DROP };
+	bool has;
+	int rc = cluster_has_ctl(c, &has, e);
+
+	if (!rc && has)
+		rc = change_run(c, &ch, NULL, e);
+	if (!rc && found)
+		*found = has;
+	return rc;
+}
+
+/* --- before asking --- */
+
+static int warn_ctl_signer(struct cluster *c, struct notes *notes, struct err *e)
+{
+	struct cert *signer = NULL, *tvs = NULL;
+	enum compose_generation g;
+	int rc = param_generation(c, &g, e);
+
+	if (!rc)
+		rc = cluster_own_cert(c, NULL, compose_signer_unit(g), &signer, e);
+	if (!rc)
+		rc = cluster_own_cert(c, NULL, "TVS", &tvs, e);
+	if (!rc)
+		rc = strand_warnings(c, &(struct strand_change){ "the CTL", signer, tvs }, notes, e);
+	cert_unref(signer);
+	cert_unref(tvs);
+	return rc;
+}
+
+int cluster_mode_warnings(struct cluster *c, enum mode_change change, struct notes *notes, struct err *e)
+{
+	bool mixed, has;
+	int rc = cluster_is_mixed(c, &mixed, e);
+
+	if (!rc)
+		rc = cluster_has_ctl(c, &has, e);
+	if (rc)
+		return rc;
+	if (change == MODE_MIXED && mixed)
+		rc = notes_add(notes, e, "The cluster is already in mixed mode. The CTL file would be made anew.");
+	if (change == MODE_NON_SECURE && !mixed)
+		rc = notes_add(notes, e, "The cluster is already in non-secure mode.");
+	if (!rc && change == MODE_NON_SECURE && mixed)
+		rc = notes_add(notes, e,
+			       "Phones with a secure profile lose their secure registration until their profile is non-secure.");
+	if (!rc && change == MODE_DELETE && mixed)
+		rc = notes_add(notes, e,
+			       "The cluster is in mixed mode: phones keep the CTL they have, but new phones get none and cannot "
+			       "register securely.");
+	if (!rc && change != MODE_DELETE && has)
+		rc = warn_ctl_signer(c, notes, e);
+	return rc;
+}

@@ -1,0 +1,245 @@
+#include "cluster/param.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "cluster/cluster_internal.h"
+#include "cluster/mode.h"
+#include "cluster/strand.h"
+#include "store/param.h"
+
+static const char *const generation_choices[] = { "8.0", "10.0", "10.5(2)", "11.5", "12.0", NULL };
+static const char *const digest_choices[] = { "SHA-1", "SHA-512", NULL };
+static const char *const name_choices[] = { "A", "C", NULL };
+
+/* Source: behaviour.md 3.3, 8.7; design.md 6; formats-and-protocols.md 1.12, 6.4. */
+const struct param_def param_table[] = {
+	{ PARAM_SECURITY_MODE, PARAM_ENTERPRISE, PARAM_NUMBER, 0, 1, NULL, "0", true, false, false,
+	  "0: non-secure, 1: mixed. Changed with 'utils ctl set-cluster'." },
+	{ PARAM_GENERATION, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, generation_choices, "12.0", false, true, true,
+	  "The CUCM release whose trust lists are made: which records they have and which certificate signs them." },
+	{ PARAM_DIGEST, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, digest_choices, "SHA-1", false, true, true,
+	  "Digest in the signatures of trust lists and configuration files. Phones that do not know SHA-512 stop working." },
+	{ PARAM_ADVANCED, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, true, true,
+	  "Trust lists say signer version 1.1, which makes phones that know it use EC keys and HTTPS on port 6971." },
+	{ PARAM_NAME_FORM, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, name_choices, "A", false, true, true,
+	  "How names stand in trust lists: A as CUCM writes them (CN=..;OU=..), C as other tools do (CN=..,O=..)." },
+	{ PARAM_KEEP, PARAM_ENTERPRISE, PARAM_NUMBER, 2, 10000, NULL, "200", false, false, false,
+	  "How many generations of published trust lists are kept. Older ones are removed when a new one is made." },
+	{ PARAM_TVS_TTL, "Cisco Trust Verification Service", PARAM_NUMBER, 60, 604800, NULL, "86400", false, false, false,
+	  "Seconds for which a phone may keep an answer of TVS." },
+	{ NULL },
+};
+
+const struct param_def *param_find(const char *name)
+{
+	for (const struct param_def *d = param_table; d->name; d++)
+		if (text_same(d->name, name))
+			return d;
+	return NULL;
+}
+
+static int find(const char *name, const struct param_def **def, struct err *e)
+{
+	*def = param_find(name);
+	return *def ? 0 : err_set(e, ERR_USAGE, "there is no parameter '%s'", name);
+}
+
+static int check_choice(const char *name, const char *const *choices, const char *value, const char **canonical,
+			struct err *e)
+{
+	char allowed[128] = "";
+	size_t used = 0;
+
+	for (const char *const *c = choices; *c; c++) {
+		if (text_same(*c, value)) {
+			*canonical = *c;
+			return 0;
+		}
+		used = text_append(allowed, sizeof(allowed), used, "%s%s", used ? ", " : "", *c);
+	}
+	return err_set(e, ERR_USAGE, "%s cannot be '%s'; it is one of: %s", name, value, allowed);
+}
+
+int param_check(const struct param_def *def, const char *value, const char **canonical, struct err *e)
+{
+	static const char *const bools[] = { "True", "False", NULL };
+	const char *spelling = value;
+	uint64_t number;
+	int rc = 0;
+
+	switch (def->type) {
+	case PARAM_BOOL:
+		rc = check_choice(def->name, bools, value, &spelling, e);
+		break;
+	case PARAM_CHOICE:
+		rc = check_choice(def->name, def->choices, value, &spelling, e);
+		break;
+	case PARAM_NUMBER:
+		if (!text_number(value, def->min, def->max, &number))
+			rc = err_set(e, ERR_USAGE, "%s cannot be '%s'; it is a number from %u to %u", def->name, value, def->min,
+				     def->max);
+		break;
+	}
+	if (!rc && canonical)
+		*canonical = spelling;
+	return rc;
+}
+
+/* Enterprise parameters have no service in the store. */
+static struct store_param_key key_of(const struct param_def *def)
+{
+	return (struct store_param_key){
+		.name = def->name,
+		.service = strcmp(def->service, PARAM_ENTERPRISE) == 0 ? NULL : def->service,
+	};
+}
+
+int param_get(struct cluster *c, const char *name, char **value, struct err *e)
+{
+	const struct param_def *def;
+	char *got = NULL;
+	int rc = find(name, &def, e);
+
+	if (!rc)
+		rc = store_param_get(c->store, key_of(def), &got, e);
+	if (rc)
+		return rc;
+	if (!got)
+		got = strdup(def->initial);
+	if (!got)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	*value = got;
+	return 0;
+}
+
+int param_get_number(struct cluster *c, const char *name, uint32_t *value, struct err *e)
+{
+	AUTO(auto_free) char *text = NULL;
+	uint64_t number;
+	int rc = param_get(c, name, &text, e);
+
+	if (rc)
+		return rc;
+	if (!text_number(text, 0, UINT32_MAX, &number))
+		return err_set(e, ERR_STORE, "the store has '%s' for %s, which is no number", text, name);
+	*value = (uint32_t)number;
+	return 0;
+}
+
+int param_generation(struct cluster *c, enum compose_generation *g, struct err *e)
+{
+	AUTO(auto_free) char *name = NULL;
+	int rc = param_get(c, PARAM_GENERATION, &name, e);
+
+	if (rc)
+		return rc;
+	if (!compose_generation_find(name, g))
+		return err_set(e, ERR_STORE, "the store has '%s' for %s, which this program does not know", name,
+			       PARAM_GENERATION);
+	return 0;
+}
+
+/* --- setting --- */
+
+static int check_settable(const char *name, const char *value, const struct param_def **def, const char **canonical,
+			  struct err *e)
+{
+	int rc = find(name, def, e);
+
+	if (rc)
+		return rc;
+	if ((*def)->display_only)
+		return err_set(e, ERR_USAGE, "%s is only displayed: %s", (*def)->name, (*def)->help);
+	return param_check(*def, value, canonical, e);
+}
+
+/* A mixed-mode cluster could not update its CTL any more. */
+static int check_generation(struct cluster *c, const struct param_def *def, const char *value, struct err *e)
+{
+	enum compose_generation g;
+	bool mixed;
+
+	if (strcmp(def->name, PARAM_GENERATION) != 0 || !compose_generation_find(value, &g) || compose_has_tokenless_ctl(g))
+		return 0;
+	int rc = cluster_is_mixed(c, &mixed, e);
+	if (!rc && mixed)
+		rc = err_set(e, ERR_USAGE,
+			     "the cluster is in mixed mode, and generation %s knows a CTL only with hardware tokens: first 'utils "
+			     "ctl set-cluster non-secure-mode'", value);
+	return rc;
+}
+
+static int warn_signer(struct cluster *c, const char *generation, struct notes *notes, struct err *e)
+{
+	struct cert *signer = NULL, *tvs = NULL;
+	enum compose_generation g;
+
+	if (!compose_generation_find(generation, &g))
+		return 0;
+	int rc = cluster_own_cert(c, NULL, compose_signer_unit(g), &signer, e);
+	if (!rc)
+		rc = cluster_own_cert(c, NULL, "TVS", &tvs, e);
+	if (!rc)
+		rc = strand_warnings(c, &(struct strand_change){ "the ITL", signer, tvs }, notes, e);
+	cert_unref(signer);
+	cert_unref(tvs);
+	return rc;
+}
+
+int param_warnings(struct cluster *c, const char *name, const char *value, struct notes *notes, struct err *e)
+{
+	const struct param_def *def;
+	const char *canonical;
+	int rc = check_settable(name, value, &def, &canonical, e);
+
+	if (!rc)
+		rc = check_generation(c, def, canonical, e);
+	if (!rc && strcmp(def->name, PARAM_GENERATION) == 0)
+		rc = warn_signer(c, canonical, notes, e);
+	if (!rc && strcmp(def->name, PARAM_DIGEST) == 0 && strcmp(canonical, "SHA-512") == 0)
+		rc = notes_add(notes, e,
+			       "Phones that do not know SHA-512 refuse every list and configuration signed with it and stop working "
+			       "until the parameter is SHA-1 again.");
+	if (!rc && strcmp(def->name, PARAM_ADVANCED) == 0 && strcmp(canonical, "True") == 0)
+		rc = notes_add(notes, e,
+			       "Phones that know signer version 1.1 will load their configuration over HTTPS on port 6971.");
+	return rc;
+}
+
+struct setting {
+	const struct param_def *def;
+	const char *value;
+};
+
+static int store_setting(struct cluster *c, void *ctx, struct err *e)
+{
+	const struct setting *s = ctx;
+
+	return store_param_set(c->store, key_of(s->def), s->value, e);
+}
+
+int param_set(struct cluster *c, const char *who, const char *name, const char *value, struct notes *notes, struct err *e)
+{
+	AUTO(auto_free) char *before = NULL;
+	struct setting s;
+	bool has_ctl;
+	int rc = check_settable(name, value, &s.def, &s.value, e);
+
+	if (!rc)
+		rc = check_generation(c, s.def, s.value, e);
+	if (!rc)
+		rc = param_get(c, s.def->name, &before, e);
+	if (rc || strcmp(before, s.value) == 0)
+		return rc;
+	struct change ch = { .who = who, .command = "set parameter", .object = s.def->name, .before = before, .after = s.value,
+			     .notes = notes, .apply = store_setting, .ctx = &s };
+	rc = change_run(c, &ch, NULL, e);
+	if (!rc && s.def->in_ctl)
+		rc = cluster_has_ctl(c, &has_ctl, e);
+	if (!rc && s.def->in_ctl && has_ctl)
+		rc = notes_add(notes, e, "The CTL file does not follow by itself: run 'utils ctl update CTLFile'.");
+	return rc;
+}
