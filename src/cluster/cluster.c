@@ -29,6 +29,19 @@ static int lock(struct cluster *c, struct err *e)
 	return err_sys(e, ERR_IO, "published");
 }
 
+int cluster_is_open(const char *data_dir, bool *open, struct err *e)
+{
+	AUTO(auto_close) int fd = -1;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/published", data_dir);
+	int rc = file_open_dir(AT_FDCWD, path, &fd, e);
+	if (rc)
+		return rc;
+	*open = flock(fd, LOCK_SH | LOCK_NB) < 0;
+	return 0;
+}
+
 static int check_node(struct cluster *c, struct err *e)
 {
 	struct store_node node;

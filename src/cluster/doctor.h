@@ -12,7 +12,7 @@ enum doctor_severity { DOCTOR_OK, DOCTOR_NOTE, DOCTOR_WARNING, DOCTOR_PROBLEM };
 
 struct doctor_finding {
 	enum doctor_severity severity;
-	const char *check;       /* "clock", "port", "key-mode": stable, for JSON */
+	const char *check;       /* static: "clock", "port", "key-mode": stable, for JSON */
 	char *what;              /* a sentence */
 	char *remedy;            /* a sentence, or "" */
 };
@@ -25,23 +25,26 @@ void doctor_report_clear(struct doctor_report *r);
 enum doctor_severity doctor_worst(const struct doctor_report *r);
 const char *doctor_severity_name(enum doctor_severity s); /* "ok", "note", "warning", "problem" */
 
-/* A service that will be bound; from the configuration. */
+/* An address that will be bound; from the configuration. */
 struct doctor_port {
 	const char *service;     /* "tftp" */
 	const char *address;     /* numeric, or "*" */
 	uint16_t port;
 	bool udp;
+	bool legacy;             /* a listener for phones that only speak TLS 1.0 */
 };
 
 struct doctor_input {
 	const char *data_dir;
 	const char *node;                 /* name that phones are told */
-	const char *provisioning;         /* folder */
+	const char *address;              /* its IP address, or "" */
+	const char *provisioning;         /* folder, absolute or as seen from the current folder */
 	const struct doctor_port *ports;
 	size_t n_ports;
-	bool running;                     /* the node is up: its own ports are taken by itself */
+	bool running;                     /* the node is up: its own ports are taken, by itself */
 	const struct clock *clock;
-	struct cluster *cluster;          /* NULL: could not be opened (another finding says why) */
+	struct cluster *cluster;          /* an observer; NULL when it could not be opened */
+	const char *cluster_error;        /* then why */
 };
 
 /* doctor_run: every check, in a fixed order. Errors: only ERR_NOMEM; what is wrong is a finding. */

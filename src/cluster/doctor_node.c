@@ -1,0 +1,249 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "cluster/certs.h"
+#include "cluster/cluster_internal.h"
+#include "cluster/doctor_internal.h"
+#include "cluster/mode.h"
+#include "cluster/publish.h"
+#include "cluster/recovery.h"
+#include "pki/template.h"
+
+#define DAY 86400
+#define EXPIRES_SOON_DAYS 90
+
+/* --- who may read what --- */
+
+static void check_mode(struct exam *x, int fd, const char *name, mode_t allowed, uid_t owner)
+{
+	char remedy[200];
+	struct stat st;
+
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return; /* what is missing is another check's business */
+	if ((st.st_mode & 07777 & ~allowed) != 0) {
+		snprintf(remedy, sizeof(remedy), "chmod %03o %s/%s", (unsigned)allowed, x->in->data_dir, name);
+		found(x, DOCTOR_PROBLEM, "key-mode", remedy, "%s is open to others (mode %03o).", name,
+		      (unsigned)(st.st_mode & 07777));
+	}
+	if (st.st_uid != owner)
+		found(x, DOCTOR_PROBLEM, "owner", "Give it to the owner of the data folder (chown).",
+		      "%s belongs to user %u, the data folder to user %u.", name, st.st_uid, owner);
+}
+
+struct key_modes {
+	struct exam *x;
+	int fd;
+	uid_t owner;
+};
+
+static int check_key_mode(void *ctx, const char *entry)
+{
+	struct key_modes *m = ctx;
+	char name[300];
+
+	snprintf(name, sizeof(name), "keys/%s", entry);
+	check_mode(m->x, m->fd, name, 0600, m->owner);
+	return 0;
+}
+
+void doctor_modes(struct exam *x)
+{
+	AUTO(auto_close) int fd = open(x->in->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct err e = ERR_INIT;
+	struct stat st;
+	size_t before = x->r->n;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		found(x, DOCTOR_PROBLEM, "folder", "Check the path given with --data.", "%s cannot be opened: %s.",
+		      x->in->data_dir, strerror(errno));
+		return;
+	}
+	struct key_modes m = { .x = x, .fd = fd, .owner = st.st_uid };
+	check_mode(x, fd, "keys", 0700, st.st_uid);
+	check_mode(x, fd, "store.sqlite3", 0600, st.st_uid);
+	if (folder_each(fd, "keys", check_key_mode, &m, &e))
+		found(x, DOCTOR_PROBLEM, "key-mode", "Run it as the owner of the data folder, or as root.",
+		      "The keys cannot be looked at: %s.", e.text);
+	if (x->r->n == before)
+		found(x, DOCTOR_OK, "key-mode", "", "Private keys and store are readable by their owner only.");
+}
+
+/* --- keys and certificates --- */
+
+static int own_cert(struct exam *x, const char *unit, struct cert **cert)
+{
+	struct err e = ERR_INIT;
+	int rc = cluster_own_cert(x->in->cluster, NULL, unit, cert, &e);
+
+	if (rc)
+		found(x, DOCTOR_PROBLEM, "store", "Restore the store from a backup.", "The %s certificate cannot be read: %s.",
+		      unit, e.text);
+	return rc;
+}
+
+void doctor_keys(struct exam *x)
+{
+	size_t before = x->r->n;
+
+	if (!x->in->cluster)
+		return;
+	for (const char *const *unit = template_units; *unit; unit++) {
+		struct keystore *ks = cluster_keys(x->in->cluster);
+		struct err e = ERR_INIT;
+		struct cert *cert = NULL;
+		EVP_PKEY *pub = NULL;
+		char name[KEY_NAME_MAX];
+
+		if (own_cert(x, *unit, &cert) || !cert)
+			continue;
+		if (key_name(*unit, cert_spki(cert), name, &e) || ks->ops->public_key(ks, name, &pub, &e))
+			found(x, DOCTOR_PROBLEM, "key", "Restore keys/ from a backup or from the recovery export.",
+			      "The key of the %s certificate cannot be used: %s.", *unit, e.text);
+		EVP_PKEY_free(pub);
+		cert_unref(cert);
+	}
+	if (x->r->n == before)
+		found(x, DOCTOR_OK, "key", "", "Every certificate of this node has its key.");
+}
+
+struct dates {
+	struct exam *x;
+	int64_t now;
+	bool own;
+};
+
+static int check_dates(void *ctx, const struct certs_entry *entry)
+{
+	struct dates *d = ctx;
+	int64_t left = (cert_not_after(entry->cert) - d->now) / DAY;
+	char what[500];
+
+	snprintf(what, sizeof(what), "%s/%s", entry->unit, entry->file);
+	if (d->own && cert_not_before(entry->cert) > d->now)
+		found(d->x, DOCTOR_PROBLEM, "certificate", "Set the clock right.",
+		      "The certificate %s is not valid yet: it begins in the future.", what);
+	else if (cert_not_after(entry->cert) < d->now)
+		found(d->x, d->own ? DOCTOR_PROBLEM : DOCTOR_NOTE, "certificate",
+		      d->own ? "Make a new one with 'set cert regen'; read its warnings first." : "Delete it when nothing needs it.",
+		      "The certificate %s has expired.", what);
+	else if (d->own && left < EXPIRES_SOON_DAYS)
+		found(d->x, DOCTOR_WARNING, "certificate", "Plan 'set cert regen'; it tells what it would do to phones.",
+		      "The certificate %s ends in %lld days.", what, (long long)left);
+	return 0;
+}
+
+void doctor_certs(struct exam *x)
+{
+	struct err e = ERR_INIT;
+	size_t before = x->r->n;
+
+	if (!x->in->cluster)
+		return;
+	struct dates d = { .x = x, .now = clock_wall_s(x->in->clock), .own = true };
+	int rc = certs_list(x->in->cluster, CERTS_OWN, check_dates, &d, &e);
+	d.own = false;
+	if (!rc)
+		rc = certs_list(x->in->cluster, CERTS_TRUST, check_dates, &d, &e);
+	if (rc)
+		found(x, DOCTOR_PROBLEM, "store", "Restore the store from a backup.", "Certificates cannot be read: %s.", e.text);
+	else if (x->r->n == before)
+		found(x, DOCTOR_OK, "certificate", "", "No certificate of this node ends within %d days.", EXPIRES_SOON_DAYS);
+}
+
+/* --- published lists --- */
+
+/* Does the CTL name what is in force? It follows only by command (behaviour.md 2.7). */
+static void check_ctl_is_current(struct exam *x, const struct trust_list *l)
+{
+	enum compose_generation g;
+	struct err e = ERR_INIT;
+
+	if (param_generation(x->in->cluster, &g, &e))
+		return;
+	for (const char *const *unit = template_units; *unit; unit++) {
+		struct cert *cert = NULL;
+		bool named = false;
+
+		if (!compose_names_unit(g, LIST_CTL, *unit) || own_cert(x, *unit, &cert) || !cert)
+			continue;
+		for (size_t i = 0; i < l->n_records; i++)
+			named |= list_record_is_cert(&l->records[i], cert);
+		if (!named)
+			found(x, DOCTOR_WARNING, "ctl", "Run 'utils ctl update CTLFile' when all phones have taken the present ITL.",
+			      "The CTL does not name the present %s certificate.", *unit);
+		cert_unref(cert);
+	}
+}
+
+static void check_list(struct exam *x, enum list_type type, const uint8_t *data, size_t len)
+{
+	const char *name = list_type_name(type);
+	struct trust_list *l = NULL;
+	struct err e = ERR_INIT;
+
+	if (list_parse((struct view){ data, len }, type, &l, &e) || list_verify_self(l, &e)) {
+		found(x, DOCTOR_PROBLEM, "list", "Restart the node: it makes a damaged list anew.", "The published %s is damaged: %s.",
+		      name, e.text);
+	} else if (len > LIST_PHONE_LIMIT) {
+		found(x, DOCTOR_PROBLEM, "list-size", "Use fewer certificates or smaller keys.",
+		      "The %s is %zu octets; phones load at most %d.", name, len, LIST_PHONE_LIMIT);
+	} else if (len > COMPOSE_WARN_OCTETS) {
+		found(x, DOCTOR_WARNING, "list-size", "Use fewer certificates or smaller keys before it reaches 64 KiB.",
+		      "The %s is %zu octets already.", name, len);
+	} else {
+		found(x, DOCTOR_OK, "list", "", "The %s verifies: %zu records, %zu octets.", name, l->n_records, len);
+	}
+	if (l && type == LIST_CTL)
+		check_ctl_is_current(x, l);
+	list_free(l);
+}
+
+void doctor_lists(struct exam *x)
+{
+	bool mixed = false;
+
+	if (!x->in->cluster)
+		return;
+	for (int type = LIST_CTL; type <= LIST_ITL; type++) {
+		AUTO(auto_free) uint8_t *data = NULL;
+		struct err e = ERR_INIT;
+		size_t len;
+
+		if (publish_read(x->in->cluster, (enum list_type)type, &data, &len, NULL, &e))
+			found(x, DOCTOR_PROBLEM, "list", "Start the node: it makes lost lists anew.", "The published %s cannot be read: %s.",
+			      list_type_name((enum list_type)type), e.text);
+		else if (data)
+			check_list(x, (enum list_type)type, data, len);
+		else if (type == LIST_ITL)
+			found(x, DOCTOR_PROBLEM, "list", "Start the node: it makes lost lists anew.", "No ITL is published.");
+		else if (cluster_is_mixed(x->in->cluster, &mixed, &e) == 0 && mixed)
+			found(x, DOCTOR_PROBLEM, "ctl", "Run 'utils ctl update CTLFile'.",
+			      "The cluster is in mixed mode, but there is no CTL: new phones cannot register securely.");
+	}
+}
+
+void doctor_recovery(struct exam *x)
+{
+	struct recovery_state s;
+	struct err e = ERR_INIT;
+
+	if (!x->in->cluster)
+		return;
+	if (recovery_state(x->in->cluster, &s, &e))
+		found(x, DOCTOR_PROBLEM, "store", "Restore the store from a backup.", "Recovery exports cannot be read: %s.", e.text);
+	else if (s.current)
+		found(x, DOCTOR_OK, "recovery", "", "A verified recovery export holds the keys that phones follow.");
+	else
+		found(x, DOCTOR_WARNING, "recovery", "Keep the export and its passphrase away from this machine, in two places.",
+		      "%s", s.text);
+}
