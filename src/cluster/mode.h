@@ -4,7 +4,8 @@
 
 /*
  * Security mode and CTL: what `utils ctl` does. Each operation publishes a new generation and writes the audit.
- * notes get what is left to do or may surprise; they may be NULL. Source: behaviour.md 1.3, 3.2; formats-and-protocols.md 3.6.
+ * notes get what is left to do or may surprise; they may be NULL.
+ * Source: behaviour.md 1.3, 3.2; formats-and-protocols.md 3.6.
  */
 int cluster_is_mixed(struct cluster *c, bool *mixed, struct err *e) MUST_CHECK; /* parameter ClusterSecurityMode is 1 */
 

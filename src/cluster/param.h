@@ -34,8 +34,8 @@ struct param_def {
 extern const struct param_def param_table[]; /* ended by a NULL name */
 const struct param_def *param_find(const char *name); /* any case; NULL */
 
-/* param_check: may it have this value? Out: *canonical, when not NULL, the spelling that is stored. ERR_USAGE with what is
- * allowed. */
+/* param_check: may it have this value? Out: *canonical, when not NULL, the spelling that is stored.
+ * Errors: ERR_USAGE with what is allowed. */
 int param_check(const struct param_def *def, const char *value, const char **canonical, struct err *e) MUST_CHECK;
 
 /* param_get: the value in force, the default when nobody set one. Out: *value heap text. ERR_USAGE unknown name. */
@@ -45,6 +45,7 @@ int param_get_number(struct cluster *c, const char *name, uint32_t *value, struc
 /* param_warnings: what phones would make of it, before it is set. Changes nothing. Errors: as param_set. */
 int param_warnings(struct cluster *c, const char *name, const char *value, struct notes *notes, struct err *e) MUST_CHECK;
 
-/* param_set: one parameter, with the ITL that follows from it. Errors: ERR_USAGE unknown, display only, value not allowed. */
+/* param_set: one parameter, with the ITL that follows from it.
+ * Errors: ERR_USAGE unknown, display only, value not allowed. */
 int param_set(struct cluster *c, const char *who, const char *name, const char *value, struct notes *notes,
 	      struct err *e) MUST_CHECK;

@@ -11,6 +11,7 @@
  */
 static const struct unit_rule rules[] = {
 	{ "tomcat", STORE_UNIT_TOMCAT, ROLE(APPLICATION_SERVER), { STORE_TRUST_TOMCAT }, false, "Cisco Tomcat" },
+	{ "tomcat-ECDSA", STORE_UNIT_TOMCAT_ECDSA, ROLE(APPLICATION_SERVER), { STORE_TRUST_TOMCAT }, false, "Cisco Tomcat" },
 	{ "ipsec", STORE_UNIT_IPSEC, ROLE(NETWORK_ELEMENT), { STORE_TRUST_IPSEC }, false, "Cisco DRF Master and Cisco DRF Local" },
 	{ "ITLRecovery", STORE_UNIT_ITLRECOVERY, ROLE(SAST), { 0 }, true, "Cisco Trust Verification Service and Cisco Tftp" },
 	{ "CallManager-ECDSA", STORE_UNIT_CALLMANAGER_ECDSA, ROLE(CALLMANAGER) | ROLE(TFTP) | ROLE(CALLMANAGER_ECDSA),
