@@ -84,10 +84,10 @@ static int open_key(struct keystore_file *f, const char *name, int *fd, struct e
 /* A file that holds another key than its name says would sign for the wrong certificate. */
 static int check_name(const char *name, EVP_PKEY *key, struct err *e)
 {
-	char unit[KEY_NAME_MAX];
+	char unit[KEY_NAME_MAX] = "";
 	char expected[KEY_NAME_MAX];
 
-	snprintf(unit, sizeof(unit), "%.*s", (int)(strchr(name, '.') - name), name);
+	memcpy(unit, name, strcspn(name, ".")); /* key_name_ok has seen the name */
 	int r = key_name_of(unit, key, expected, e);
 	if (r)
 		return r;
