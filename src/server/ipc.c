@@ -34,7 +34,7 @@ int ipc_decode(struct view packet, struct ipc_msg *m, struct err *e)
 	return 0;
 }
 
-int ipc_send(int fd, const struct ipc_msg *m, struct err *e)
+static int send_flags(int fd, const struct ipc_msg *m, int flags, struct err *e)
 {
 	struct wr w;
 	struct iovec iov[2];
@@ -56,7 +56,7 @@ int ipc_send(int fd, const struct ipc_msg *m, struct err *e)
 	iov[1] = (struct iovec){(void *)m->body.p, m->body.len};
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
 	do
-		n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+		n = sendmsg(fd, &msg, flags | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	int saved = errno;
 	wr_clear(&w);
@@ -68,6 +68,16 @@ int ipc_send(int fd, const struct ipc_msg *m, struct err *e)
 	if (errno == EPIPE || errno == ECONNRESET)
 		return err_set(e, ERR_CLOSED, "the other process has gone");
 	return err_sys(e, ERR_IO, "sending a message to another process");
+}
+
+int ipc_send(int fd, const struct ipc_msg *m, struct err *e)
+{
+	return send_flags(fd, m, 0, e);
+}
+
+int ipc_send_now(int fd, const struct ipc_msg *m, struct err *e)
+{
+	return send_flags(fd, m, MSG_DONTWAIT, e);
 }
 
 /* A packet without octets reads like the end of the conversation; only the latter hangs up. */

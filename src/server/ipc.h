@@ -58,6 +58,8 @@ int ipc_decode(struct view packet, struct ipc_msg *m, struct err *e) MUST_CHECK;
 
 /* ipc_send: one message. Errors: ERR_LIMIT body too large; ERR_AGAIN non-blocking and full; ERR_CLOSED; ERR_IO. */
 int ipc_send(int fd, const struct ipc_msg *m, struct err *e) MUST_CHECK;
+/* ipc_send_now: never waits: a blocking descriptor that is full is ERR_AGAIN too. */
+int ipc_send_now(int fd, const struct ipc_msg *m, struct err *e) MUST_CHECK;
 
 /*
  * ipc_recv: one message into buf, which m->body then views.

@@ -19,13 +19,13 @@ struct keeper_channel {
 };
 
 struct keeper_config {
-	const char *keys_dir;
+	struct keystore *keys; /* one that takes several threads at once */
 	const struct keeper_channel *channels;
 	size_t n_channels;
 	bool legacy; /* a legacy listener is configured: TLS RSA key exchange may be asked for */
 };
 
-/* keeper_run: serve until every channel is closed or a thread cannot be started. The caller has dropped privileges. */
+/* keeper_run: serve until every channel is closed. Errors: ERR_IO a thread cannot be started. */
 int keeper_run(const struct keeper_config *cfg, struct err *e) MUST_CHECK;
 
 /* keeper_serve: one channel, until it is closed (0) or fails. What keeper_run's threads run; tests call it directly. */
