@@ -25,10 +25,11 @@ int bundle_write(const struct bundle_entry *entries, size_t n, const char *passp
 		 struct err *e) MUST_CHECK;
 
 /*
- * bundle_read: call cb for each key in the file, with the certificate of the same localKeyID.
+ * bundle_read: call cb for each key in the file, with the certificate of its public key. Files of other programs are
+ * read too; a key without friendlyName has the name "".
  * In:     cb gets views that end with the call; when it returns non-zero, reading stops and that is returned.
  * Errors: ERR_AUTH wrong passphrase (or altered file: the two cannot be told apart); ERR_PROTO not a bundle, or a key
- *         without its certificate; ERR_LIMIT.
+ *         without its certificate; ERR_LIMIT; ERR_USAGE a kind of key that a keystore does not take.
  */
-int bundle_read(struct view der, const char *passphrase, int (*cb)(void *ctx, const struct bundle_entry *entry), void *ctx,
-		struct err *e) MUST_CHECK;
+typedef int bundle_cb(void *ctx, const struct bundle_entry *entry);
+int bundle_read(struct view der, const char *passphrase, bundle_cb *cb, void *ctx, struct err *e) MUST_CHECK;
