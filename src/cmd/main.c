@@ -3,9 +3,13 @@
 #include <time.h>
 
 #include "cmd/cmd.h"
+#include "cmd/phone/phone.h"
+#include "cmd/tvs/tvs.h"
 
 /* Every subcommand, in the order of the help. */
 static const struct cmd *const commands[] = {
+	&cmd_tvs,
+	&cmd_phone,
 	NULL,
 };
 

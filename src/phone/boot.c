@@ -6,6 +6,8 @@
 
 #include "format/sgn.h"
 
+#define SILENT_MAX 2 /* files without an answer: the server is away, and asking for the others only takes time */
+
 /* Steps of a boot, in order. Each but the last asks for one file or server. */
 enum step { STEP_CTL, STEP_CTL_FILE, STEP_ITL, STEP_ITL_FILE, STEP_CONFIG, STEP_DEFAULT, STEP_FULL, STEP_DIRECTORY, STEP_END };
 
@@ -25,6 +27,7 @@ struct boot {
 	uint32_t session;
 	size_t tvs;                /* server that is being asked */
 	bool mismatch;             /* one of those tried so far was not the one the list names */
+	unsigned silent;           /* files in a row for which nobody answered */
 	uint8_t *configuration;
 	size_t configuration_len;
 };
@@ -56,10 +59,11 @@ static struct boot_part *part(struct boot *b)
 
 /* ---- what to do next ---- */
 
+/* One octet more than the phone takes is fetched, so that a file that is too large shows as such. */
 static void get(struct boot *b, size_t limit)
 {
 	b->todo.action = BOOT_GET;
-	b->todo.limit = limit;
+	b->todo.limit = limit + 1;
 	console_requesting(b->con, b->todo.name, b->server, limit == PHONE_CONFIG_MAX ? limit : 0);
 }
 
@@ -67,7 +71,7 @@ static void get_list(struct boot *b, const char *type, bool own)
 {
 	snprintf(b->todo.name, sizeof b->todo.name, "%s%s.tlv", type, own ? b->p->device : "File");
 	console_log(b->con, "SECD: tlRequestFile: Request %s", b->todo.name);
-	get(b, traits_list_limit(b->p->traits) + 1); /* one more, so that a list that is too large shows as such */
+	get(b, traits_list_limit(b->p->traits));
 }
 
 static void get_config(struct boot *b, const char *name)
@@ -419,6 +423,7 @@ int boot_got(struct boot *b, struct view data, struct err *e)
 
 	if (rc)
 		return rc;
+	b->silent = 0;
 	console_finished(b->con, data.len);
 	if (b->step <= STEP_ITL_FILE)
 		phone_decide_list(b->p, subject_of[b->step] == BOOT_CTL ? LIST_CTL : LIST_ITL, offer, &b->d);
@@ -430,6 +435,7 @@ int boot_got(struct boot *b, struct view data, struct err *e)
 
 void boot_missing(struct boot *b)
 {
+	b->silent = 0;
 	console_not_found(b->con, b->todo.name);
 	part(b)->fate = FATE_MISSING;
 	switch (b->step) {
@@ -460,12 +466,22 @@ void boot_missing(struct boot *b)
 	}
 }
 
+static void part_failed(struct boot_part *q, const char *why)
+{
+	q->fate = FATE_FAILED;
+	snprintf(q->detail, sizeof q->detail, "%s", why);
+}
+
 void boot_failed(struct boot *b, const char *why)
 {
 	console_no_answer(b->con, b->todo.name, why);
-	part(b)->fate = FATE_FAILED;
-	snprintf(part(b)->detail, sizeof part(b)->detail, "%s", why);
-	next(b);
+	part_failed(part(b), why);
+	if (++b->silent < SILENT_MAX) {
+		next(b);
+		return;
+	}
+	part_failed(&b->part[BOOT_CONFIG], why);
+	start_step(b, STEP_END);
 }
 
 void boot_connected(struct boot *b, const struct cert *server)
@@ -488,8 +504,7 @@ void boot_not_connected(struct boot *b, const char *why)
 {
 	console_error(b->con, "SECD: EROR:clpSetupSsl: <%s> port: %u: %s", b->todo.host, b->todo.port, why);
 	console_message(b->con, "Host Not Found");
-	part(b)->fate = FATE_FAILED;
-	snprintf(part(b)->detail, sizeof part(b)->detail, "%s", why);
+	part_failed(part(b), why);
 	next(b);
 }
 

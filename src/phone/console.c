@@ -124,6 +124,8 @@ void console_list_decided(struct console *c, const struct decision *d, size_t he
 
 void console_file_decided(struct console *c, const struct decision *d, const char *name)
 {
+	if (d->reason == REASON_UNSIGNED_OK)
+		return; /* nothing was verified */
 	if (d->verdict == VERDICT_ACCEPT)
 		console_log(c, "SECD: verifyFile: verify SUCCESS </usr/ram/%s>", name);
 	else if (d->verdict == VERDICT_REFUSE) /* our words behind FAILED */

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <event2/event.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+
+#include "phone/boot.h"
+
+/* Boots phones on one loop, against one server: what phone/boot.h wants done is done here with real sockets. */
+enum driver_transport { DRIVER_BY_MODEL, DRIVER_TFTP, DRIVER_HTTP };
+
+struct driver {
+	struct event_base *base;
+	SSL_CTX *tls, *tls10;
+	struct sockaddr_storage tftp, http;
+	socklen_t tftp_len, http_len;
+	enum driver_transport transport;
+	char server[PHONE_HOST_MAX]; /* as phones name it in their logs */
+};
+
+/* driver_init: host is resolved once. Errors: ERR_IO, ERR_CRYPTO, ERR_NOMEM. */
+int driver_init(struct driver *d, const char *host, uint16_t tftp_port, uint16_t http_port, enum driver_transport t,
+		struct err *e) MUST_CHECK;
+void driver_clear(struct driver *d);
+
+/* Called from the loop when a phone is through; boot lives until it returns. */
+typedef void driver_done(void *ctx, const struct boot *boot);
+
+/* driver_boot: start the boot of p. p and con live until done was called. */
+int driver_boot(struct driver *d, struct phone *p, struct console *con, driver_done *done, void *ctx,
+		struct err *e) MUST_CHECK;

@@ -1,0 +1,340 @@
+#include "cmd/phone/phone.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cmd/phone/driver.h"
+#include "cmd/phone/folder.h"
+#include "cmd/phone/models.h"
+#include "cmd/phone/report.h"
+#include "net/fetch.h"
+
+#define DEFAULT_MODEL "7975"
+#define TFTP_PORT 69
+#define HTTP_PORT 6970
+
+enum option {
+	OPT_STATE = CMD_LONG, OPT_DEVICE, OPT_MODEL, OPT_TFTP, OPT_HTTP_PORT, OPT_TRANSPORT, OPT_MODELS, OPT_JSON, OPT_QUIET,
+};
+
+struct boot_options {
+	const char *state, *device, *model, *models;
+	char host[PHONE_HOST_MAX];
+	uint16_t tftp_port, http_port;
+	enum driver_transport transport;
+	bool json, quiet;
+};
+
+/* ---- boot ---- */
+
+/* Everything one boot needs; cleared as a whole. */
+struct session {
+	struct traits_table *table;
+	struct phone phone;
+	struct driver driver;
+	struct console console;
+	const struct boot_options *o;
+	const struct cmd *cmd;
+	int exit;
+};
+
+static void print_line(void *ctx, const char *text)
+{
+	(void)ctx;
+	puts(text);
+}
+
+static void print_message(void *ctx, const char *text)
+{
+	(void)ctx;
+	printf("screen: %s\n", text);
+}
+
+static void print_result(const struct session *s, const struct boot *b)
+{
+	json_t *o;
+
+	if (!s->o->json) {
+		report_text(stdout, &s->phone, b);
+		return;
+	}
+	o = report_json(&s->phone, b);
+	json_dumpf(o, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(o);
+}
+
+static void booted(void *ctx, const struct boot *b)
+{
+	struct session *s = ctx;
+	enum boot_outcome outcome = boot_outcome(b);
+	struct err e = ERR_INIT;
+
+	print_result(s, b);
+	s->exit = outcome == BOOT_TOOK || outcome == BOOT_KEPT ? CMD_OK : CMD_NO;
+	if (folder_save(s->o->state, &s->phone, boot_configuration(b), &e))
+		s->exit = cmd_error(s->cmd, CMD_NO, "%s", e.text);
+}
+
+/* The phone that the folder holds, or a new one in factory state. */
+static int who(struct session *s)
+{
+	const struct boot_options *o = s->o;
+	const char *model = o->model ? o->model : DEFAULT_MODEL;
+	struct err e = ERR_INIT;
+
+	phone_init(&s->phone, o->device ? o->device : "", model, traits_find(s->table, model));
+	if (!o->device && !folder_exists(o->state))
+		return cmd_usage_error(s->cmd, "%s holds no phone yet: --device says which one it is to become", o->state);
+	if (folder_load(o->state, s->table, &s->phone, &e))
+		return cmd_error(s->cmd, CMD_NO, "%s", e.text);
+	if (o->device && strcmp(o->device, s->phone.device))
+		return cmd_error(s->cmd, CMD_USAGE, "%s is the folder of %s", o->state, s->phone.device);
+	if (o->model) {
+		snprintf(s->phone.model, sizeof s->phone.model, "%s", o->model);
+		s->phone.traits = traits_find(s->table, o->model);
+	}
+	return CMD_OK;
+}
+
+static int boot_phone(struct session *s)
+{
+	const struct boot_options *o = s->o;
+	struct err e = ERR_INIT;
+	int status;
+
+	if (models_load(o->models, &s->table, &e))
+		return cmd_error(s->cmd, CMD_NO, "%s", e.text);
+	if ((status = who(s)))
+		return status;
+	s->console.clock = &clock_system;
+	if (!o->json && !o->quiet) {
+		s->console.line = print_line;
+		s->console.message = print_message;
+	}
+	if (driver_init(&s->driver, o->host, o->tftp_port, o->http_port, o->transport, &e) ||
+	    driver_boot(&s->driver, &s->phone, &s->console, booted, s, &e))
+		return cmd_error(s->cmd, CMD_NO, "%s", e.text);
+	event_base_dispatch(s->driver.base);
+	return s->exit;
+}
+
+static bool port_option(const char *text, uint16_t *port)
+{
+	uint64_t n;
+
+	if (!text_number(text, 1, UINT16_MAX, &n))
+		return false;
+	*port = (uint16_t)n;
+	return true;
+}
+
+bool phone_transport(const char *word, enum driver_transport *t)
+{
+	if (!strcmp(word, "auto"))
+		*t = DRIVER_BY_MODEL;
+	else if (!strcmp(word, "tftp"))
+		*t = DRIVER_TFTP;
+	else if (!strcmp(word, "http"))
+		*t = DRIVER_HTTP;
+	else
+		return false;
+	return true;
+}
+
+static int boot_option(const struct cmd *c, int key, const char *value, struct boot_options *o)
+{
+	switch (key) {
+	case OPT_STATE:
+		o->state = value;
+		break;
+	case OPT_DEVICE:
+		if (!text_is_device_name(value))
+			return cmd_usage_error(c, "'%s' is no device name such as SEP001122334455", value);
+		o->device = value;
+		break;
+	case OPT_MODEL:
+		if (strlen(value) >= sizeof((struct phone *)0)->model || strchr(value, ' '))
+			return cmd_usage_error(c, "'%s' is no model such as 7975", value);
+		o->model = value;
+		break;
+	case OPT_TFTP:
+		if (!net_host_port(value, o->host, sizeof o->host, &o->tftp_port))
+			return cmd_usage_error(c, "'%s' is no HOST or HOST:PORT", value);
+		break;
+	case OPT_HTTP_PORT:
+		if (!port_option(value, &o->http_port))
+			return cmd_usage_error(c, "'%s' is no port", value);
+		break;
+	case OPT_TRANSPORT:
+		if (!phone_transport(value, &o->transport))
+			return cmd_usage_error(c, "--transport is auto, tftp or http, not '%s'", value);
+		break;
+	case OPT_MODELS:
+		o->models = value;
+		break;
+	case OPT_JSON:
+		o->json = true;
+		break;
+	default:
+		o->quiet = true;
+		break;
+	}
+	return CMD_OK;
+}
+
+static int boot_run(const struct cmd *c, int argc, char **argv)
+{
+	struct boot_options o = {.tftp_port = TFTP_PORT, .http_port = HTTP_PORT};
+	struct cmd_args args = {.cmd = c, .argc = argc, .argv = argv};
+	struct session s = {.o = &o, .cmd = c};
+	int key, status;
+
+	while ((key = cmd_opt_next(&args)) > 0)
+		if ((status = boot_option(c, key, args.value, &o)))
+			return status;
+	if (key < 0)
+		return args.exit;
+	if (args.argc)
+		return cmd_usage_error(c, "'%s' is too much", args.argv[0]);
+	if (!o.state || !*o.host)
+		return cmd_usage_error(c, "--state and --tftp are needed");
+	status = boot_phone(&s);
+	driver_clear(&s.driver);
+	phone_clear(&s.phone);
+	traits_free(s.table);
+	return status;
+}
+
+static const struct cmd_opt boot_opts[] = {
+	{OPT_STATE, "state", "DIR", "folder in which the phone keeps its lists; made when it is not there"},
+	{OPT_DEVICE, "device", "NAME", "device name, SEP and 12 hex digits; needed the first time"},
+	{OPT_MODEL, "model", "MODEL", "7975 (default), 8861, 7960, ...: decides what the phone can do"},
+	{OPT_TFTP, "tftp", "HOST[:PORT]", "the phone's TFTP server; port 69"},
+	{OPT_HTTP_PORT, "http-port", "PORT", "where the same server speaks HTTP; 6970"},
+	{OPT_TRANSPORT, "transport", "HOW", "auto (as the model does), tftp or http only"},
+	{OPT_MODELS, "models", "FILE", "another table of models"},
+	{OPT_JSON, "json", NULL, "only the result, as JSON"},
+	{OPT_QUIET, "quiet", NULL, "no console log, only the result"},
+	{0},
+};
+
+const struct cmd cmd_phone_boot = {
+	.name = "phone boot",
+	.summary = "boot an emulated phone: lists, configuration, TVS, directory",
+	.usage = "--state DIR --device NAME --tftp HOST[:PORT] [OPTION...]",
+	.opts = boot_opts,
+	.more = "The phone decides as a real one does and keeps what it trusts in its folder.\n"
+		"Exit status: 0 it took or kept everything; 1 it refused something, is stranded, or got no configuration; 3 usage.",
+	.run = boot_run,
+};
+
+/* ---- show and erase ---- */
+
+static int load(const struct cmd *c, const char *state, struct traits_table **table, struct phone *p)
+{
+	struct err e = ERR_INIT;
+
+	if (!folder_exists(state))
+		return cmd_error(c, CMD_NO, "%s holds no phone", state);
+	if (models_load(NULL, table, &e))
+		return cmd_error(c, CMD_NO, "%s", e.text);
+	phone_init(p, "", "", traits_find(*table, ""));
+	if (folder_load(state, *table, p, &e))
+		return cmd_error(c, CMD_NO, "%s", e.text);
+	return CMD_OK;
+}
+
+static int show(const struct cmd *c, const char *state, bool json)
+{
+	struct traits_table *table = NULL;
+	struct phone p = {0};
+	int status = load(c, state, &table, &p);
+
+	if (!status && json) {
+		json_t *o = report_menu_json(&p);
+		json_dumpf(o, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(o);
+	} else if (!status) {
+		report_menu(stdout, &p);
+	}
+	phone_clear(&p);
+	traits_free(table);
+	return status;
+}
+
+static int erase(const struct cmd *c, const char *state, bool json)
+{
+	struct traits_table *table = NULL;
+	struct phone p = {0};
+	struct err e = ERR_INIT;
+	int status = load(c, state, &table, &p);
+
+	(void)json;
+	if (!status) {
+		phone_erase(&p);
+		puts("screen: Erasing CTL and ITL files");
+		if (folder_save(state, &p, (struct view){0}, &e))
+			status = cmd_error(c, CMD_NO, "%s", e.text);
+	}
+	phone_clear(&p);
+	traits_free(table);
+	return status;
+}
+
+static int menu_run(const struct cmd *c, int argc, char **argv)
+{
+	struct cmd_args args = {.cmd = c, .argc = argc, .argv = argv};
+	const char *state = NULL;
+	bool json = false;
+	int key;
+
+	while ((key = cmd_opt_next(&args)) > 0)
+		if (key == OPT_STATE)
+			state = args.value;
+		else
+			json = true;
+	if (key < 0)
+		return args.exit;
+	if (!state || args.argc)
+		return cmd_usage_error(c, "--state DIR is needed, and nothing else");
+	return c == &cmd_phone_show ? show(c, state, json) : erase(c, state, json);
+}
+
+static const struct cmd_opt show_opts[] = {
+	{OPT_STATE, "state", "DIR", "folder of the phone"},
+	{OPT_JSON, "json", NULL, "as JSON"},
+	{0},
+};
+
+const struct cmd cmd_phone_show = {
+	.name = "phone show",
+	.summary = "the Trust List menu of an emulated phone",
+	.usage = "--state DIR [--json]",
+	.opts = show_opts,
+	.run = menu_run,
+};
+
+static const struct cmd_opt erase_opts[] = {
+	{OPT_STATE, "state", "DIR", "folder of the phone"},
+	{0},
+};
+
+const struct cmd cmd_phone_erase = {
+	.name = "phone erase",
+	.summary = "delete its CTL and ITL, as with **# on its menu",
+	.usage = "--state DIR",
+	.opts = erase_opts,
+	.run = menu_run,
+};
+
+static const struct cmd *const subs[] = {&cmd_phone_boot, &cmd_phone_show, &cmd_phone_erase, &cmd_phone_fleet, NULL};
+
+const struct cmd cmd_phone = {
+	.name = "phone",
+	.summary = "an emulated phone, or ten thousand",
+	.usage = "COMMAND [OPTION...]",
+	.subs = subs,
+};
