@@ -36,9 +36,9 @@ struct doctor_port {
 
 struct doctor_input {
 	const char *data_dir;
-	const char *node;                 /* name that phones are told */
+	const char *node;                 /* name that phones are told; NULL: not known */
 	const char *address;              /* its IP address, or "" */
-	const char *provisioning;         /* folder, absolute or as seen from the current folder */
+	const char *provisioning;         /* folder, absolute or as seen from the current folder; NULL: not known */
 	const struct doctor_port *ports;
 	size_t n_ports;
 	bool running;                     /* the node is up: its own ports are taken, by itself */

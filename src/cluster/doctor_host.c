@@ -143,6 +143,9 @@ static bool resolves_to(const struct addrinfo *list, const char *address)
 void doctor_name(struct exam *x)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
+
+	if (!x->in->node)
+		return;
 	int rc = getaddrinfo(x->in->node, NULL, &hints, &list);
 
 	if (rc)
@@ -178,6 +181,8 @@ static const char *version_name(int version)
 		return "TLS 1.2";
 	case TLS1_1_VERSION:
 		return "TLS 1.1";
+	case 0:
+		return "what OpenSSL knows";
 	default:
 		return "TLS 1.0";
 	}
@@ -202,11 +207,11 @@ void doctor_tls(struct exam *x)
 		      "The system's TLS security level is %d: it forbids RSA keys of 2048 bits, which phones use.", level);
 	else if (has_legacy(x))
 		found(x, DOCTOR_NOTE, "tls", "",
-		      "The system allows %s and up at security level %d; legacy listeners go below that, for themselves only.",
+		      "The system's TLS policy begins at %s, security level %d; legacy listeners go below that, for themselves only.",
 		      version_name(min), level);
 	else
 		found(x, DOCTOR_OK, "tls", "",
-		      "The system allows %s and up at security level %d. Phones that only speak TLS 1.0 need a legacy listener.",
+		      "The system's TLS policy begins at %s, security level %d. Phones that only speak TLS 1.0 need a legacy listener.",
 		      version_name(min), level);
 	SSL_CTX_free(ctx);
 }

@@ -151,6 +151,8 @@ void doctor_provisioning(struct exam *x)
 	struct err e = ERR_INIT;
 	size_t before = x->r->n;
 
+	if (!x->in->provisioning)
+		return;
 	if (file_open_dir(AT_FDCWD, x->in->provisioning, &w.fd, &e)) {
 		found(x, DOCTOR_PROBLEM, "provisioning", "Correct [paths] provisioning in ringfence.conf, or make the folder.",
 		      "The provisioning folder cannot be opened: %s.", e.text);

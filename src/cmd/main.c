@@ -3,11 +3,17 @@
 #include <time.h>
 
 #include "cmd/cmd.h"
+#include "cmd/doctor/doctor.h"
+#include "cmd/init/init.h"
 #include "cmd/phone/phone.h"
+#include "cmd/recovery/recovery.h"
 #include "cmd/tvs/tvs.h"
 
 /* Every subcommand, in the order of the help. */
 static const struct cmd *const commands[] = {
+	&cmd_init,
+	&cmd_recovery,
+	&cmd_doctor,
 	&cmd_tvs,
 	&cmd_phone,
 	NULL,
