@@ -6,7 +6,7 @@
 /* One row a certificate; its roles and units as sums of bits. */
 #define SELECT_CERTIFICATE                                                                                             \
 	"SELECT c.pkid, c.certificate, c.servername, c.ipv4address, c.description, c.tkcertificatedistribution,"       \
-	" c.timetolive,"                                                                                               \
+	" c.timetolive, c.sha256,"                                                                                     \
 	" (SELECT sum(CAST(1 AS BIGINT) << CAST(r.tktrustrole AS INTEGER)) FROM certificatetrustrolemap AS r"          \
 	"  WHERE r.fkcertificate = c.pkid) AS roles,"                                                                  \
 	" (SELECT sum(CAST(1 AS BIGINT) << CAST(u.tkcertificateservice AS INTEGER))"                                   \
@@ -38,7 +38,7 @@ void store_certificates_free(struct store_certificate *list, size_t n)
 }
 
 /* Fields first: what fails before the certificate leaves nothing to free. */
-static int take(const struct store_row *r, struct store_certificate *c, struct err *e)
+static int take(struct store *s, const struct store_row *r, struct store_certificate *c, struct err *e)
 {
 	int rc = ROW_COPY(r, 0, c->pkid, e);
 
@@ -52,20 +52,30 @@ static int take(const struct store_row *r, struct store_certificate *c, struct e
 		return rc;
 	c->distribution = (enum store_distribution)row_int(r, 5);
 	c->ttl_s = (unsigned)row_int(r, 6);
-	c->roles = (uint32_t)row_int(r, 7);
-	c->units = (uint32_t)row_int(r, 8);
-	if (cert_from_pem(view_str(row_text(r, 1)), &c->cert, e)) {
+	c->roles = (uint32_t)row_int(r, 8);
+	c->units = (uint32_t)row_int(r, 9);
+	rc = cert_cache_get(s->certs, row_text(r, 7), row_text(r, 1), &c->cert, e);
+	if (rc)
 		err_prefix(e, "certificate %s in the store", c->pkid);
-		return ERR_STORE;
-	}
-	return 0;
+	return rc;
 }
+
+struct listing {
+	struct store *s;
+	struct store_list l;
+};
 
 static int take_listed(void *ctx, const struct store_row *r, struct err *e)
 {
-	struct store_certificate *c = store_list_add(ctx);
+	struct listing *g = ctx;
+	struct store_certificate *c = store_list_add(&g->l);
 
-	return c ? take(r, c, e) : err_set(e, ERR_NOMEM, "out of memory");
+	return c ? take(g->s, r, c, e) : err_set(e, ERR_NOMEM, "out of memory");
+}
+
+static struct store_certificate *items_of(const struct listing *g)
+{
+	return (struct store_certificate *)(void *)g->l.items;
 }
 
 /* The statement for a filter. Each is a text of its own, so that the database can use an index for it. */
@@ -85,40 +95,34 @@ static const char *statement(const struct store_certificate_filter *f)
 int store_certificate_list(struct store *s, const struct store_certificate_filter *filter,
 			   struct store_certificate **list, size_t *n, struct err *e)
 {
-	struct store_list l = {.item = sizeof(**list)};
-	int rc = store_db_query(s, take_listed, &l, e, statement(filter),
+	struct listing g = {s, {.item = sizeof(**list)}};
+	int rc = store_db_query(s, take_listed, &g, e, statement(filter),
 				VALUES(value_int(filter->unit), value_text(filter->node)));
 
 	if (rc) {
-		store_certificates_free((struct store_certificate *)(void *)l.items, l.n);
+		store_certificates_free(items_of(&g), g.l.n);
 		return rc;
 	}
-	*list = (struct store_certificate *)(void *)l.items;
-	*n = l.n;
+	*list = items_of(&g);
+	*n = g.l.n;
 	return 0;
 }
 
-/* The first of what was found, the others freed. */
-static void take_first(struct store_list *l, struct store_certificate *c, bool *found)
-{
-	struct store_certificate *items = (struct store_certificate *)(void *)l->items;
-
-	*found = l->n > 0;
-	if (*found) {
-		*c = items[0];
-		items[0].cert = NULL;
-	}
-}
-
+/* The first of what the query finds. */
 static int find_one(struct store *s, struct store_certificate *c, bool *found, struct err *e, const char *sql,
 		    const struct store_value *v, size_t n)
 {
-	struct store_list l = {.item = sizeof(*c)};
-	int rc = store_db_query(s, take_listed, &l, e, sql, v, n);
+	struct listing g = {s, {.item = sizeof(*c)}};
+	int rc = store_db_query(s, take_listed, &g, e, sql, v, n);
 
-	if (!rc)
-		take_first(&l, c, found);
-	store_certificates_free((struct store_certificate *)(void *)l.items, l.n);
+	if (!rc) {
+		*found = g.l.n > 0;
+		if (*found) {
+			*c = items_of(&g)[0];
+			items_of(&g)[0].cert = NULL;
+		}
+	}
+	store_certificates_free(items_of(&g), g.l.n);
 	return rc;
 }
 

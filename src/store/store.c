@@ -27,12 +27,15 @@ int store_open(const char *url, const char *dir, unsigned flags, struct store **
 	if (!s)
 		return err_set(e, ERR_NOMEM, "store %s: out of memory", url);
 	s->read_only = flags & STORE_READ_ONLY;
-	int rc = b->open(url + strlen(b->scheme), dir, flags, &s->conn, e);
+	s->certs = cert_cache_new();
+	int rc = s->certs ? b->open(url + strlen(b->scheme), dir, flags, &s->conn, e)
+			  : err_set(e, ERR_NOMEM, "store %s: out of memory", url);
 	if (!rc)
 		rc = store_schema_bring(s, store_migrations, store_n_migrations, flags, e);
 	if (rc) {
 		if (s->conn)
 			b->abandon(s->conn);
+		cert_cache_free(s->certs);
 		free(s);
 		return rc;
 	}
@@ -46,6 +49,7 @@ void store_close(struct store *s)
 		return;
 	store_rollback(s);
 	s->conn->backend->close(s->conn);
+	cert_cache_free(s->certs);
 	free(s);
 }
 

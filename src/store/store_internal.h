@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "store/backend.h"
+#include "store/certificate_cache.h"
 
 /* What the noun files write their statements with. */
 struct store {
 	struct store_conn *conn;
+	struct cert_cache *certs;
 	bool read_only;
 	bool in_tx;      /* between store_begin and its end */
 	bool broken;     /* the database abandoned the open transaction */
