@@ -70,6 +70,11 @@ const char *compose_generation_name(enum compose_generation g)
 	return generations[g].name;
 }
 
+enum record_style compose_itl_style(enum compose_generation g)
+{
+	return generations[g].itl_style;
+}
+
 bool compose_generation_find(const char *name, enum compose_generation *g)
 {
 	for (int i = 0; i < COMPOSE_GENERATIONS; i++) {

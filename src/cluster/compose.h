@@ -16,6 +16,8 @@ bool compose_generation_find(const char *name, enum compose_generation *g);
 bool compose_has_tokenless_ctl(enum compose_generation g);      /* false: 8.0, which knows only hardware tokens */
 const char *compose_signer_unit(enum compose_generation g);     /* "CallManager" or "ITLRecovery": of both lists */
 
+enum record_style compose_itl_style(enum compose_generation g); /* of TVS and CAPF in an ITL: whole, or only the hash */
+
 /* Does the list of this type, composed for g, name the unit's certificate? A change of it changes the list. */
 bool compose_names_unit(enum compose_generation g, enum list_type type, const char *unit);
 

@@ -123,14 +123,19 @@ static void help_option(const struct cmd_opt *o)
 	put_lines(o->help, HELP_COLUMN);
 }
 
+/* A line of the usage that begins with a blank goes on from the one before. */
 static void help_usage(const struct cmd *c)
 {
-	const char *line = c->usage;
+	const char *start = "usage: ";
 
-	printf("usage: ");
-	for (const char *end; (end = strchr(line, '\n')); line = end + 1)
-		printf("ringfence %s %.*s\n       ", c->name, (int)(end - line), line);
-	printf("ringfence %s %s\n", c->name, line);
+	for (const char *line = c->usage; *line; start = "       ") {
+		int n = (int)strcspn(line, "\n");
+		if (*line == ' ')
+			printf("%s%.*s\n", start, n, line);
+		else
+			printf("%sringfence %s %.*s\n", start, c->name, n, line);
+		line += n + (line[n] == '\n');
+	}
 }
 
 void cmd_help(const struct cmd *c)

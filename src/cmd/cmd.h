@@ -27,7 +27,8 @@ struct cmd_opt {
 struct cmd {
 	const char *name;               /* "inspect"; of a second-level command "sgn sign" */
 	const char *summary;            /* one line for the list of commands */
-	const char *usage;              /* what follows "ringfence NAME "; alternatives separated by \n */
+	const char *usage;              /* what follows "ringfence NAME "; alternatives separated by \n,
+					   lines that begin with a blank go on from the one before */
 	const struct cmd_opt *opts;     /* NULL when there are none; --help need not be listed */
 	const char *more;               /* further text of the help (exit status, examples), or NULL */
 	const struct cmd *const *subs;  /* second-level commands, ended by NULL; then run is NULL */

@@ -3,10 +3,14 @@
 #include <time.h>
 
 #include "cmd/cmd.h"
+#include "cmd/diff/diff.h"
 #include "cmd/doctor/doctor.h"
 #include "cmd/init/init.h"
+#include "cmd/inspect/inspect.h"
 #include "cmd/phone/phone.h"
 #include "cmd/recovery/recovery.h"
+#include "cmd/sgn/sgn.h"
+#include "cmd/tlv/tlv.h"
 #include "cmd/tvs/tvs.h"
 
 /* Every subcommand, in the order of the help. */
@@ -14,6 +18,10 @@ static const struct cmd *const commands[] = {
 	&cmd_init,
 	&cmd_recovery,
 	&cmd_doctor,
+	&cmd_inspect,
+	&cmd_diff,
+	&cmd_tlv,
+	&cmd_sgn,
 	&cmd_tvs,
 	&cmd_phone,
 	NULL,

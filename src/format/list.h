@@ -99,7 +99,7 @@ struct list_spec {
 	const uint8_t *signer_version; /* two octets or NULL */
 	const struct cert *signer;
 	bool signer_token;         /* the signer is a hardware token: form B names and reversed serial */
-	bool signer_serial_der;    /* keep the sign octet 00 in the header's serial (10, question 4); off unless reproducing */
+	bool signer_serial_der;    /* keep the sign octet 00 in the header's serial (10, question 4) */
 	uint32_t timestamp;        /* Unix seconds */
 	const char *file_name;     /* NULL: CTLFile.tlv or ITLFile.tlv */
 	enum tlv_layout header_layout, record_layout; /* PEER records have no DNSNAME when dns_name is NULL */

@@ -8,8 +8,8 @@
 static const char heading[] = "BYTEPOS TAG             LENGTH  VALUE\n"
 			      "------- ---             ------  -----\n";
 
-/* CUCM's words, its spelling errors included. NULL: not shown. */
-static const char *header_word(uint8_t tag)
+/* CUCM's words, its spelling errors included, and with `all` ours for what it has no word for. NULL: not shown. */
+static const char *header_word(uint8_t tag, bool all)
 {
 	static const char *const words[] = {
 		[HEADER_SIGNERID] = "SIGNERID",
@@ -24,9 +24,24 @@ static const char *header_word(uint8_t tag)
 		[HEADER_SIGNATURE] = "SIGNATURE",
 		[HEADER_FILENAME] = "FILENAME",
 		[HEADER_TIMESTAMP] = "TIMESTAMP",
+		[HEADER_ENCRYPTIONINFO] = "ENCRYPTIONINFO",
+		[HEADER_IVINFO] = "IVINFO",
+		[HEADER_ENC_UNKNOWN] = "ENCALGORITHM",
+		[HEADER_IV] = "IV",
+		[HEADER_PADDINGLENGTH] = "PADDINGLENGTH",
+		[HEADER_KEYINFO] = "KEYINFO",
+		[HEADER_KEY_UNKNOWN] = "KEYUNKNOWN",
+		[HEADER_KEYSIZE] = "KEYSIZE",
+		[HEADER_KEYALGORITHM] = "KEYALGORITHM",
+		[HEADER_WRAPPEDKEY] = "WRAPPEDKEY",
+		[HEADER_PLAINTEXT_HASHALGORITHM] = "PLAINHASHALGO",
+		[HEADER_PLAINTEXT_HASH] = "PLAINHASH",
+		[HEADER_SIGNERVERSION] = "SIGNERVERSION",
 	};
 
-	return tag < sizeof(words) / sizeof(words[0]) ? words[tag] : NULL;
+	if (tag >= sizeof(words) / sizeof(words[0]) || (tag > HEADER_TIMESTAMP && !all))
+		return NULL;
+	return words[tag];
 }
 
 static const char *record_word(uint8_t tag)
@@ -96,9 +111,40 @@ static void dump(FILE *out, struct view v)
 		fprintf(out, "%x%s", v.p[i], i + 1 == v.len || i % 8 == 7 ? "\n" : "  ");
 }
 
-static void header_row(FILE *out, const struct tlv_element *el)
+/* A small number, whatever its size. */
+static void row_number(FILE *out, uint8_t tag, const char *word, struct view element)
 {
-	const char *word = header_word(el->tag);
+	char shown[24] = "";
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < element.len && i < 8; i++)
+		v = v << 8 | element.p[i];
+	snprintf(shown, sizeof(shown), "%llu", (unsigned long long)v);
+	row(out, tag, word, element.len, element.len && element.len <= 8 ? shown : "");
+}
+
+/* Rows that `show` prints without value, and those of encrypted files. */
+static void row_all(FILE *out, const struct tlv_element *el, const char *word)
+{
+	switch (el->tag) {
+	case HEADER_FILENAME:
+		row_text(out, el->tag, word, el->value);
+		return;
+	case HEADER_IV:
+	case HEADER_PLAINTEXT_HASH:
+		row_hex(out, el->tag, word, el->value, ' ');
+		return;
+	case HEADER_WRAPPEDKEY:
+		row(out, el->tag, word, el->value.len, "");
+		return;
+	default:
+		row_number(out, el->tag, word, el->value);
+	}
+}
+
+static void header_row(FILE *out, const struct tlv_element *el, bool all)
+{
+	const char *word = header_word(el->tag, all);
 	char number[16];
 
 	if (!word)
@@ -116,22 +162,26 @@ static void header_row(FILE *out, const struct tlv_element *el)
 	case HEADER_SERIALNUMBER:
 		row_hex(out, el->tag, word, el->value, ':');
 		return;
-	}
-	row(out, el->tag, word, el->value.len, "");
-	if (el->tag == HEADER_SIGNATURE)
+	case HEADER_SIGNATURE:
+		row(out, el->tag, word, el->value.len, "");
 		dump(out, el->value);
+		return;
+	}
+	if (all)
+		row_all(out, el, word);
+	else
+		row(out, el->tag, word, el->value.len, "");
 }
 
-static void show_header(FILE *out, const struct trust_list *l)
+void show_header(FILE *out, struct view file, const struct tlv_header *h, bool all)
 {
 	struct tlv_element el;
 	struct rd r;
 
-	fprintf(out, "Version:        %u.%u\nHeaderLength:   %u (BYTES)\n\n%s", l->header.major, l->header.minor,
-		l->header.header_len, heading);
-	rd_init(&r, l->data, l->header.header_len);
+	fprintf(out, "Version:        %u.%u\nHeaderLength:   %u (BYTES)\n\n%s", h->major, h->minor, h->header_len, heading);
+	rd_init(&r, file.p, h->header_len);
 	while (tlv_header_element(&r, &el))
-		header_row(out, &el);
+		header_row(out, &el, all);
 }
 
 static void row_function(FILE *out, const char *word, const struct tlv_record *rec)
@@ -265,7 +315,7 @@ void show_list(FILE *out, const struct trust_list *l, const struct show_options 
 	const char *type = list_type_name(o->type);
 
 	show_start(out, (struct view){l->data, l->len}, o);
-	show_header(out, l);
+	show_header(out, (struct view){l->data, l->len}, &l->header, false);
 	for (size_t i = 0; i < l->n_records; i++)
 		show_record(out, l, i, type);
 	if (o->verified)

@@ -18,6 +18,9 @@ struct show_options {
 /* show_list: l after list_verify_self, whether or not that succeeded. */
 void show_list(FILE *out, const struct trust_list *l, const struct show_options *o);
 
+/* show_header: version, length and rows of any header; all: with the rows and values that `show` leaves out. */
+void show_header(FILE *out, struct view file, const struct tlv_header *h, bool all);
+
 /* show_list_broken: for a file that list_parse refuses: checksums, length and the closing lines. */
 void show_list_broken(FILE *out, struct view file, const struct show_options *o);
 

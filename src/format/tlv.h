@@ -97,7 +97,8 @@ void tlv_signed_views(struct view file, const struct tlv_header *h, struct view 
  * Errors: ERR_CRYPTO it does not hold, or the header names an algorithm other than RSA PKCS#1 v1.5; ERR_PROTO,
  *         ERR_LIMIT the key is no usable RSA key.
  */
-int tlv_verify_key(struct view file, const struct tlv_header *h, struct view pkcs1, bool *reversed, struct err *e) MUST_CHECK;
+int tlv_verify_key(struct view file, const struct tlv_header *h, struct view pkcs1, bool *reversed,
+		   struct err *e) MUST_CHECK;
 
 /* One record. Views borrow; an absent element has p == NULL, an empty one has len 0 and p != NULL. */
 struct tlv_record {

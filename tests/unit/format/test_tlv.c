@@ -234,8 +234,8 @@ static void record_refused(const void *octets, size_t len, const char *rule, lon
 static void test_record(void **state)
 {
 	/* formats-and-protocols.md 2.4 */
-	static const uint8_t empty[] = {1, 0, 2, 0, 33, 2, 0, 13, '1', '0', '.', '4', '8', '.', '4', '7', '.', '1', '5', '3', 0,
-					4, 0, 2, 0, 2, 10, 0, 4, 10, 48, 47, 153};
+	static const uint8_t empty[] = {1, 0, 2, 0, 33, 2, 0, 13, '1', '0', '.', '4', '8', '.', '4', '7', '.', '1', '5', '3',
+					0, 4, 0, 2, 0, 2, 10, 0, 4, 10, 48, 47, 153};
 	struct tlv_record rec;
 	struct err e = ERR_INIT;
 	struct rd r;
