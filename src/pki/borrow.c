@@ -13,11 +13,11 @@
 #include "pki/ossl.h"
 
 /*
- * OpenSSL 3 as of Debian 12 can leave a private key elsewhere in two ways: an RSA_METHOD, which cannot carry TLS RSA key
- * exchange (its padding exists only in providers), and a provider. This is the smallest provider that does: a key that
- * answers all questions about its public half by a key of OpenSSL's own provider, and hands private operations to the
- * keystore. It lives in a library context of its own, so that nothing else in the process can come upon it by fetching
- * "RSA"; OpenSSL uses it for the keys made here because they refuse to be exported with their private half.
+ * OpenSSL 3 as of Debian 12 can leave a private key elsewhere in two ways: an RSA_METHOD, which cannot carry TLS RSA
+ * key exchange (its padding exists only in providers), and a provider. This is the smallest provider that does: a key
+ * that answers all questions about its public half by a key of OpenSSL's own provider, and hands private operations to
+ * the keystore. It lives in a library context of its own, so that nothing else in the process can come upon it by
+ * fetching "RSA"; OpenSSL uses it for the keys made here because they refuse to be exported with their private half.
  */
 #define PROVIDER "ringfence"
 #define PARAM_ORIGIN "ringfence-origin" /* octet pointer to struct origin: only key_borrow sends it */
@@ -256,7 +256,8 @@ static const OSSL_ALGORITHM *query(void *provctx, int operation, int *no_cache)
 	}
 }
 
-static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *core, const OSSL_DISPATCH **out, void **provctx)
+static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *core, const OSSL_DISPATCH **out,
+			 void **provctx)
 {
 	static const OSSL_DISPATCH functions[] = {
 		BORROW_FN(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query),

@@ -163,7 +163,7 @@ static const OSSL_PARAM *sign_settable(void *vctx, void *provctx)
 	return settable;
 }
 
-/* The AlgorithmIdentifier of a certificate signed with this: RSA has NULL parameters, ECDSA none (RFC 4055 5, RFC 5758). */
+/* The AlgorithmIdentifier of a certificate signed with this: RSA has NULL parameters, ECDSA none (RFC 4055, 5758). */
 static int put_algorithm(const struct sign_ctx *c, OSSL_PARAM *p)
 {
 	int nid = NID_undef;
@@ -244,7 +244,8 @@ static int run(struct sign_ctx *c, struct view input, bool message, uint8_t *sig
 	return 1;
 }
 
-static int sign_digest(void *vctx, unsigned char *sig, size_t *sig_len, size_t size, const unsigned char *tbs, size_t tbs_len)
+static int sign_digest(void *vctx, unsigned char *sig, size_t *sig_len, size_t size, const unsigned char *tbs,
+		       size_t tbs_len)
 {
 	return run(vctx, (struct view){tbs, tbs_len}, false, sig, sig_len, size);
 }
@@ -284,12 +285,14 @@ static int message_final(void *vctx, unsigned char *sig, size_t *sig_len, size_t
 	uint8_t hash[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
 
-	if (sig && ((!c->stream && !message_update(c, (const uint8_t *)"", 0)) || !EVP_DigestFinal_ex(c->stream, hash, &len)))
+	if (sig &&
+	    ((!c->stream && !message_update(c, (const uint8_t *)"", 0)) || !EVP_DigestFinal_ex(c->stream, hash, &len)))
 		return 0;
 	return run(c, (struct view){hash, len}, false, sig, sig_len, size);
 }
 
-static int message_at_once(void *vctx, unsigned char *sig, size_t *sig_len, size_t size, const unsigned char *data, size_t len)
+static int message_at_once(void *vctx, unsigned char *sig, size_t *sig_len, size_t size, const unsigned char *data,
+			   size_t len)
 {
 	return run(vctx, (struct view){data, len}, true, sig, sig_len, size);
 }

@@ -234,7 +234,8 @@ static int check_mac(PKCS12 *p12, const char *passphrase, struct err *e)
 
 	PKCS12_get0_mac(NULL, NULL, NULL, &iterations, p12);
 	if (iterations && (ASN1_INTEGER_get(iterations) < 1 || ASN1_INTEGER_get(iterations) > MAX_ITERATIONS))
-		return err_set(e, ERR_LIMIT, "recovery bundle: asks for more than %d rounds of key derivation", MAX_ITERATIONS);
+		return err_set(e, ERR_LIMIT, "recovery bundle: asks for more than %d rounds of key derivation",
+			       MAX_ITERATIONS);
 	if (PKCS12_verify_mac(p12, passphrase, -1))
 		return 0;
 	ERR_clear_error();

@@ -197,7 +197,8 @@ static int next_pem_certificate(BIO *bio, struct cert **c, bool *found, struct e
 	*found = false;
 	if (!PEM_read_bio_ex(bio, &label, &header, &data, &len, PEM_FLAG_SECURE)) {
 		ERR_clear_error();
-		return err_rule(e, "certificate-pem", -1, "no certificate in PEM (-----BEGIN CERTIFICATE-----) or DER form");
+		return err_rule(e, "certificate-pem", -1,
+				"no certificate in PEM (-----BEGIN CERTIFICATE-----) or DER form");
 	}
 	if (strcmp(label, PEM_STRING_X509) == 0 || strcmp(label, PEM_STRING_X509_OLD) == 0) {
 		*found = true;

@@ -18,12 +18,13 @@ enum cert_key_type { CERT_KEY_RSA, CERT_KEY_EC, CERT_KEY_OTHER };
 
 /*
  * cert_from_der: der must be exactly one certificate.
- * Errors: ERR_PROTO: "certificate-der" undecodable or trailing octets, "name-nul" a NUL inside a name; ERR_LIMIT: too large.
+ * Errors: ERR_PROTO: "certificate-der" undecodable or trailing octets, "name-nul" a NUL inside a name;
+ *         ERR_LIMIT: too large.
  */
 int cert_from_der(struct view der, struct cert **c, struct err *e) MUST_CHECK;
 /* cert_from_x509: of its encoding; x stays the caller's. */
 int cert_from_x509(X509 *x, struct cert **c, struct err *e) MUST_CHECK;
-/* cert_from_pem: the first certificate in a PEM text (keys and comments around it are skipped), or a DER certificate. */
+/* cert_from_pem: the first certificate in a PEM text (keys and comments around it are skipped), or one in DER. */
 int cert_from_pem(struct view pem, struct cert **c, struct err *e) MUST_CHECK;
 /* cert_load: PEM or DER file. */
 int cert_load(int dir_fd, const char *path, struct cert **c, struct err *e) MUST_CHECK;
@@ -38,7 +39,7 @@ struct view cert_issuer_der(const struct cert *c);
 const char *cert_subject(const struct cert *c);    /* form A */
 const char *cert_issuer(const struct cert *c);     /* form A */
 const char *cert_cn(const struct cert *c);         /* "" when there is none */
-struct view cert_public_key(const struct cert *c); /* PKCS#1 RSAPublicKey or X9.62 point: record tag 7; empty for others */
+struct view cert_public_key(const struct cert *c); /* PKCS#1 RSAPublicKey or X9.62 point: record tag 7; else empty */
 struct view cert_spki(const struct cert *c);       /* SubjectPublicKeyInfo DER */
 struct view cert_signature(const struct cert *c);  /* by its issuer: record tag 8 */
 enum cert_key_type cert_key_type(const struct cert *c);

@@ -36,4 +36,5 @@ struct cert_profile {
  * Source: behaviour.md 2.4, 2.5; formats-and-protocols.md 2.6.
  */
 int issue_self_signed(struct keystore *ks, const char *name, const struct subject *s, const struct cert_profile *p,
-		      const struct clock *clock, const struct random_source *rnd, struct cert **c, struct err *e) MUST_CHECK;
+		      const struct clock *clock, const struct random_source *rnd, struct cert **c,
+		      struct err *e) MUST_CHECK;

@@ -44,7 +44,8 @@ static bool set_up(struct key_op *op)
 int key_op_new(EVP_PKEY *key, enum key_scheme scheme, int md_nid, struct key_op **op, struct err *e)
 {
 	if (!key_does(key, scheme))
-		return err_set(e, ERR_USAGE, "the key is %s, the operation is for another kind", EVP_PKEY_get0_type_name(key));
+		return err_set(e, ERR_USAGE, "the key is %s, the operation is for another kind",
+			       EVP_PKEY_get0_type_name(key));
 	if (!md_nid && (scheme == KEY_SCHEME_PSS || scheme == KEY_SCHEME_ECDSA))
 		return err_set(e, ERR_USAGE, "a signature of this kind needs a digest");
 	struct key_op *o = calloc(1, sizeof(*o));

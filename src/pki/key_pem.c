@@ -37,7 +37,8 @@ int key_generate(struct key_spec spec, EVP_PKEY **key, struct err *e)
 	else if (spec.type == KEY_EC && group_of(spec.bits))
 		k = EVP_EC_gen(group_of(spec.bits));
 	else
-		return err_set(e, ERR_USAGE, "no keys of %u bits: RSA has 1024, 2048, 3072, 4096, elliptic curves 256, 384, 521",
+		return err_set(e, ERR_USAGE,
+			       "no keys of %u bits: RSA has 1024, 2048, 3072, 4096, elliptic curves 256, 384, 521",
 			       spec.bits);
 	if (!k)
 		return err_openssl(e, ERR_CRYPTO, "no key could be generated");
@@ -114,10 +115,12 @@ static int check_kind(EVP_PKEY *key, struct err *e)
 
 	if (EVP_PKEY_is_a(key, "RSA") && rsa_size_ok(bits))
 		return 0;
-	if (EVP_PKEY_is_a(key, "EC") && group_of(bits) && EVP_PKEY_get_group_name(key, group, sizeof(group), &len) > 0 &&
+	if (EVP_PKEY_is_a(key, "EC") && group_of(bits) &&
+	    EVP_PKEY_get_group_name(key, group, sizeof(group), &len) > 0 &&
 	    OBJ_txt2nid(group) == EC_curve_nist2nid(group_of(bits)))
 		return 0;
-	return err_set(e, ERR_USAGE, "private key: neither RSA of 1024, 2048, 3072 or 4096 bits nor P-256, P-384 or P-521");
+	return err_set(e, ERR_USAGE,
+		       "private key: neither RSA of 1024, 2048, 3072 or 4096 bits nor P-256, P-384 or P-521");
 }
 
 int key_from_pkcs8(struct view der, EVP_PKEY **key, struct err *e)

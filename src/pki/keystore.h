@@ -39,8 +39,9 @@ struct key_sign {
 	enum key_scheme scheme;
 	int md_nid;            /* NID_sha1, NID_sha256 ...: the digest that was made, 0 for none */
 	struct view input;     /* the digest, or with `message` set the octets that are yet to be hashed */
-	bool message;          /* TLS handshakes send the whole message, so that the keeper can see that it is one: a
-				* worker that could have any digest signed could forge a trust list (design: processes) */
+	/* TLS handshakes send the whole message, so that the keeper can see that it is one: a worker that could have any
+	 * digest signed could forge a trust list (design: processes). */
+	bool message;
 };
 
 struct keystore;
@@ -52,13 +53,13 @@ struct keystore_ops {
 			EVP_PKEY **pub, struct err *e);
 	/* Public half. ERR_AUTH when there is no such key. */
 	int (*public_key)(struct keystore *ks, const char *name, EVP_PKEY **pub, struct err *e);
-	/* sig has room for KEY_SIG_MAX octets; *len is set. ERR_AUTH no such key; ERR_USAGE not with this kind of key. */
+	/* sig has room for KEY_SIG_MAX octets. ERR_AUTH no such key; ERR_USAGE not with this kind of key. */
 	int (*sign)(struct keystore *ks, const char *name, const struct key_sign *req, uint8_t *sig, size_t *len,
 		    struct err *e);
 	/* Take in a private key that came from elsewhere (recovery, adoption): PKCS#8 DER. It may be there already. */
 	int (*import)(struct keystore *ks, const char *unit, struct view pkcs8, char name[KEY_NAME_MAX], struct err *e);
-	/* PKCS#8 DER of a key, in secret memory (secret_free with its len). ERR_USAGE when the back end never gives keys
-	 * out. */
+	/* PKCS#8 DER of a key, in secret memory (secret_free with its len). ERR_USAGE when the back end never gives
+	 * keys out. */
 	int (*export)(struct keystore *ks, const char *name, uint8_t **pkcs8, size_t *len, struct err *e);
 	int (*remove)(struct keystore *ks, const char *name, struct err *e);
 	/* Calls cb for each key name, sorted, until it returns non-zero, which is then returned. */

@@ -92,7 +92,8 @@ static int check_name(const char *name, EVP_PKEY *key, struct err *e)
 	if (r)
 		return r;
 	if (strcmp(name, expected) != 0)
-		return err_rule(e, "key-name", -1, "the file holds another key than its name says, it would be %s", expected);
+		return err_rule(e, "key-name", -1, "the file holds another key than its name says, it would be %s",
+				expected);
 	return 0;
 }
 
@@ -223,7 +224,8 @@ static int new_op(struct loaded_key *k, const struct key_sign *req, struct idle_
 
 /* --- operations --- */
 
-static int take_op(struct keystore_file *f, const char *name, const struct key_sign *req, struct idle_op **op, struct err *e)
+static int take_op(struct keystore_file *f, const char *name, const struct key_sign *req, struct idle_op **op,
+		   struct err *e)
 {
 	struct loaded_key *k;
 
@@ -466,8 +468,8 @@ static int open_folder(struct keystore_file *f, struct err *e)
 	if (fstat(f->fd, &st) < 0)
 		return err_sys(e, ERR_IO, "%s", f->dir);
 	if (st.st_mode & 077)
-		return err_set(e, ERR_AUTH, "%s: others may enter the folder of private keys (mode %04o): chmod 700 %s", f->dir,
-			       (unsigned)(st.st_mode & 07777), f->dir);
+		return err_set(e, ERR_AUTH, "%s: others may enter the folder of private keys (mode %04o): chmod 700 %s",
+			       f->dir, (unsigned)(st.st_mode & 07777), f->dir);
 	return 0;
 }
 

@@ -13,8 +13,8 @@ int err_openssl_at(struct err *e, int code, const char *file, int line, const ch
 	if (!first)
 		return err_set_at(e, code, file, line, "%s", what);
 	if (reason)
-		err_set_at(e, code, file, line, "%s: %s%s%s%s", what, reason, has_data ? " (" : "", has_data ? data : "",
-			   has_data ? ")" : "");
+		err_set_at(e, code, file, line, "%s: %s%s%s%s", what, reason, has_data ? " (" : "",
+			   has_data ? data : "", has_data ? ")" : "");
 	else
 		err_set_at(e, code, file, line, "%s: OpenSSL error %08lx", what, first);
 	ERR_clear_error();

@@ -42,7 +42,8 @@ static int read_pkcs1(struct view pkcs1, struct view *n, struct view *exponent, 
 	der_unsigned(&key, n);
 	der_unsigned(&key, exponent);
 	if (!rd_done(&r) || !rd_done(&key))
-		return err_rule(e, "rsa-public-key", (long)rd_offset(&key), "RSA public key: not a PKCS#1 RSAPublicKey");
+		return err_rule(e, "rsa-public-key", (long)rd_offset(&key),
+				"RSA public key: not a PKCS#1 RSAPublicKey");
 	return 0;
 }
 
@@ -119,7 +120,7 @@ size_t rsa_pub_len(const struct rsa_pub *key)
 	return key->len;
 }
 
-/* The block that must come out: 00 01 FF.. 00 and the digest, with or without its DigestInfo. False: it does not fit. */
+/* The block that must come out: 00 01 FF.. 00 and the digest, with or without DigestInfo. False: it does not fit. */
 static bool encode(uint8_t *em, size_t k, enum rsa_padding pad, enum digest d, const uint8_t *hash)
 {
 	const struct prefix *p = NULL;
@@ -142,7 +143,7 @@ static bool encode(uint8_t *em, size_t k, enum rsa_padding pad, enum digest d, c
 	return true;
 }
 
-/* m = s^e mod n. Squaring k times and one product take a seventh less time than BN_mod_exp_mont, which plans windows. */
+/* m = s^e mod n. Squaring k times and one product take a seventh less time than BN_mod_exp_mont with its windows. */
 static bool power(const struct rsa_pub *key, BIGNUM *m, const BIGNUM *s)
 {
 	if (!key->squarings)

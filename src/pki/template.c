@@ -31,11 +31,13 @@ static const char *const generations[] = {"8.0", "10.0", "10.5(2)", "11.5", "12.
 #define N_GENERATIONS (sizeof(generations) / sizeof(generations[0]))
 
 /*
- * What changed when: up to 10.5(2) a certificate has three extensions, keyUsage, extendedKeyUsage and
- * subjectKeyIdentifier ("Extensions: 3 present", behaviour.md 1.5), and CAPF no ipsecEndSystem. No other choice of usual
- * extensions gives the 694, 696, 680 and 955 octets that the seeds print, and this one gives all four. From 11.5 servers
- * have subjectAltName, and CAPF says that it is a CA, without which later releases refuse it (2.5). From 12.0
- * ITLRecovery, which then signs the lists, lives 20 years (2.4 says 12.5).
+ * What changed when. Up to 10.5(2) a certificate has three extensions ("Extensions: 3 present", behaviour.md 1.5). Which
+ * ones is inferred: keyUsage, extendedKeyUsage and subjectKeyIdentifier, none critical, with the key usages of 2.5, give
+ * all four sizes that the seeds print (694, 696, 680 and 955 octets). Other sets of three give them too, but each has
+ * something that nobody would expect there: a critical extendedKeyUsage, an authorityKeyIdentifier in a self-signed
+ * certificate, or a subjectAltName in CAPF's and not in CallManager's.
+ * From 11.5 servers have subjectAltName, and CAPF says that it is a CA, without which later releases refuse it (2.5).
+ * From 12.0 ITLRecovery, which then signs the lists, lives 20 years (2.4 says 12.5).
  */
 static const struct row {
 	const char *unit;
@@ -80,7 +82,8 @@ static const struct row *find_row(const char *unit, const char *generation, stru
 	const struct row *best = NULL;
 
 	if (wanted == N_GENERATIONS) {
-		err_set(e, ERR_USAGE, "%.32s is no trust list generation: 8.0, 10.0, 10.5(2), 11.5 or 12.0", generation);
+		err_set(e, ERR_USAGE, "%.32s is no trust list generation: 8.0, 10.0, 10.5(2), 11.5 or 12.0",
+			generation);
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -166,8 +169,10 @@ int template_common_name(const struct cert_template *t, const char *node, const 
 		break;
 	}
 	if (strlen(text) > CN_MAX || strlen(text) >= size)
-		return err_set(e, ERR_LIMIT, "%s: the common name %.80s is longer than the %d characters a certificate holds; "
-			       "use a shorter host name", t->unit, text, CN_MAX);
+		return err_set(e, ERR_LIMIT,
+			       "%s: the common name %.80s is longer than the %d characters a certificate holds; "
+			       "use a shorter host name",
+			       t->unit, text, CN_MAX);
 	memcpy(cn, text, strlen(text) + 1);
 	return 0;
 }
@@ -188,7 +193,8 @@ static int issue(struct keystore *ks, const char *key, const struct cert_templat
 	if (len >= sizeof(host))
 		return err_set(e, ERR_USAGE, "the host name is longer than %zu characters", sizeof(host) - 1);
 	for (size_t i = 0; i <= len; i++)
-		host[i] = node->name[i] >= 'A' && node->name[i] <= 'Z' ? (char)(node->name[i] - 'A' + 'a') : node->name[i];
+		host[i] = node->name[i] >= 'A' && node->name[i] <= 'Z' ? (char)(node->name[i] - 'A' + 'a')
+								       : node->name[i];
 	subject.cn = cn;
 	if (t->alt_names) {
 		profile.dns = is_address(host) ? NULL : dns;

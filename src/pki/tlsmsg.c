@@ -32,7 +32,8 @@ static bool is_certificate_verify(struct view m)
 		if (!rd_u8(&r, &c) || c != 0x20)
 			return false;
 	}
-	return rd_view(&r, sizeof(context), &v) && view_eq(v, (struct view){(const uint8_t *)context, sizeof(context)}) &&
+	return rd_view(&r, sizeof(context), &v) &&
+	       view_eq(v, (struct view){(const uint8_t *)context, sizeof(context)}) &&
 	       (r.left == 32 || r.left == 48 || r.left == 64);
 }
 
@@ -57,8 +58,8 @@ static bool is_server_key_exchange(struct view m)
 	uint16_t curve;
 
 	rd_init(&r, m.p, m.len);
-	return rd_skip(&r, 2 * RANDOM_LEN) && rd_u8(&r, &curve_type) && curve_type == CURVE_TYPE_NAMED && rd_u16(&r, &curve) &&
-	       rd_prefixed8(&r, &point) && point_fits(curve, &point) && rd_done(&r);
+	return rd_skip(&r, 2 * RANDOM_LEN) && rd_u8(&r, &curve_type) && curve_type == CURVE_TYPE_NAMED &&
+	       rd_u16(&r, &curve) && rd_prefixed8(&r, &point) && point_fits(curve, &point) && rd_done(&r);
 }
 
 /* formats-and-protocols.md 1.2: every signed file begins so. */

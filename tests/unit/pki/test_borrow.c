@@ -51,7 +51,8 @@ struct fixture {
 	struct identity rsa, ec, old;
 };
 
-static void make_identity(struct fixture *f, const char *unit, const char *generation, unsigned bits, struct identity *id)
+static void make_identity(struct fixture *f, const char *unit, const char *generation, unsigned bits,
+			  struct identity *id)
 {
 	struct template_node node = {.name = "node.example.org", .subject = {.o = "Test"}};
 	struct cert_template t;
@@ -172,7 +173,8 @@ static void handshake(const struct identity *id, const struct tls_case *t)
 	SSL_CTX_free(cctx);
 }
 
-static void assert_signed_a_handshake_message(struct fixture *f, const struct identity *id, int version, const char *ciphers)
+static void assert_signed_a_handshake_message(struct fixture *f, const struct identity *id, int version,
+					      const char *ciphers)
 {
 	struct tls_case t = {.version = version, .ciphers = ciphers};
 
@@ -230,7 +232,8 @@ static void rsa_key_exchange(void **state)
 
 /* --- the pieces --- */
 
-static int decrypt_premaster(EVP_PKEY *key, const uint8_t *in, size_t in_len, unsigned version, uint8_t out[512], size_t *len)
+static int decrypt_premaster(EVP_PKEY *key, const uint8_t *in, size_t in_len, unsigned version, uint8_t out[512],
+			     size_t *len)
 {
 	AUTO(auto_pkey_ctx) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
 	OSSL_PARAM params[] = {

@@ -102,7 +102,10 @@ static void five_years_as_printed(void **state)
 
 static void serial_numbers(void **state)
 {
-	static const struct { int fill; uint8_t first; } cases[] = {{0xff, 0x7f}, {0x00, 0x01}, {0x80, 0x01}, {0x12, 0x12}};
+	static const struct {
+		int fill;
+		uint8_t first;
+	} cases[] = {{0xff, 0x7f}, {0x00, 0x01}, {0x80, 0x01}, {0x12, 0x12}};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -180,7 +183,8 @@ static void subjects_that_cannot_be(void **state)
 	struct cert *c = NULL;
 	struct err e = ERR_INIT;
 
-#define REFUSED(class) assert_err(issue_self_signed(f->ks, f->ec, &s, &p, &fixed_clock, &random_system, &c, &e), (class))
+#define REFUSED(class)                                                                                                 \
+	assert_err(issue_self_signed(f->ks, f->ec, &s, &p, &fixed_clock, &random_system, &c, &e), (class))
 	s.c = "POL";
 	REFUSED(ERR_USAGE);
 	s.c = "P";
@@ -201,7 +205,8 @@ static void subjects_that_cannot_be(void **state)
 	p.ip = bad_ip;
 	REFUSED(ERR_USAGE);
 	p = plain;
-	assert_err(issue_self_signed(f->ks, "TVS.0123456789abcdef", &s, &p, &fixed_clock, &random_system, &c, NULL), ERR_AUTH);
+	assert_err(issue_self_signed(f->ks, "TVS.0123456789abcdef", &s, &p, &fixed_clock, &random_system, &c, NULL),
+		   ERR_AUTH);
 	assert_null(c);
 #undef REFUSED
 }

@@ -15,7 +15,8 @@ static void names(void **state)
 	assert_true(key_name_ok(name));
 	assert_err(key_name("", view_str("abc"), name, NULL), ERR_USAGE);
 	assert_err(key_name("../x", view_str("abc"), name, NULL), ERR_USAGE);
-	assert_err(key_name("aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee", view_str("abc"), name, NULL), ERR_USAGE);
+	assert_err(key_name("aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee", view_str("abc"), name, NULL),
+		   ERR_USAGE);
 }
 
 static void malformed_names(void **state)

@@ -126,7 +126,8 @@ static void signs_in_every_scheme(void **state)
 		assert_ok(f->ks->ops->sign(f->ks, ec, &req, sig, &len, &e), &e);
 		assert_int_equal(verify(ec_pub, 0, EVP_sha256(), h, (struct view){sig, len}), 1);
 	}
-	struct key_sign whole = {.scheme = KEY_SCHEME_PKCS1, .md_nid = NID_sha256, .input = view_str("message"), .message = true};
+	struct key_sign whole = {
+		.scheme = KEY_SCHEME_PKCS1, .md_nid = NID_sha256, .input = view_str("message"), .message = true};
 	assert_ok(f->ks->ops->sign(f->ks, rsa, &whole, sig, &len, &e), &e);
 	assert_int_equal(verify(rsa_pub, RSA_PKCS1_PADDING, EVP_sha256(), h, (struct view){sig, len}), 1);
 }

@@ -49,14 +49,18 @@ static void every_size_and_digest(void **state)
 			size_t len = sizeof(sig);
 			assert_ok(digest_one(digests[j], view_str("message"), hash, &e), &e);
 			if (sizes[i] == 512 && digests[j] == DIGEST_SHA512) { /* 64 octets cannot hold it */
-				assert_err(rsa_verify(pub, RSA_PAD_DIGESTINFO, digests[j], hash, (struct view){sig, 64}, NULL),
+				assert_err(rsa_verify(pub, RSA_PAD_DIGESTINFO, digests[j], hash, (struct view){sig, 64},
+						      NULL),
 					   ERR_CRYPTO);
 				continue;
 			}
 			sign_digest(key, digests[j], hash, sig, &len);
-			assert_ok(rsa_verify(pub, RSA_PAD_DIGESTINFO, digests[j], hash, (struct view){sig, len}, &e), &e);
-			assert_err(rsa_verify(pub, RSA_PAD_BARE, digests[j], hash, (struct view){sig, len}, NULL), ERR_CRYPTO);
-			assert_err(rsa_verify(pub, RSA_PAD_DIGESTINFO, digests[j], hash, (struct view){sig, len - 1}, NULL),
+			assert_ok(rsa_verify(pub, RSA_PAD_DIGESTINFO, digests[j], hash, (struct view){sig, len}, &e),
+				  &e);
+			assert_err(rsa_verify(pub, RSA_PAD_BARE, digests[j], hash, (struct view){sig, len}, NULL),
+				   ERR_CRYPTO);
+			assert_err(rsa_verify(pub, RSA_PAD_DIGESTINFO, digests[j], hash, (struct view){sig, len - 1},
+					      NULL),
 				   ERR_CRYPTO);
 			hash[0] ^= 1;
 			assert_err(rsa_verify(pub, RSA_PAD_DIGESTINFO, digests[j], hash, (struct view){sig, len}, NULL),
@@ -93,7 +97,8 @@ static void every_exponent(void **state)
 		assert_ok(rsa_pub_get(pkcs1, &pub, &e), &e);
 		assert_ok(rsa_verify(pub, RSA_PAD_DIGESTINFO, DIGEST_SHA1, hash, (struct view){sig, len}, &e), &e);
 		sig[len - 1] ^= 1;
-		assert_err(rsa_verify(pub, RSA_PAD_DIGESTINFO, DIGEST_SHA1, hash, (struct view){sig, len}, NULL), ERR_CRYPTO);
+		assert_err(rsa_verify(pub, RSA_PAD_DIGESTINFO, DIGEST_SHA1, hash, (struct view){sig, len}, NULL),
+			   ERR_CRYPTO);
 		OPENSSL_free((void *)(uintptr_t)pkcs1.p);
 	}
 }
@@ -180,7 +185,8 @@ static void every_flipped_octet_is_noticed(void **state)
 	memcpy(copy, sig.p, sig.len);
 	for (size_t i = 0; i < sig.len; i++) {
 		copy[i] ^= 0x01;
-		assert_err(rsa_verify(pub, RSA_PAD_BARE, DIGEST_SHA1, hash, (struct view){copy, sig.len}, NULL), ERR_CRYPTO);
+		assert_err(rsa_verify(pub, RSA_PAD_BARE, DIGEST_SHA1, hash, (struct view){copy, sig.len}, NULL),
+			   ERR_CRYPTO);
 		copy[i] ^= 0x01;
 	}
 	free(copy);
@@ -197,8 +203,8 @@ static void garbage_behind_the_digest_is_no_signature(void **state)
 {
 	AUTO(auto_pkey) EVP_PKEY *key = EVP_RSA_gen(2048);
 	AUTO(auto_pkey_ctx) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
-	uint8_t em[256] = {0x00, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x30, 0x21, 0x30, 0x09, 0x06,
-			   0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14};
+	uint8_t em[256] = {0x00, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x30, 0x21,
+			   0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14};
 	uint8_t hash[DIGEST_MAX] = {1, 2, 3};
 	uint8_t sig[256];
 	size_t len = sizeof(sig);

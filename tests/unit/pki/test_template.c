@@ -109,8 +109,9 @@ static void names_that_do_not_fit(void **state)
 
 	(void)state;
 	assert_ok(template_get("ITLRecovery", "12.0", 0, &t, &e), &e);
-	assert_err(template_common_name(&t, "a-rather-long-host-name.in-a-rather-long-domain.example.org", &random_system, cn,
-					sizeof(cn), &e), ERR_LIMIT);
+	assert_err(template_common_name(&t, "a-rather-long-host-name.in-a-rather-long-domain.example.org",
+					&random_system, cn, sizeof(cn), &e),
+		   ERR_LIMIT);
 	assert_non_null(strstr(e.text, "shorter host name"));
 }
 
@@ -126,7 +127,8 @@ static void modern_units(void **state)
 	assert_int_equal(X509_get_signature_nid(cert_x509(ccm)), NID_sha256WithRSAEncryption);
 	assert_int_equal(X509_check_host(cert_x509(ccm), "cucm-pub.example.org", 0, 0, NULL), 1);
 	assert_int_equal(X509_check_ip_asc(cert_x509(ccm), "192.0.2.10", 0), 1);
-	assert_int_equal(X509_get_key_usage(cert_x509(ccm)), KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT | KU_DATA_ENCIPHERMENT);
+	assert_int_equal(X509_get_key_usage(cert_x509(ccm)),
+			 KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT | KU_DATA_ENCIPHERMENT);
 	assert_int_equal(cert_not_after(ccm) - cert_not_before(ccm), 5 * 365 * 86400 - 1);
 	assert_int_equal(cert_key_type(ec), CERT_KEY_EC);
 	assert_int_equal(cert_key_bits(ec), 384);
