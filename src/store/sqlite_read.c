@@ -116,9 +116,11 @@ void sqlite_reader_close(struct sqlite_reader *r)
 /* The failure of a stranger's statement: mostly the stranger's. */
 static int failure(struct sqlite_reader *r, int rc, struct err *e)
 {
+	/* Within a virtual table (pragma_...) a refusal comes back as another failure. */
+	if (*r->denied)
+		return err_set(e, ERR_AUTH, "run sql only reads: %s is not allowed", r->denied);
 	switch (rc & 0xff) {
 	case SQLITE_AUTH:
-		return err_set(e, ERR_AUTH, "run sql only reads: %s is not allowed", *r->denied ? r->denied : "this");
 	case SQLITE_READONLY:
 		return err_set(e, ERR_AUTH, "run sql only reads");
 	case SQLITE_INTERRUPT:
