@@ -11,14 +11,17 @@
 /* What getopt_long needs, made from a command's table. */
 struct getopt_tables {
 	struct option longs[MAX_OPTS + 2];
-	char shorts[2 + 3 * MAX_OPTS];
+	char shorts[4 + 3 * MAX_OPTS];
 };
 
-static void tables_fill(struct getopt_tables *t, const struct cmd_opt *opts)
+static void tables_fill(struct getopt_tables *t, const struct cmd *c)
 {
+	const struct cmd_opt *opts = c->opts;
 	size_t n = 0;
 	char *s = t->shorts;
 
+	if (c->in_order)
+		*s++ = '+';
 	*s++ = ':'; /* missing values come back as ':', and getopt prints nothing */
 	for (; opts && opts->key && n < MAX_OPTS; opts++, n++) {
 		t->longs[n] = (struct option){opts->name, opts->value ? required_argument : no_argument, NULL, opts->key};
@@ -44,7 +47,7 @@ int cmd_opt_next(struct cmd_args *o)
 {
 	struct getopt_tables t;
 
-	tables_fill(&t, o->cmd->opts);
+	tables_fill(&t, o->cmd);
 	if (!o->started) {
 		optind = 0; /* glibc: start afresh, also for a second-level command */
 		o->started = true;

@@ -33,10 +33,12 @@ struct cmd {
 	const char *more;               /* further text of the help (exit status, examples), or NULL */
 	const struct cmd *const *subs;  /* second-level commands, ended by NULL; then run is NULL */
 	int (*run)(const struct cmd *c, int argc, char **argv); /* argv[0] is the command's own word; returns exit status */
+	bool in_order;                  /* options end at the first operand: what follows belongs to somebody else */
 };
 
 /*
- * cmd_opt_next: the next option, in the order given; options and operands may be mixed, "--" ends the options.
+ * cmd_opt_next: the next option, in the order given; options and operands may be mixed unless in_order is set, "--" ends
+ * the options.
  * In:   o zeroed and .cmd, .argc, .argv set before the first call.
  * Out:  its key, with o->value set when it takes one; 0 when there are no more: o->argc operands stand in o->argv;
  *       -1 when the command is to return o->exit at once (--help was printed, or an error).

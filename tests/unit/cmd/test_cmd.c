@@ -58,6 +58,24 @@ static void test_dispatch(void **state)
 	assert_int_equal(cmd_dispatch("ringfence", table, 1, WORDS("nothing")), CMD_USAGE);
 }
 
+static void test_options_in_order(void **state)
+{
+	static const struct cmd admin = {"admin", "shell", "COMMAND...", opts, NULL, NULL, run, .in_order = true};
+	struct cmd_args o = {.cmd = &admin, .argc = 6};
+
+	(void)state;
+	o.argv = WORDS("admin", "-o", "x", "show", "--force", "-o");
+	assert_int_equal(cmd_opt_next(&o), 'o');
+	assert_int_equal(cmd_opt_next(&o), 0);
+	assert_int_equal(o.argc, 3);
+	assert_string_equal(o.argv[0], "show");
+	assert_string_equal(o.argv[1], "--force");
+	struct cmd_args missing = {.cmd = &admin, .argc = 2};
+	missing.argv = WORDS("admin", "-o");
+	assert_int_equal(cmd_opt_next(&missing), -1);
+	assert_int_equal(missing.exit, CMD_USAGE);
+}
+
 static void test_options_and_operands_mix(void **state)
 {
 	struct cmd_args o = {.cmd = &inspect, .argc = 8};
@@ -100,6 +118,7 @@ int main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_dispatch),
+		cmocka_unit_test(test_options_in_order),
 		cmocka_unit_test(test_options_and_operands_mix),
 		cmocka_unit_test(test_wrong_options),
 	};
