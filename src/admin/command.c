@@ -92,24 +92,30 @@ int command_audit(struct command_run *r, const char *outcome, struct err *e)
 	return rc;
 }
 
-int command_send_file(struct command_run *r, const char *name, int fd, struct err *e)
+static int send_add(struct command_send *s, const char *name, int fd, struct err *e)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0) {
-		int rc = err_sys(e, ERR_IO, "%s", name);
-		close(fd);
-		return rc;
-	}
-	if (!S_ISREG(st.st_mode) || strlen(name) >= sizeof(r->send->name)) {
-		close(fd);
+	if (s->n == COMMAND_FILES_MAX)
+		return err_set(e, ERR_LIMIT, "more than %d files at once; name fewer of them", COMMAND_FILES_MAX);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, ERR_IO, "%s", name);
+	if (!S_ISREG(st.st_mode) || strlen(name) >= sizeof(s->files[0].name))
 		return err_set(e, ERR_USAGE, "%s is no file that can be sent", name);
-	}
-	command_send_clear(r->send);
-	r->send->fd = fd;
-	r->send->left = (uint64_t)st.st_size;
-	strcpy(r->send->name, name);
+	struct command_file *f = &s->files[s->n++];
+	f->fd = fd;
+	f->left = (uint64_t)st.st_size;
+	strcpy(f->name, name);
 	return 0;
+}
+
+int command_send_file(struct command_run *r, const char *name, int fd, struct err *e)
+{
+	int rc = send_add(r->send, name, fd, e);
+
+	if (rc < 0)
+		close(fd);
+	return rc;
 }
 
 void command_ask_clear(struct command_ask *a)
@@ -142,7 +148,8 @@ int command_ask_add(struct command_ask *a, const char *text, size_t len, struct 
 
 void command_send_clear(struct command_send *s)
 {
-	if (s->fd >= 0)
-		close(s->fd);
-	*s = (struct command_send){.fd = -1};
+	for (; s->at < s->n; s->at++)
+		close(s->files[s->at].fd);
+	s->n = s->at = 0;
+	s->announced = false;
 }

@@ -81,7 +81,7 @@ struct command_run {
 	unsigned columns;         /* of the terminal there, 0 when it is none */
 	int status;               /* exit status: 0, or 1 when the answer is no and there is no error to explain */
 	bool audited;             /* the operation itself has written the audit record; otherwise it is made of these: */
-	char object[256], before[512], after[512];
+	char object[600], before[512], after[512];
 	struct command_ask *ask;   /* of command_confirm and command_question */
 	struct command_send *send; /* of command_send_file */
 };
@@ -100,6 +100,7 @@ struct command {
 };
 
 extern const struct grammar_word admin_grammar[];
+extern const struct command command_help, command_exit; /* local */
 
 const char *command_arg(const struct command_run *r, size_t i);            /* NULL when it was not given */
 const char *command_option(const struct command_run *r, const char *name); /* NULL, "" or its value */
@@ -118,7 +119,9 @@ void command_question(struct command_run *r, bool secret, const char *fmt, ...) 
 int command_audit(struct command_run *r, const char *outcome, struct err *e) MUST_CHECK;
 
 /*
- * command_send_file: for run, once, as the last thing: the file goes to the client's folder, behind r->out.
+ * command_send_file: for run: the file goes to the client's folder, behind r->out and the files before it.
  * In:     fd of a regular file is taken: closed when it was sent or given up, also on failure.
+ * Errors: ERR_LIMIT more than COMMAND_FILES_MAX; ERR_USAGE no regular file.
  */
+#define COMMAND_FILES_MAX 64
 int command_send_file(struct command_run *r, const char *name, int fd, struct err *e) MUST_CHECK;

@@ -14,13 +14,20 @@ struct command_ask {
 	unsigned n_answers;
 };
 
-struct command_send {
-	int fd; /* -1: no file */
+struct command_file {
+	int fd;
 	char name[256];
 	uint64_t left;
+};
+
+struct command_send {
+	struct command_file files[COMMAND_FILES_MAX];
+	size_t n;
+	size_t at;      /* the one on its way */
+	bool announced; /* FILE was sent for it */
 };
 
 void command_ask_clear(struct command_ask *a); /* the question; answers stay */
 void command_ask_wipe(struct command_ask *a);  /* both */
 int command_ask_add(struct command_ask *a, const char *text, size_t len, struct err *e) MUST_CHECK;
-void command_send_clear(struct command_send *s);
+void command_send_clear(struct command_send *s); /* closes what was not sent */

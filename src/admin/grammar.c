@@ -242,7 +242,7 @@ static const char *value_whole(const struct grammar_walk *w)
 /* Do all values that are left go on with the same word? Then it was abbreviated without harm so far. */
 static bool value_agree(const struct grammar_walk *w)
 {
-	const char *v, *word, *first = NULL;
+	const char *v, *word = "", *first = NULL;
 	size_t len, first_len = 0;
 
 	for (size_t i = 0; i < GRAMMAR_VALUES_MAX && (v = w->value->values(i)); i++) {

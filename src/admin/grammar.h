@@ -103,5 +103,9 @@ void grammar_complete(const struct grammar_word *root, const struct grammar_line
 /* grammar_help: what may stand at the end of the line and what it means, a line each; as `?` shows it. */
 void grammar_help(FILE *out, const struct grammar_word *root, const struct grammar_line *l);
 
+/* grammar_commands: every command below root: its words and arguments ("show cert own UNIT") and the last word's entry. */
+typedef void grammar_visit(void *ctx, const char *synopsis, const struct grammar_word *last);
+void grammar_commands(const struct grammar_word *root, grammar_visit *cb, void *ctx);
+
 /* grammar_in_rest: is the end of the line in a GRAMMAR_REST argument or in quotes, where `?` is only a character? */
 bool grammar_in_rest(const struct grammar_word *root, const struct grammar_line *l);

@@ -71,7 +71,8 @@ static void offer_options(const struct grammar_walk *w, const char *typed, bool 
 {
 	const struct grammar_option *o;
 
-	if (w->at == 0)
+	/* Further up, options of many commands would be mixed. */
+	if (!w->command && !(w->here && w->here->kind != GRAMMAR_WORD))
 		return;
 	for (size_t i = 0; (o = grammar_option_at(w, i)); i++) {
 		if (!begins(o->name, strlen(o->name), typed) || was_given(w, o) || seen_before(w, i))
@@ -194,6 +195,23 @@ void grammar_help(FILE *out, const struct grammar_word *root, const struct gramm
 		help_arguments(out, &w);
 	if (w.command && !w.value && !*typed)
 		help_line(out, "<return>", "run the command");
+}
+
+static void visit(const struct grammar_word *list, const char *before, grammar_visit *cb, void *ctx)
+{
+	char synopsis[200];
+
+	for (; list && list->text; list++) {
+		snprintf(synopsis, sizeof(synopsis), "%s%s%s", before, *before ? " " : "", list->text);
+		if (list->command)
+			cb(ctx, synopsis, list);
+		visit(list->next, synopsis, cb, ctx);
+	}
+}
+
+void grammar_commands(const struct grammar_word *root, grammar_visit *cb, void *ctx)
+{
+	visit(root, "", cb, ctx);
 }
 
 /* Columns that the octets before `at` take: a tab is printed as one blank here, a UTF-8 character counts once. */

@@ -28,7 +28,6 @@ struct admin_conn {
 	struct command_run run;
 	struct command_ask ask;
 	struct command_send send;
-	bool announced;             /* FILE was sent */
 	struct wr text;             /* what it wrote to run.out */
 	size_t sent;                /* octets of text that were sent */
 	struct err failure;         /* what it failed with; its text is sent behind the output */
@@ -44,7 +43,6 @@ struct admin_conn *admin_conn_new(const struct admin_host *host, const struct gr
 	c->host = host;
 	c->grammar = grammar;
 	c->peer = *peer;
-	c->send.fd = -1;
 	wr_init(&c->in, 2 * IN_MAX);
 	wr_init(&c->text, ADMIN_OUTPUT_MAX);
 	return c;
@@ -61,7 +59,6 @@ static void command_over(struct admin_conn *c)
 	command_send_clear(&c->send);
 	wr_clear(&c->text);
 	c->sent = 0;
-	c->announced = false;
 	c->failure = ERR_INIT;
 	c->state = CONN_IDLE;
 }
@@ -324,31 +321,40 @@ static void send_piece_of_text(struct admin_conn *c, struct wr *out)
 	c->sent += n;
 }
 
+static void send_failed(struct admin_conn *c, const char *why)
+{
+	err_set(&c->failure, ERR_IO, "%s: %s", c->send.files[c->send.at].name, why);
+	c->run.status = 1;
+	command_send_clear(&c->send);
+}
+
 static void send_piece_of_file(struct admin_conn *c, struct wr *out)
 {
+	struct command_file *f = &c->send.files[c->send.at];
 	uint8_t buf[CONTROL_CHUNK];
-	size_t want = c->send.left < sizeof(buf) ? (size_t)c->send.left : sizeof(buf);
+	size_t want = f->left < sizeof(buf) ? (size_t)f->left : sizeof(buf);
 
-	if (!c->announced) {
-		control_put_file(out, c->send.left, c->send.name);
-		c->announced = true;
-	}
-	ssize_t n = want ? read(c->send.fd, buf, want) : 0;
-	if (n < 0 && errno == EINTR)
+	if (!c->send.announced)
+		control_put_file(out, f->left, f->name);
+	c->send.announced = true;
+	ssize_t n = want ? read(f->fd, buf, want) : 0;
+	if (n < 0) {
+		send_failed(c, strerror(errno));
 		return;
-	if (n < 0 || (n == 0 && want)) {
-		err_set(&c->failure, ERR_IO, "%s: %s", c->send.name, n ? strerror(errno) : "it became shorter meanwhile");
-		c->run.status = 1;
-		command_send_clear(&c->send);
+	}
+	if (n == 0 && want) {
+		send_failed(c, "it became shorter meanwhile");
 		return;
 	}
 	if (n)
 		control_put(out, CONTROL_DATA, (struct view){buf, (size_t)n});
-	c->send.left -= (uint64_t)n;
-	if (c->send.left)
+	f->left -= (uint64_t)n;
+	if (f->left)
 		return;
 	control_put(out, CONTROL_FILE_END, (struct view){0});
-	command_send_clear(&c->send);
+	close(f->fd);
+	c->send.at++;
+	c->send.announced = false;
 }
 
 static void send_last(struct admin_conn *c, struct wr *out)
@@ -374,7 +380,7 @@ static void send_some(struct admin_conn *c, struct wr *out)
 	}
 	if (c->sent < c->text.len)
 		send_piece_of_text(c, out);
-	else if (c->send.fd >= 0)
+	else if (c->send.at < c->send.n)
 		send_piece_of_file(c, out);
 	else
 		send_last(c, out);

@@ -1,0 +1,146 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/handlers.h"
+#include "admin/print.h"
+#include "base/cleanup.h"
+#include "cluster/certs.h"
+
+/* `show cert` and `set cert`. Source: behaviour.md 1.5. */
+
+struct list_print {
+	FILE *out;
+	json_t *list; /* NULL: as text */
+};
+
+static int list_text(void *ctx, const struct certs_entry *entry)
+{
+	struct list_print *p = ctx;
+
+	fprintf(p->out, "%s/%s: %s\n", entry->unit, entry->file, entry->description);
+	return 0;
+}
+
+static int list_json(void *ctx, const struct certs_entry *entry)
+{
+	struct list_print *p = ctx;
+	json_t *row = print_cert_json(entry->cert);
+
+	if (!row || json_object_set_new(row, "unit", json_string(entry->unit)) < 0 ||
+	    json_object_set_new(row, "file", json_string(entry->file)) < 0 ||
+	    json_object_set_new(row, "description", json_string(entry->description)) < 0) {
+		json_decref(row);
+		return 1;
+	}
+	return json_array_append_new(p->list, row) < 0;
+}
+
+static int list(struct command_run *r, enum certs_kind kind, struct err *e)
+{
+	struct list_print p = {.out = r->out};
+
+	if (!command_option(r, "--json"))
+		return certs_list(r->host->cluster, kind, list_text, &p, e);
+	p.list = json_array();
+	int rc = p.list ? certs_list(r->host->cluster, kind, list_json, &p, e) : 1;
+	if (rc == 0)
+		return print_json(r->out, p.list, e);
+	json_decref(p.list);
+	return rc < 0 ? rc : err_set(e, ERR_NOMEM, "out of memory");
+}
+
+int cmd_cert_list_own(struct command_run *r, struct err *e)
+{
+	return list(r, CERTS_OWN, e);
+}
+
+int cmd_cert_list_trust(struct command_run *r, struct err *e)
+{
+	return list(r, CERTS_TRUST, e);
+}
+
+static int detail(struct command_run *r, enum certs_kind kind, struct err *e)
+{
+	AUTO(auto_free) char *pem = NULL;
+	struct cert *c = NULL;
+	int rc = certs_find(r->host->cluster, kind, command_arg(r, 0), &c, e);
+
+	if (rc < 0)
+		return rc;
+	if (command_option(r, "--json")) {
+		rc = print_json(r->out, print_cert_json(c), e);
+	} else if (command_option(r, "--pem")) {
+		rc = cert_to_pem(c, &pem, e);
+		if (rc == 0)
+			fputs(pem, r->out);
+	} else {
+		rc = print_cert(r->out, c, e);
+	}
+	cert_unref(c);
+	return rc;
+}
+
+int cmd_cert_own(struct command_run *r, struct err *e)
+{
+	return detail(r, CERTS_OWN, e);
+}
+
+int cmd_cert_trust(struct command_run *r, struct err *e)
+{
+	return detail(r, CERTS_TRUST, e);
+}
+
+/* `set cert regen`. */
+
+static int regen_warnings(struct command_run *r, struct err *e)
+{
+	const char *unit = command_arg(r, 0);
+	struct notes notes = NOTES_INIT;
+	int rc = cluster_regen_warnings(r->host->cluster, unit, &notes, e);
+
+	if (rc == 0)
+		print_notes(r->out, &notes);
+	notes_clear(&notes);
+	return rc;
+}
+
+int cmd_cert_regen_ask(struct command_run *r, struct err *e)
+{
+	const char *unit = command_arg(r, 0);
+
+	if (command_answers(r))
+		return 0;
+	int rc = regen_warnings(r, e);
+	if (rc < 0)
+		return rc;
+	fprintf(r->out, "\nWARNING: This operation will overwrite any CA signed certificate previously imported for %s\n", unit);
+	if (strcmp(unit, "ITLRecovery") == 0)
+		fprintf(r->out,
+			"WARNING: If you are using a tokenless CTL and if the CallManager certificate is recently generated, "
+			"please ensure that the CTL File already has the new CallManager certificate and is updated to the "
+			"endpoints, before generating the ITL Recovery certificate. Are you sure want to proceed?\n");
+	command_confirm(r, "Proceed with regeneration (yes|no)? ");
+	return 0;
+}
+
+int cmd_cert_regen(struct command_run *r, struct err *e)
+{
+	const char *unit = command_arg(r, 0);
+	struct notes notes = NOTES_INIT;
+
+	if (command_option(r, "--dry-run")) {
+		fprintf(r->out, "Nothing was changed. `set cert regen %s` would make a new key and certificate.\n", unit);
+		return regen_warnings(r, e);
+	}
+	int rc = cluster_regen(r->host->cluster, r->peer->actor, unit, &notes, NULL, e);
+	if (rc == 0) {
+		r->audited = true;
+		fprintf(r->out,
+			"Successfully Regenerated Certificate for %s.\n"
+			"You must restart services related to %s for the regenerated certificates to become active.\n",
+			unit, unit);
+		print_notes(r->out, &notes);
+	}
+	notes_clear(&notes);
+	return rc;
+}

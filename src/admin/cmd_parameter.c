@@ -1,0 +1,127 @@
+#include <stdlib.h>
+
+#include "admin/handlers.h"
+#include "admin/print.h"
+#include "base/cleanup.h"
+#include "cluster/param.h"
+
+/* `show parameter`, `set parameter`: CUCM has a web page for them, so these commands are Ringfence's own. */
+
+static json_t *json_of(const struct param_def *d, const char *value)
+{
+	json_t *choices = json_array();
+
+	for (size_t i = 0; d->choices && d->choices[i]; i++)
+		json_array_append_new(choices, json_string(d->choices[i]));
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "name", d->name, "service", d->service, "value", value,
+			      "default", d->initial, "display_only", d->display_only, "help", d->help);
+	if (!j || json_object_set_new(j, "choices", choices) < 0) {
+		json_decref(j);
+		return NULL;
+	}
+	return j;
+}
+
+static void allowed(FILE *out, const struct param_def *d)
+{
+	if (d->type == PARAM_NUMBER)
+		fprintf(out, "  allowed: %u to %u", d->min, d->max);
+	else if (d->type == PARAM_BOOL)
+		fputs("  allowed: True, False", out);
+	else
+		for (size_t i = 0; d->choices && d->choices[i]; i++)
+			fprintf(out, "%s%s", i ? ", " : "  allowed: ", d->choices[i]);
+	fprintf(out, "; default: %s\n", d->initial);
+}
+
+/* Everything about one. */
+static void text_one(FILE *out, const struct param_def *d, const char *value)
+{
+	fprintf(out, "%s = %s\n  %s\n", d->name, value, d->help);
+	if (d->display_only)
+		fputs("  display only: a command sets it\n", out);
+	else
+		allowed(out, d);
+}
+
+static int show_one(struct command_run *r, const char *name, struct err *e)
+{
+	AUTO(auto_free) char *value = NULL;
+	const struct param_def *d = param_find(name);
+	int rc = param_get(r->host->cluster, name, &value, e);
+
+	if (rc < 0)
+		return rc;
+	if (command_option(r, "--json"))
+		return print_json(r->out, json_of(d, value), e);
+	text_one(r->out, d, value);
+	return 0;
+}
+
+static int show_all(struct command_run *r, struct err *e)
+{
+	bool json = command_option(r, "--json") != NULL;
+	json_t *all = json_array();
+	int rc = 0;
+
+	for (const struct param_def *d = param_table; rc == 0 && d->name; d++) {
+		AUTO(auto_free) char *value = NULL;
+		rc = param_get(r->host->cluster, d->name, &value, e);
+		if (rc == 0 && json)
+			json_array_append_new(all, json_of(d, value));
+		else if (rc == 0)
+			fprintf(r->out, "%-50s %s\n", d->name, value);
+	}
+	if (rc == 0 && json)
+		return print_json(r->out, all, e);
+	json_decref(all);
+	return rc;
+}
+
+int cmd_show_parameter(struct command_run *r, struct err *e)
+{
+	const char *name = command_arg(r, 0);
+
+	return name ? show_one(r, name, e) : show_all(r, e);
+}
+
+static int warnings(struct command_run *r, struct err *e)
+{
+	struct notes notes = NOTES_INIT;
+	int rc = param_warnings(r->host->cluster, command_arg(r, 0), command_arg(r, 1), &notes, e);
+
+	if (rc == 0)
+		print_notes(r->out, &notes);
+	notes_clear(&notes);
+	return rc;
+}
+
+int cmd_set_parameter_ask(struct command_run *r, struct err *e)
+{
+	if (command_answers(r))
+		return 0;
+	int rc = warnings(r, e);
+	if (rc == 0)
+		command_confirm(r, "This operation sets %s to %s. Do you want to continue? (y/n):", command_arg(r, 0),
+				command_arg(r, 1));
+	return rc;
+}
+
+int cmd_set_parameter(struct command_run *r, struct err *e)
+{
+	const char *name = command_arg(r, 0), *value = command_arg(r, 1);
+	struct notes notes = NOTES_INIT;
+
+	if (command_option(r, "--dry-run")) {
+		fprintf(r->out, "Nothing was changed. With this command %s would be %s.\n", name, value);
+		return warnings(r, e);
+	}
+	int rc = param_set(r->host->cluster, r->peer->actor, name, value, &notes, e);
+	if (rc == 0) {
+		r->audited = true;
+		fprintf(r->out, "%s set to %s\n", name, value);
+		print_notes(r->out, &notes);
+	}
+	notes_clear(&notes);
+	return rc;
+}

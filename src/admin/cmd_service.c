@@ -1,0 +1,190 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/handlers.h"
+#include "admin/print.h"
+#include "admin/services.h"
+#include "base/cleanup.h"
+#include "cluster/cluster.h"
+#include "store/service.h"
+
+/* `utils service`. Source: behaviour.md 1.9. */
+
+const char *service_state(const struct admin_host *host, const struct store_service *s, const char **why)
+{
+	const char *absent = host->service_absent(host->ctx, s->name);
+
+	*why = absent ? absent : !s->activated ? "Service Not Activated" : !s->started ? "Commanded Out of Service" : NULL;
+	return *why ? "STOPPED" : "STARTED";
+}
+
+int service_list(const struct admin_host *host, struct store_service **list, size_t *n, struct err *e)
+{
+	return store_service_list(host->store, cluster_node(host->cluster), list, n, e);
+}
+
+json_t *service_json(const struct admin_host *host, const struct store_service *list, size_t n)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; all && i < n; i++) {
+		const char *why, *state = service_state(host, &list[i], &why);
+		json_t *row = json_pack("{s:s, s:s, s:s?, s:b, s:b}", "name", list[i].name, "state", state, "reason", why,
+					"feature", list[i].feature, "activated", list[i].activated);
+		if (json_array_append_new(all, row) < 0) {
+			json_decref(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
+void service_print(FILE *out, const struct admin_host *host, const struct store_service *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *why, *state = service_state(host, &list[i], &why);
+		fprintf(out, "%s[%s]%s%s\n", list[i].name, state, why ? "  " : "", why ? why : "");
+	}
+}
+
+int cmd_service_list(struct command_run *r, struct err *e)
+{
+	AUTO(auto_free) struct store_service *list = NULL;
+	size_t n;
+	int rc = service_list(r->host, &list, &n, e);
+
+	if (rc < 0)
+		return rc;
+	if (command_option(r, "--json"))
+		return print_json(r->out, service_json(r->host, list, n), e);
+	fputs("Requesting service status, please wait...\n", r->out);
+	service_print(r->out, r->host, list, n);
+	return 0;
+}
+
+/* Changes: what the store then says of the service, and what the node makes of it, go together. */
+
+
+static int refuse(const struct command_run *r, const struct store_service *s, enum admin_service_action a, struct err *e)
+{
+	const char *absent = r->host->service_absent(r->host->ctx, s->name);
+	bool activation = a == ADMIN_SERVICE_ACTIVATE || a == ADMIN_SERVICE_DEACTIVATE;
+
+	if (activation && !s->feature)
+		return err_set(e, ERR_USAGE, "%s is a network service: it is always active; use start and stop", s->name);
+	if (absent && a != ADMIN_SERVICE_STOP && a != ADMIN_SERVICE_DEACTIVATE)
+		return err_set(e, ERR_USAGE, "%s cannot run here: %s", s->name, absent);
+	if (!activation && !s->activated)
+		return err_set(e, ERR_USAGE, "%s: Service Not Activated; first: utils service activate %s", s->name, s->name);
+	return 0;
+}
+
+static int record(struct command_run *r, const struct store_service *s, enum admin_service_action a, struct err *e)
+{
+	struct store *store = r->host->store;
+	const char *node = cluster_node(r->host->cluster);
+
+	if (a == ADMIN_SERVICE_DEACTIVATE)
+		return store_service_activate(store, node, s->name, false, e);
+	if (a == ADMIN_SERVICE_ACTIVATE) {
+		int rc = store_service_activate(store, node, s->name, true, e);
+		if (rc < 0)
+			return rc;
+	}
+	return store_service_start(store, node, s->name, a != ADMIN_SERVICE_STOP, e);
+}
+
+static void describe(const struct admin_host *host, const struct store_service *s, char *out, size_t size)
+{
+	const char *why, *state = service_state(host, s, &why);
+
+	snprintf(out, size, "%s%s%s", state, why ? ": " : "", why ? why : "");
+}
+
+/* In one transaction: the store, the audit, and last what can fail for other reasons, the node itself. */
+static int apply(struct command_run *r, const struct store_service *before, enum admin_service_action a, struct err *e)
+{
+	const struct admin_host *h = r->host;
+	struct store_service now;
+	int rc = store_begin(h->store, e);
+
+	if (rc < 0)
+		return rc;
+	rc = record(r, before, a, e);
+	if (rc == 0)
+		rc = store_service_get(h->store, cluster_node(h->cluster), before->name, &now, e);
+	if (rc == 0) {
+		describe(h, &now, r->after, sizeof(r->after));
+		rc = command_audit(r, "done", e);
+	}
+	if (rc == 0)
+		rc = h->service_apply(h->ctx, before->name, a, e);
+	if (rc == 0)
+		rc = store_commit(h->store, e);
+	if (rc < 0) {
+		store_rollback(h->store);
+		r->audited = false;
+	}
+	return rc;
+}
+
+static void report(struct command_run *r, const char *name, enum admin_service_action a)
+{
+	fputs("Service Manager is running\n", r->out);
+	if (a == ADMIN_SERVICE_RESTART)
+		fprintf(r->out, "%s[STOPPING]\n", name);
+	if (a == ADMIN_SERVICE_STOP || a == ADMIN_SERVICE_RESTART)
+		fprintf(r->out, "Commanded Out of Service\n%s[NOTRUNNING]\n", name);
+	if (a == ADMIN_SERVICE_DEACTIVATE)
+		fprintf(r->out, "%s[NOTRUNNING]\nService Not Activated\n", name);
+	if (a == ADMIN_SERVICE_START || a == ADMIN_SERVICE_RESTART || a == ADMIN_SERVICE_ACTIVATE)
+		fprintf(r->out, "%s[STARTING]\n%s[STARTED]\n", name, name);
+}
+
+static int change(struct command_run *r, enum admin_service_action a, const char *word, struct err *e)
+{
+	const char *name = command_arg(r, 0);
+	struct store_service s;
+	int rc = store_service_get(r->host->store, cluster_node(r->host->cluster), name, &s, e);
+
+	if (rc < 0)
+		return rc;
+	snprintf(r->object, sizeof(r->object), "service %s on %s", s.name, s.node);
+	describe(r->host, &s, r->before, sizeof(r->before));
+	rc = refuse(r, &s, a, e);
+	if (rc < 0)
+		return rc;
+	if (command_option(r, "--dry-run")) {
+		fprintf(r->out, "Nothing was changed. %s is %s and would be %s.\n", s.name, r->before, word);
+		return 0;
+	}
+	rc = apply(r, &s, a, e);
+	if (rc == 0)
+		report(r, s.name, a);
+	return rc;
+}
+
+int cmd_service_start(struct command_run *r, struct err *e)
+{
+	return change(r, ADMIN_SERVICE_START, "started", e);
+}
+
+int cmd_service_stop(struct command_run *r, struct err *e)
+{
+	return change(r, ADMIN_SERVICE_STOP, "stopped", e);
+}
+
+int cmd_service_restart(struct command_run *r, struct err *e)
+{
+	return change(r, ADMIN_SERVICE_RESTART, "restarted", e);
+}
+
+int cmd_service_activate(struct command_run *r, struct err *e)
+{
+	return change(r, ADMIN_SERVICE_ACTIVATE, "activated", e);
+}
+
+int cmd_service_deactivate(struct command_run *r, struct err *e)
+{
+	return change(r, ADMIN_SERVICE_DEACTIVATE, "deactivated", e);
+}

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "admin/command.h"
+
+/* The commands, one file a family: src/admin/cmd_*.c. table.c joins them with the words that lead to them. */
+int cmd_show_ctl(struct command_run *r, struct err *e);
+int cmd_show_itl(struct command_run *r, struct err *e);
+int cmd_show_status(struct command_run *r, struct err *e);
+int cmd_show_audit(struct command_run *r, struct err *e);
+int cmd_show_tech_version(struct command_run *r, struct err *e);
+
+int cmd_cert_list_own(struct command_run *r, struct err *e);
+int cmd_cert_list_trust(struct command_run *r, struct err *e);
+int cmd_cert_own(struct command_run *r, struct err *e);
+int cmd_cert_trust(struct command_run *r, struct err *e);
+int cmd_cert_regen_ask(struct command_run *r, struct err *e);
+int cmd_cert_regen(struct command_run *r, struct err *e);
+
+int cmd_ctl_mixed_ask(struct command_run *r, struct err *e);
+int cmd_ctl_mixed(struct command_run *r, struct err *e);
+int cmd_ctl_non_secure_ask(struct command_run *r, struct err *e);
+int cmd_ctl_non_secure(struct command_run *r, struct err *e);
+int cmd_ctl_update_ask(struct command_run *r, struct err *e);
+int cmd_ctl_update(struct command_run *r, struct err *e);
+
+int cmd_service_list(struct command_run *r, struct err *e);
+int cmd_service_start(struct command_run *r, struct err *e);
+int cmd_service_stop(struct command_run *r, struct err *e);
+int cmd_service_restart(struct command_run *r, struct err *e);
+int cmd_service_activate(struct command_run *r, struct err *e);
+int cmd_service_deactivate(struct command_run *r, struct err *e);
+
+int cmd_file_list_tftp(struct command_run *r, struct err *e);
+int cmd_file_list_activelog(struct command_run *r, struct err *e);
+int cmd_file_view_tftp(struct command_run *r, struct err *e);
+int cmd_file_view_activelog(struct command_run *r, struct err *e);
+int cmd_file_get_tftp(struct command_run *r, struct err *e);
+int cmd_file_get_activelog(struct command_run *r, struct err *e);
+int cmd_file_delete_tftp_ask(struct command_run *r, struct err *e);
+int cmd_file_delete_tftp(struct command_run *r, struct err *e);
+int cmd_file_delete_activelog_ask(struct command_run *r, struct err *e);
+int cmd_file_delete_activelog(struct command_run *r, struct err *e);
+
+int cmd_run_sql(struct command_run *r, struct err *e);
+
+int cmd_show_parameter(struct command_run *r, struct err *e);
+int cmd_set_parameter_ask(struct command_run *r, struct err *e);
+int cmd_set_parameter(struct command_run *r, struct err *e);

@@ -1,0 +1,230 @@
+#include "admin/handlers.h"
+#include "cluster/param.h"
+#include "store/service.h"
+#include "store/unit.h"
+
+/*
+ * Every command: the words that lead to it, what it may be given, what it needs. CUCM's words and order of words
+ * (behaviour.md 1; design.md 7); what CUCM does not have begins with "--" or is marked below.
+ */
+
+/* Values of arguments. */
+
+static const char *service_name(size_t i)
+{
+	return store_services[i].name;
+}
+
+static const char *parameter_name(size_t i)
+{
+	return param_table[i].name;
+}
+
+static const char *unit_name(size_t i, bool trust)
+{
+	for (const struct store_unit_row *u = store_units; u->name; u++)
+		if (store_unit_is_trust(u->unit) == trust && i-- == 0)
+			return u->name;
+	return NULL;
+}
+
+static const char *own_unit(size_t i)
+{
+	return unit_name(i, false);
+}
+
+static const char *trust_store(size_t i)
+{
+	return unit_name(i, true);
+}
+
+static const char *list_name(size_t i)
+{
+	static const char *const names[] = {"CTLFile.tlv", "ITLFile.tlv"};
+
+	return i < 2 ? names[i] : NULL;
+}
+
+static const char *log_name(size_t i)
+{
+	static const char *const names[] = {"cm/tftpdata/CTLFile.tlv", "cm/tftpdata/ITLFile.tlv"};
+
+	return i < 2 ? names[i] : NULL;
+}
+
+/* Options. */
+
+#define OPT_JSON {"--json", NULL, "print JSON"}
+#define OPT_YES {"--yes", NULL, "answer the question with yes"}
+#define OPT_DRY {"--dry-run", NULL, "say what would be changed, and change nothing"}
+#define OPT_DETAIL {"detail", NULL, "date, time and size too"}
+
+static const struct grammar_option opts_json[] = {OPT_JSON, {0}};
+static const struct grammar_option opts_change[] = {OPT_YES, OPT_DRY, {0}};
+static const struct grammar_option opts_dry[] = {OPT_DRY, {0}};
+static const struct grammar_option opts_cert[] = {OPT_JSON, {"--pem", NULL, "print the certificate as PEM"}, {0}};
+static const struct grammar_option opts_list[] = {
+	OPT_DETAIL, {"reverse", NULL, "in reverse order"}, {"date", NULL, "newest first"}, {"size", NULL, "largest first"},
+	OPT_JSON, {0}};
+static const struct grammar_option opts_get[] = {{"--to", "DIR", "folder to copy to, instead of the current one"}, {0}};
+static const struct grammar_option opts_delete[] = {
+	{"detail", NULL, "name what was deleted"}, {"noconfirm", NULL, "do not ask"}, OPT_YES, OPT_DRY, {0}};
+
+/* Commands: with READ nothing changes; CHANGE asks first where there is an ask function. */
+
+#define READ(name, opts, fn) static const struct command name = {.options = (opts), .privilege = ADMIN_READ, .run = (fn)}
+#define CHANGE(name, opts, asks, fn)                                                                                   \
+	static const struct command name = {.options = (opts), .privilege = ADMIN_CHANGE, .ask = (asks), .run = (fn)}
+
+READ(show_ctl, NULL, cmd_show_ctl);
+READ(show_itl, NULL, cmd_show_itl);
+READ(show_status, opts_json, cmd_show_status);
+READ(show_audit, opts_json, cmd_show_audit);
+READ(show_parameter, opts_json, cmd_show_parameter);
+READ(show_tech_version, opts_json, cmd_show_tech_version);
+READ(show_cert_list_own, opts_json, cmd_cert_list_own);
+READ(show_cert_list_trust, opts_json, cmd_cert_list_trust);
+READ(show_cert_own, opts_cert, cmd_cert_own);
+READ(show_cert_trust, opts_cert, cmd_cert_trust);
+CHANGE(set_cert_regen, opts_change, cmd_cert_regen_ask, cmd_cert_regen);
+CHANGE(set_parameter, opts_change, cmd_set_parameter_ask, cmd_set_parameter);
+CHANGE(ctl_mixed, opts_change, cmd_ctl_mixed_ask, cmd_ctl_mixed);
+CHANGE(ctl_non_secure, opts_change, cmd_ctl_non_secure_ask, cmd_ctl_non_secure);
+CHANGE(ctl_update, opts_change, cmd_ctl_update_ask, cmd_ctl_update);
+READ(services, opts_json, cmd_service_list);
+CHANGE(service_start, opts_dry, NULL, cmd_service_start);
+CHANGE(service_stop, opts_dry, NULL, cmd_service_stop);
+CHANGE(service_restart, opts_dry, NULL, cmd_service_restart);
+CHANGE(service_activate, opts_dry, NULL, cmd_service_activate);
+CHANGE(service_deactivate, opts_dry, NULL, cmd_service_deactivate);
+READ(list_tftp, opts_list, cmd_file_list_tftp);
+READ(list_log, opts_list, cmd_file_list_activelog);
+READ(view_tftp, NULL, cmd_file_view_tftp);
+READ(view_log, NULL, cmd_file_view_activelog);
+READ(get_tftp, opts_get, cmd_file_get_tftp);
+READ(get_log, opts_get, cmd_file_get_activelog);
+CHANGE(delete_tftp, opts_delete, cmd_file_delete_tftp_ask, cmd_file_delete_tftp);
+CHANGE(delete_log, opts_delete, cmd_file_delete_activelog_ask, cmd_file_delete_activelog);
+READ(run_sql, opts_json, cmd_run_sql);
+
+const struct command command_help = {.local = true};
+const struct command command_exit = {.local = true};
+
+/* Words, from the end of the lines to their beginning. */
+
+#define WORD(text, help, next, command) {GRAMMAR_WORD, text, help, NULL, next, command}
+#define VALUE(text, help, values, next, command) {GRAMMAR_VALUE, text, help, values, next, command}
+#define HINT(text, help, values, command) {GRAMMAR_HINT, text, help, values, NULL, command}
+#define REST(text, help, command) {GRAMMAR_REST, text, help, NULL, NULL, command}
+#define END {0}
+
+static const struct grammar_word cert_list[] = {
+	WORD("own", "this node's own certificates", NULL, &show_cert_list_own),
+	WORD("trust", "the certificates in the trust stores", NULL, &show_cert_list_trust), END};
+static const struct grammar_word own_name[] = {
+	HINT("UNIT", "a unit, or UNIT/FILE.pem as `show cert list own` has it", own_unit, &show_cert_own), END};
+static const struct grammar_word trust_name[] = {
+	HINT("STORE/FILE.pem", "as `show cert list trust` has it", trust_store, &show_cert_trust), END};
+static const struct grammar_word show_cert[] = {
+	WORD("list", "the certificates, a line each", cert_list, NULL),
+	WORD("own", "one of this node's own certificates", own_name, NULL),
+	WORD("trust", "one certificate of a trust store", trust_name, NULL), END};
+static const struct grammar_word audit_count[] = {
+	HINT("COUNT", "how many records, the newest first", NULL, &show_audit), END};
+static const struct grammar_word show_parameter_name[] = {
+	VALUE("PARAMETER", "everything about one parameter", parameter_name, NULL, &show_parameter), END};
+static const struct grammar_word show_tech[] = {
+	WORD("version", "versions of the program and what it stands on", NULL, &show_tech_version), END};
+static const struct grammar_word show[] = {
+	WORD("ctl", "the CTL that phones are given", NULL, &show_ctl),
+	WORD("itl", "the ITL that phones are given", NULL, &show_itl),
+	WORD("cert", "certificates", show_cert, NULL),
+	WORD("status", "the node on one page", NULL, &show_status),
+	WORD("audit", "who changed what", audit_count, &show_audit),
+	WORD("parameter", "parameters and their values", show_parameter_name, &show_parameter),
+	WORD("tech", "technical data", show_tech, NULL), END};
+
+static const struct grammar_word regen_unit[] = {
+	VALUE("UNIT", "the unit that gets a new key and certificate", own_unit, NULL, &set_cert_regen), END};
+static const struct grammar_word set_cert[] = {
+	WORD("regen", "make a new key and a new self-signed certificate", regen_unit, NULL), END};
+static const struct grammar_word parameter_value[] = {
+	HINT("VALUE", "its new value; in quotes when it has blanks", NULL, &set_parameter), END};
+static const struct grammar_word parameter[] = {
+	VALUE("PARAMETER", "the parameter to set", parameter_name, parameter_value, NULL), END};
+static const struct grammar_word set[] = {
+	WORD("cert", "certificates", set_cert, NULL),
+	WORD("parameter", "a parameter of the cluster", parameter, NULL), END};
+
+static const struct grammar_word mode[] = {
+	WORD("mixed-mode", "make, sign and publish a CTL: phones can be secure", NULL, &ctl_mixed),
+	WORD("non-secure-mode", "a CTL without server certificates: phones are not secure", NULL, &ctl_non_secure), END};
+static const struct grammar_word ctl_file[] = {
+	WORD("CTLFile", "the CTL, from the current certificates", NULL, &ctl_update), END};
+static const struct grammar_word ctl[] = {
+	WORD("set-cluster", "the cluster's security mode", mode, NULL),
+	WORD("update", "make the CTL anew", ctl_file, NULL), END};
+static const struct grammar_word start_name[] = {
+	VALUE("SERVICE", "the service to start", service_name, NULL, &service_start), END};
+static const struct grammar_word stop_name[] = {
+	VALUE("SERVICE", "the service to stop", service_name, NULL, &service_stop), END};
+static const struct grammar_word restart_name[] = {
+	VALUE("SERVICE", "the service to restart", service_name, NULL, &service_restart), END};
+static const struct grammar_word activate_name[] = {
+	VALUE("SERVICE", "the feature service to activate", service_name, NULL, &service_activate), END};
+static const struct grammar_word deactivate_name[] = {
+	VALUE("SERVICE", "the feature service to deactivate", service_name, NULL, &service_deactivate), END};
+static const struct grammar_word service[] = {
+	WORD("list", "all services and their state", NULL, &services),
+	WORD("start", "start an activated service", start_name, NULL),
+	WORD("stop", "stop a service until it is started again", stop_name, NULL),
+	WORD("restart", "stop and start a service", restart_name, NULL),
+	WORD("activate", "let a feature service run on this node", activate_name, NULL),
+	WORD("deactivate", "take a feature service from this node", deactivate_name, NULL), END};
+static const struct grammar_word utils[] = {
+	WORD("ctl", "security mode and CTL", ctl, NULL),
+	WORD("service", "services of this node", service, NULL), END};
+
+#define SPEC_HELP "a file, a folder, or a pattern such as SEP*.xml"
+
+static const struct grammar_word list_tftp_spec[] = {HINT("SPEC", SPEC_HELP, list_name, &list_tftp), END};
+static const struct grammar_word list_log_spec[] = {HINT("SPEC", SPEC_HELP, log_name, &list_log), END};
+static const struct grammar_word view_tftp_spec[] = {HINT("FILE", "a text file", NULL, &view_tftp), END};
+static const struct grammar_word view_log_spec[] = {HINT("FILE", "a text file", log_name, &view_log), END};
+static const struct grammar_word get_tftp_spec[] = {HINT("SPEC", SPEC_HELP, list_name, &get_tftp), END};
+static const struct grammar_word get_log_spec[] = {HINT("SPEC", SPEC_HELP, log_name, &get_log), END};
+static const struct grammar_word delete_tftp_spec[] = {HINT("FILE", "CTLFile.tlv", list_name, &delete_tftp), END};
+static const struct grammar_word delete_log_spec[] = {
+	HINT("FILE", "cm/tftpdata/CTLFile.tlv, when the cluster is not in mixed mode", log_name, &delete_log), END};
+
+#define TFTP_HELP "what phones are served"
+#define LOG_HELP "the published trust lists, in cm/tftpdata"
+
+static const struct grammar_word file_list[] = {
+	WORD("tftp", TFTP_HELP, list_tftp_spec, &list_tftp), WORD("activelog", LOG_HELP, list_log_spec, &list_log), END};
+static const struct grammar_word file_view[] = {
+	WORD("tftp", TFTP_HELP, view_tftp_spec, NULL), WORD("activelog", LOG_HELP, view_log_spec, NULL), END};
+static const struct grammar_word file_get[] = {
+	WORD("tftp", TFTP_HELP, get_tftp_spec, NULL), WORD("activelog", LOG_HELP, get_log_spec, NULL), END};
+static const struct grammar_word file_delete[] = {
+	WORD("tftp", TFTP_HELP, delete_tftp_spec, NULL), WORD("activelog", LOG_HELP, delete_log_spec, NULL), END};
+static const struct grammar_word file[] = {
+	WORD("list", "list files", file_list, NULL),
+	WORD("view", "show a text file", file_view, NULL),
+	WORD("get", "copy files to a folder of yours", file_get, NULL),
+	WORD("delete", "delete the published CTL", file_delete, NULL), END};
+
+static const struct grammar_word sql[] = {REST("STATEMENT", "one SQL statement that reads", &run_sql), END};
+static const struct grammar_word run[] = {WORD("sql", "ask the store", sql, NULL), END};
+static const struct grammar_word help_about[] = {
+	REST("WORDS", "the beginning of a command", &command_help), END};
+
+const struct grammar_word admin_grammar[] = {
+	WORD("show", "look at something", show, NULL),
+	WORD("set", "change certificates or parameters", set, NULL),
+	WORD("utils", "trust lists and services", utils, NULL),
+	WORD("file", "files that phones are served", file, NULL),
+	WORD("run", "run a query", run, NULL),
+	WORD("help", "what a command does, and how it goes on", help_about, &command_help),
+	WORD("exit", "leave the shell", NULL, &command_exit),
+	WORD("quit", "leave the shell", NULL, &command_exit), END};
