@@ -2,6 +2,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cmd/admin/admin.h"
 #include "cmd/cmd.h"
 #include "cmd/diff/diff.h"
 #include "cmd/doctor/doctor.h"
@@ -16,6 +17,7 @@
 /* Every subcommand, in the order of the help. */
 static const struct cmd *const commands[] = {
 	&cmd_init,
+	&cmd_admin,
 	&cmd_recovery,
 	&cmd_doctor,
 	&cmd_inspect,

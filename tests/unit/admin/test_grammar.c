@@ -339,8 +339,9 @@ static void test_help(void **state)
 {
 	(void)state;
 	help("show ", "  ctl                      the CTL\n"
-		      "  cert                     certificates\n"
-		      "  --json                   as JSON\n");
+		      "  cert                     certificates\n");
+	help("show cert TVS ", "  --json                   as JSON\n"
+			       "  <return>                 run the command\n");
 	help("show cer", "  cert                     certificates\n");
 	help("show ctl ", "  <return>                 run the command\n");
 	help("run sql ", "  --json                   as JSON\n"

@@ -1,0 +1,219 @@
+#include "admin/shell.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "admin/command.h"
+#include "admin/shell_internal.h"
+#include "base/text.h"
+
+volatile sig_atomic_t shell_interrupted;
+
+static void on_interrupt(int sig)
+{
+	(void)sig;
+	shell_interrupted++;
+}
+
+/* Answers from the terminal. */
+
+static bool wait_readable(int fd, const sigset_t *waking)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return ppoll(&p, 1, NULL, waking) > 0;
+}
+
+static void echo(bool on)
+{
+	struct termios t;
+
+	if (tcgetattr(STDIN_FILENO, &t) < 0)
+		return;
+	t.c_lflag = on ? t.c_lflag | ECHO : t.c_lflag & ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &t);
+}
+
+/* Read past the buffers of stdio: a secret must not stay in one. */
+static int read_answer(const sigset_t *waking, char *out, size_t size)
+{
+	size_t n = 0;
+
+	while (wait_readable(STDIN_FILENO, waking)) {
+		ssize_t got = read(STDIN_FILENO, out + n, size - n);
+		if (got <= 0)
+			return -1;
+		n += (size_t)got;
+		if (out[n - 1] == '\n')
+			return (int)n - 1;
+		if (n == size)
+			return -1;
+	}
+	return -1;
+}
+
+static int answer(void *ctx, const char *prompt, bool secret, const sigset_t *waking, char *out, size_t size)
+{
+	(void)ctx;
+	fputs(prompt, stdout);
+	fflush(stdout);
+	if (secret)
+		echo(false);
+	int n = read_answer(waking, out, size);
+	if (secret)
+		echo(true);
+	if (secret || n < 0)
+		fputc('\n', stdout);
+	return n;
+}
+
+/* Lines. */
+
+static int local(struct shell *s, const struct grammar_match *m)
+{
+	if (m->command == &command_exit)
+		return SHELL_LEAVE;
+	shell_help(s->client.out, s->grammar, m->n_args ? m->args[0] : "");
+	return 0;
+}
+
+static int remote(struct shell *s, const struct grammar_match *m)
+{
+	struct err e = ERR_INIT;
+	int status = 1;
+
+	shell_interrupted = 0;
+	if (admin_client_run(&s->client, m, &status, &e) < 0) {
+		fprintf(s->client.err, "%s\n", e.text);
+		return 1;
+	}
+	return status ? 1 : 0;
+}
+
+/* "show ?" in one word or two: help instead of a command. */
+static bool help_wanted(const struct shell *s, struct grammar_line *l)
+{
+	if (l->n == 0 || l->tokens[l->n - 1].quoted || strcmp(l->tokens[l->n - 1].text, "?") != 0)
+		return false;
+	free(l->tokens[--l->n].text);
+	l->blank_end = true;
+	return !grammar_in_rest(s->grammar, l);
+}
+
+int shell_line(struct shell *s, const struct grammar_line *l)
+{
+	struct grammar_match m;
+	struct err e = ERR_INIT;
+
+	if (grammar_match(s->grammar, l, &m, &e) < 0) {
+		grammar_explain(s->client.err, l, &e);
+		return 1;
+	}
+	int status = m.command->local ? local(s, &m) : remote(s, &m);
+	grammar_match_clear(&m);
+	return status;
+}
+
+int shell_text(struct shell *s, const char *text)
+{
+	struct grammar_line l;
+	struct err e = ERR_INIT;
+	int status = 0;
+
+	if (grammar_split(text, &l, &e) < 0) {
+		fprintf(s->client.err, "%s\n", e.text);
+		return 1;
+	}
+	if (help_wanted(s, &l))
+		grammar_help(s->client.out, s->grammar, &l);
+	else if (l.n)
+		status = shell_line(s, &l);
+	grammar_line_clear(&l);
+	return status;
+}
+
+/* The shell. */
+
+static unsigned columns(void)
+{
+	struct winsize w;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
+}
+
+static void init(struct shell *s, const char *data_dir)
+{
+	struct sigaction sa = {.sa_handler = on_interrupt}; /* no SA_RESTART: waiting ends */
+
+	*s = (struct shell){.grammar = admin_grammar};
+	s->client = (struct admin_client){
+		.data_dir = data_dir,
+		.tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO),
+		.columns = columns(),
+		.out = stdout,
+		.err = stderr,
+		.answer = answer,
+		.interrupted = &shell_interrupted,
+	};
+	sigaction(SIGINT, &sa, NULL);
+}
+
+int shell_command(const char *data_dir, const char *const *words, size_t n)
+{
+	struct shell s;
+	struct grammar_line l;
+	struct err e = ERR_INIT;
+
+	init(&s, data_dir);
+	if (n == 1 && strpbrk(words[0], " \t")) { /* the whole command in one pair of quotes */
+		int status = shell_text(&s, words[0]);
+		return status == SHELL_LEAVE ? 0 : status;
+	}
+	if (grammar_join(words, n, &l, &e) < 0) {
+		fprintf(stderr, "%s\n", e.text);
+		return 1;
+	}
+	int status = 0;
+	if (help_wanted(&s, &l))
+		grammar_help(stdout, s.grammar, &l);
+	else
+		status = shell_line(&s, &l);
+	grammar_line_clear(&l);
+	return status == SHELL_LEAVE ? 0 : status;
+}
+
+/* A file or a pipe: every line is done, also behind one that failed. */
+static int run_file(struct shell *s)
+{
+	char *line = NULL;
+	size_t size = 0;
+	int failed = 0, status = 0;
+
+	while (status != SHELL_LEAVE && getline(&line, &size, stdin) >= 0) {
+		line[strcspn(line, "\n")] = '\0';
+		status = shell_text(s, line);
+		failed |= status == 1;
+	}
+	free(line);
+	return failed;
+}
+
+int shell_run(const char *data_dir)
+{
+	struct err e = ERR_INIT;
+	struct shell s;
+	int fd;
+
+	init(&s, data_dir);
+	if (admin_client_connect(data_dir, &fd, &e) < 0) {
+		fprintf(stderr, "ringfence admin: %s\n", e.text);
+		return 1;
+	}
+	close(fd);
+	return s.client.tty ? shell_edit(&s) : run_file(&s);
+}
