@@ -103,34 +103,61 @@ static int add_key(struct builder *b, size_t first, uint32_t entry, struct view 
 	return 0;
 }
 
-/* Every way in which a signed file may name this certificate. */
-static int add_keys(struct builder *b, uint32_t entry, struct err *e)
+/* The normalised forms of one issuer, each once: usually one or two of six. */
+struct names {
+	char key[2 * 3][NAME_KEY_MAX];
+	size_t len[2 * 3];
+	size_t n;
+};
+
+static void add_name(struct names *names, const char *name, bool reduced)
+{
+	char *key = names->key[names->n];
+	size_t len = name_key(view_str(name), reduced, key, NAME_KEY_MAX);
+
+	if (!len)
+		return;
+	for (size_t i = 0; i < names->n; i++)
+		if (names->len[i] == len && !memcmp(names->key[i], key, len))
+			return;
+	names->len[names->n++] = len;
+}
+
+static void names_of(struct view issuer, struct names *names)
 {
 	static const enum name_form forms[] = {NAME_FORM_A, NAME_FORM_B, NAME_FORM_C};
+	char name[NAME_MAX_LEN];
+
+	names->n = 0;
+	for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
+		if (name_from_der(issuer, forms[f], name, sizeof name, NULL))
+			continue; /* longer than any trust list could carry */
+		add_name(names, name, false);
+		add_name(names, name, true);
+	}
+}
+
+/* Every way in which a signed file may name this certificate. */
+static int add_keys(struct builder *b, uint32_t entry, struct names *names, struct err *e)
+{
 	const struct cert *c = b->entries[entry].cert;
 	struct view serial = serial_strip(cert_serial(c)), backwards;
-	char name[NAME_MAX_LEN], key[NAME_KEY_MAX];
 	uint8_t reversed[64];
-	size_t first = b->n_keys, len;
+	size_t first = b->n_keys;
 	int rc;
 
+	/* certificates of one issuer often stand together */
+	if (!entry || !view_eq(cert_issuer_der(c), cert_issuer_der(b->entries[entry - 1].cert)))
+		names_of(cert_issuer_der(c), names);
 	if (serial.len > sizeof reversed)
 		return 0; /* no trust list could name it; it is still found by its hash */
 	for (size_t i = 0; i < serial.len; i++)
 		reversed[i] = serial.p[serial.len - 1 - i];
 	backwards = serial_strip((struct view){reversed, serial.len});
-	for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
-		if (name_from_der(cert_issuer_der(c), forms[f], name, sizeof name, NULL))
-			continue; /* longer than any trust list could carry */
-		for (int reduced = 0; reduced < 2; reduced++) {
-			len = name_key(view_str(name), reduced, key, sizeof key);
-			if (!len)
-				continue;
-			if ((rc = add_key(b, first, entry, serial, key, len, e)) ||
-			    (rc = add_key(b, first, entry, backwards, key, len, e)))
-				return rc;
-		}
-	}
+	for (size_t i = 0; i < names->n; i++)
+		if ((rc = add_key(b, first, entry, serial, names->key[i], names->len[i], e)) ||
+		    (rc = add_key(b, first, entry, backwards, names->key[i], names->len[i], e)))
+			return rc;
 	return 0;
 }
 
@@ -147,6 +174,7 @@ static void place_keys(struct builder *b)
 
 static int fill(struct builder *b, const struct tvs_index_item *items, size_t n, struct err *e)
 {
+	struct names names = {.n = 0};
 	int rc;
 
 	if (n > ENTRIES_MAX)
@@ -160,7 +188,7 @@ static int fill(struct builder *b, const struct tvs_index_item *items, size_t n,
 	for (size_t i = 0; i < n; i++)
 		add_entry(b, &items[i]);
 	for (uint32_t i = 0; i < b->n_entries; i++)
-		if ((rc = add_keys(b, i, e)))
+		if ((rc = add_keys(b, i, &names, e)))
 			return rc;
 	b->n_name = slots_for(b->n_keys);
 	b->by_name = calloc(b->n_name, sizeof *b->by_name);
