@@ -144,7 +144,7 @@ static inline uint64_t node_generation(struct node *n)
 
 static inline bool node_has(const struct node *n, const char *name)
 {
-	char path[256];
+	char path[512];
 
 	snprintf(path, sizeof(path), "%s/%s", n->dir, name);
 	return access(path, F_OK) == 0;
