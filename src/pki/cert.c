@@ -210,16 +210,24 @@ static int next_pem_certificate(BIO *bio, struct cert **c, bool *found, struct e
 	return r;
 }
 
+/* A SEQUENCE of more than 127 octets, as every certificate is; a text may well begin with the digit 0. */
+static bool looks_like_der(struct view data)
+{
+	struct rd r;
+	uint8_t tag;
+	uint8_t len;
+
+	rd_init(&r, data.p, data.len);
+	return rd_u8(&r, &tag) && tag == DER_SEQUENCE && rd_u8(&r, &len) && len & 0x80;
+}
+
 int cert_from_pem(struct view pem, struct cert **c, struct err *e)
 {
 	AUTO(auto_bio) BIO *bio = NULL;
-	struct rd r;
-	uint8_t first;
 	bool found = false;
 	int code = 0;
 
-	rd_init(&r, pem.p, pem.len);
-	if (rd_peek_u8(&r, &first) && first == DER_SEQUENCE)
+	if (looks_like_der(pem))
 		return cert_from_der(pem, c, e);
 	if (pem.len > MAX_PEM)
 		return err_set(e, ERR_LIMIT, "certificate: file larger than %d octets", MAX_PEM);

@@ -147,7 +147,7 @@ static void pem_with_a_key_in_front(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	memcpy(both, "a remark\n", 9);
+	memcpy(both, "0 remark\n", 9); /* 0 is 0x30, a SEQUENCE */
 	len = 9;
 	memcpy(both + len, key.p, key.len);
 	len += key.len;
