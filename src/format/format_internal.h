@@ -36,7 +36,8 @@ int header_build(const struct header_spec *spec, const struct list_signer *signe
 
 /* Elements for writers. */
 void put_element(struct wr *w, uint8_t tag, struct view value);
-int put_name(struct wr *w, uint8_t tag, struct view name_der, enum name_form form, struct err *e) MUST_CHECK;
+int put_subject(struct wr *w, uint8_t tag, const struct cert *c, enum name_form form, struct err *e) MUST_CHECK;
+int put_issuer(struct wr *w, uint8_t tag, const struct cert *c, enum name_form form, struct err *e) MUST_CHECK;
 void put_text(struct wr *w, uint8_t tag, const char *text); /* with its NUL */
 void put_u16(struct wr *w, uint8_t tag, uint16_t v);
 void put_u8(struct wr *w, uint8_t tag, uint8_t v);

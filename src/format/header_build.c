@@ -30,7 +30,7 @@ void put_u16(struct wr *w, uint8_t tag, uint16_t v)
 	wr_close(w);
 }
 
-int put_name(struct wr *w, uint8_t tag, struct view name_der, enum name_form form, struct err *e)
+static int put_name(struct wr *w, uint8_t tag, struct view name_der, enum name_form form, struct err *e)
 {
 	char text[NAME_MAX_LEN];
 	int err = name_from_der(name_der, form, text, sizeof(text), e);
@@ -38,6 +38,23 @@ int put_name(struct wr *w, uint8_t tag, struct view name_der, enum name_form for
 	if (!err)
 		put_text(w, tag, text);
 	return err;
+}
+
+/* The usual form is ready in the certificate: rendering a name takes as long as hashing two configurations. */
+int put_subject(struct wr *w, uint8_t tag, const struct cert *c, enum name_form form, struct err *e)
+{
+	if (form != NAME_FORM_A)
+		return put_name(w, tag, cert_subject_der(c), form, e);
+	put_text(w, tag, cert_subject(c));
+	return 0;
+}
+
+int put_issuer(struct wr *w, uint8_t tag, const struct cert *c, enum name_form form, struct err *e)
+{
+	if (form != NAME_FORM_A)
+		return put_name(w, tag, cert_issuer_der(c), form, e);
+	put_text(w, tag, cert_issuer(c));
+	return 0;
 }
 
 void put_serial(struct wr *w, uint8_t tag, const struct cert *c, bool reversed, bool sign_octet)
@@ -85,11 +102,11 @@ static int put_signer(struct wr *w, const struct header_spec *s, struct err *e)
 
 	wr_u8(w, HEADER_SIGNERID);
 	wr_open16(w);
-	err = put_name(w, HEADER_SIGNERNAME, cert_subject_der(s->signer), s->names, e);
+	err = put_subject(w, HEADER_SIGNERNAME, s->signer, s->names, e);
 	if (s->layout == TLV_LAYOUT_CUCM)
 		put_serial(w, HEADER_SERIALNUMBER, s->signer, s->reversed_serial, s->der_serial);
 	if (!err)
-		err = put_name(w, HEADER_CANAME, cert_issuer_der(s->signer), s->names, e);
+		err = put_issuer(w, HEADER_CANAME, s->signer, s->names, e);
 	if (s->layout == TLV_LAYOUT_PEER)
 		put_serial(w, HEADER_SERIALNUMBER, s->signer, s->reversed_serial, s->der_serial);
 	wr_close(w);

@@ -28,10 +28,10 @@ static int put_certificate_cucm(struct wr *w, const struct record_spec *rec, enu
 	const struct cert *c = rec->cert;
 	bool token = rec->style == RECORD_TOKEN;
 
-	int err = put_name(w, RECORD_SUBJECTNAME, cert_subject_der(c), names, e);
+	int err = put_subject(w, RECORD_SUBJECTNAME, c, names, e);
 	put_u16(w, RECORD_FUNCTION, rec->function);
 	if (!err)
-		err = put_name(w, RECORD_ISSUERNAME, cert_issuer_der(c), names, e);
+		err = put_issuer(w, RECORD_ISSUERNAME, c, names, e);
 	put_serial(w, RECORD_SERIALNUMBER, c, token, false);
 	put_element(w, RECORD_PUBLICKEY, cert_public_key(c));
 	if (!token && !rec->no_signature)
@@ -47,9 +47,9 @@ static int put_certificate_peer(struct wr *w, const struct record_spec *rec, enu
 {
 	const struct cert *c = rec->cert;
 
-	int err = put_name(w, RECORD_SUBJECTNAME, cert_subject_der(c), names, e);
+	int err = put_subject(w, RECORD_SUBJECTNAME, c, names, e);
 	if (!err)
-		err = put_name(w, RECORD_ISSUERNAME, cert_issuer_der(c), names, e);
+		err = put_issuer(w, RECORD_ISSUERNAME, c, names, e);
 	put_serial(w, RECORD_SERIALNUMBER, c, false, false);
 	put_u16(w, RECORD_FUNCTION, rec->function);
 	put_element(w, RECORD_PUBLICKEY, cert_public_key(c));
