@@ -12,11 +12,10 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "net/http_answer.h"
 #include "proto/tftp_client.h"
 
-#define HEAD_MAX 8192        /* octets of an answer's status line and fields */
 #define PACKET_MAX 2048
-#define UNKNOWN_LENGTH UINT64_MAX
 
 struct fetch {
 	struct event_base *base;
@@ -188,45 +187,13 @@ fail:
 
 /* ---- HTTP ---- */
 
-/* "HTTP/1.1 200 OK": the status, or 0. */
-static unsigned status_of(const char *line)
-{
-	char digits[4] = "";
-	uint64_t status;
-
-	if (strncmp(line, "HTTP/1.", 7) || strlen(line) < 12 || line[8] != ' ')
-		return 0;
-	memcpy(digits, line + 9, 3);
-	return text_number(digits, 100, 599, &status) ? (unsigned)status : 0;
-}
-
-/* The fields up to the empty line. False: an answer whose length nobody knows. */
-static bool read_fields(struct evbuffer *in, uint64_t *length)
-{
-	char *line;
-
-	*length = UNKNOWN_LENGTH; /* to the end of the connection */
-	while ((line = evbuffer_readln(in, NULL, EVBUFFER_EOL_CRLF))) {
-		bool end = !*line, good = true;
-
-		if (text_starts(line, "Transfer-Encoding:") || text_starts(line, "transfer-encoding:"))
-			good = false;
-		if (!strncasecmp(line, "Content-Length:", 15))
-			good = text_number(line + 15 + strspn(line + 15, " \t"), 0, UINT32_MAX, length);
-		free(line);
-		if (!good || end)
-			return good;
-	}
-	return false;
-}
-
 static void http_body(struct fetch *f, bool at_end)
 {
 	struct evbuffer *in = bufferevent_get_input(f->bev);
 	size_t have = evbuffer_get_length(in), want = f->body_len < f->limit ? (size_t)f->body_len : f->limit;
 	const uint8_t *p;
 
-	if (have < want && !(at_end && f->body_len == UNKNOWN_LENGTH)) {
+	if (have < want && !(at_end && f->body_len == HTTP_TO_THE_END)) {
 		if (at_end)
 			finish(f, FETCH_FAILED, (struct view){0}, "the connection ended before the file did");
 		return;
@@ -242,26 +209,24 @@ static void http_body(struct fetch *f, bool at_end)
 static void http_head(struct fetch *f, bool at_end)
 {
 	struct evbuffer *in = bufferevent_get_input(f->bev);
-	struct evbuffer_ptr end = evbuffer_search(in, "\r\n\r\n", 4, NULL);
-	unsigned status;
-	char *line, why[64];
+	size_t have = evbuffer_get_length(in);
+	struct http_answer a;
+	struct err e = ERR_INIT;
+	char why[64];
+	int rc = http_answer_read((struct view){evbuffer_pullup(in, -1), have}, &a, &e);
 
-	if (end.pos < 0) {
-		if (at_end || evbuffer_get_length(in) > HEAD_MAX)
-			finish(f, FETCH_FAILED, (struct view){0}, "no HTTP answer");
+	if (rc == ERR_AGAIN && !at_end)
 		return;
-	}
-	line = evbuffer_readln(in, NULL, EVBUFFER_EOL_CRLF);
-	status = line ? status_of(line) : 0;
-	free(line);
-	if (status == 404) {
+	if (rc) {
+		finish(f, FETCH_FAILED, (struct view){0}, e.text);
+	} else if (a.status == 404) {
 		finish(f, FETCH_MISSING, (struct view){0}, "not found");
-	} else if (status != 200) {
-		snprintf(why, sizeof why, "HTTP status %u", status);
+	} else if (a.status != 200) {
+		snprintf(why, sizeof why, "HTTP status %u", a.status);
 		finish(f, FETCH_FAILED, (struct view){0}, why);
-	} else if (!read_fields(in, &f->body_len)) {
-		finish(f, FETCH_FAILED, (struct view){0}, "an HTTP answer without a length");
 	} else {
+		evbuffer_drain(in, a.head_len);
+		f->body_len = a.body_len;
 		f->have_head = true;
 		http_body(f, at_end);
 	}

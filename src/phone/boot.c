@@ -6,15 +6,23 @@
 
 #include "format/sgn.h"
 
+#define TFTP_ROLES (TVS_ROLE(FUNCTION_CCM_TFTP) | TVS_ROLE(FUNCTION_TFTP))
 #define SILENT_MAX 2 /* files without an answer: the server is away, and asking for the others only takes time */
 
 /* Steps of a boot, in order. Each but the last asks for one file or server. */
-enum step { STEP_CTL, STEP_CTL_FILE, STEP_ITL, STEP_ITL_FILE, STEP_CONFIG, STEP_DEFAULT, STEP_FULL, STEP_DIRECTORY, STEP_END };
+enum step {
+	STEP_CTL, STEP_CTL_FILE, STEP_ITL, STEP_ITL_FILE,
+	STEP_HTTPS, STEP_HTTPS_GET, /* the configuration by HTTPS: is it the right server, then the file */
+	STEP_CONFIG, STEP_DEFAULT, STEP_FULL,
+	STEP_DIRECTORY, STEP_END
+};
 
 struct boot {
 	struct phone *p;
 	struct console *con;
 	const char *server;
+	uint16_t https_port;       /* 0: none */
+	uint8_t https[32];         /* SHA-256 of the certificate that was accepted there */
 	enum step step;
 	struct boot_todo todo;
 	struct boot_part part[BOOT_PARTS];
@@ -48,6 +56,7 @@ const char *boot_subject_name(enum boot_subject s)
 
 static const enum boot_subject subject_of[] = {
 	[STEP_CTL] = BOOT_CTL, [STEP_CTL_FILE] = BOOT_CTL, [STEP_ITL] = BOOT_ITL, [STEP_ITL_FILE] = BOOT_ITL,
+	[STEP_HTTPS] = BOOT_CONFIG, [STEP_HTTPS_GET] = BOOT_CONFIG,
 	[STEP_CONFIG] = BOOT_CONFIG, [STEP_DEFAULT] = BOOT_CONFIG, [STEP_FULL] = BOOT_CONFIG,
 	[STEP_DIRECTORY] = BOOT_DIRECTORY,
 };
@@ -100,6 +109,24 @@ static void connect_directory(struct boot *b)
 	b->todo.url = b->config.directory_url;
 }
 
+/* Signer version 1.1 stands for EC and HTTPS provisioning (formats-and-protocols.md 1.3, 8.4). */
+static bool wants_https(const struct boot *b)
+{
+	const struct tlv_header *h = b->p->itl ? &b->p->itl->header : NULL;
+
+	return b->https_port && traits_ec(b->p->traits) && h && h->has_signer_version &&
+	       (h->signer_version[0] > 1 || (h->signer_version[0] == 1 && h->signer_version[1] >= 1));
+}
+
+static void connect_https(struct boot *b)
+{
+	console_tls_begin(b->con, b->server, b->https_port);
+	b->todo.action = BOOT_CONNECT;
+	snprintf(b->todo.host, sizeof b->todo.host, "%s", b->server);
+	b->todo.port = b->https_port;
+	b->todo.url = "";
+}
+
 static void start_step(struct boot *b, enum step step)
 {
 	char name[96];
@@ -118,6 +145,17 @@ static void start_step(struct boot *b, enum step step)
 			start_step(b, STEP_CONFIG);
 		else
 			get_list(b, "ITL", step == STEP_ITL);
+		break;
+	case STEP_HTTPS:
+		if (wants_https(b))
+			connect_https(b);
+		else
+			start_step(b, STEP_CONFIG);
+		break;
+	case STEP_HTTPS_GET: /* asked for with .sgn, and meant without (formats-and-protocols.md 8.4) */
+		snprintf(b->todo.name, sizeof b->todo.name, "%s.sgn", name);
+		b->todo.https = b->https;
+		get(b, PHONE_CONFIG_MAX);
 		break;
 	case STEP_CONFIG:
 		if (!b->p->ctl && !b->p->itl)
@@ -149,7 +187,13 @@ static void next(struct boot *b)
 		break;
 	case STEP_ITL:
 	case STEP_ITL_FILE:
-		start_step(b, STEP_CONFIG);
+		start_step(b, STEP_HTTPS);
+		break;
+	case STEP_HTTPS:
+		start_step(b, b->d.verdict == VERDICT_ACCEPT ? STEP_HTTPS_GET : STEP_CONFIG);
+		break;
+	case STEP_HTTPS_GET:
+		start_step(b, b->part[BOOT_CONFIG].fate == FATE_TAKEN ? STEP_DIRECTORY : STEP_CONFIG);
 		break;
 	case STEP_CONFIG:
 	case STEP_DEFAULT:
@@ -252,7 +296,8 @@ static void config_settled(struct boot *b)
 
 	snprintf(name, sizeof name, "%.*s", (int)(len > 4 && !strcmp(b->todo.name + len - 4, ".sgn") ? len - 4 : len),
 		 b->todo.name);
-	console_file_decided(b->con, &b->d, name);
+	if (!b->todo.https)
+		console_file_decided(b->con, &b->d, name);
 	if (b->d.verdict == VERDICT_REFUSE) {
 		settle(b, FATE_REFUSED);
 		console_message(b->con, "Verification Failed");
@@ -286,6 +331,8 @@ static void decided(struct boot *b)
 	case STEP_ITL_FILE:
 		list_settled(b, LIST_ITL);
 		break;
+	case STEP_HTTPS: /* refused: the file comes from elsewhere, with its signature (8.4) */
+		break;
 	case STEP_DIRECTORY:
 		directory_settled(b);
 		break;
@@ -293,7 +340,8 @@ static void decided(struct boot *b)
 		config_settled(b);
 		break;
 	}
-	if (b->step == STEP_CONFIG && part(b)->fate == FATE_TAKEN && b->config.encrypted && !b->config.full)
+	if ((b->step == STEP_CONFIG || b->step == STEP_HTTPS_GET) && part(b)->fate == FATE_TAKEN && b->config.encrypted &&
+	    !b->config.full)
 		start_step(b, STEP_FULL);
 	else
 		next(b);
@@ -427,6 +475,8 @@ int boot_got(struct boot *b, struct view data, struct err *e)
 	console_finished(b->con, data.len);
 	if (b->step <= STEP_ITL_FILE)
 		phone_decide_list(b->p, subject_of[b->step] == BOOT_CTL ? LIST_CTL : LIST_ITL, offer, &b->d);
+	else if (b->step == STEP_HTTPS_GET)
+		b->d.payload = 0; /* the server's certificate was accepted, and nobody else can have sent this */
 	else
 		phone_decide_file(b->p, offer, asked_signed(b), &b->d);
 	go_on(b);
@@ -448,6 +498,9 @@ void boot_missing(struct boot *b)
 	case STEP_CTL_FILE:
 		console_message(b->con, "File Not Found <CTLFile.tlv>");
 		next(b);
+		break;
+	case STEP_HTTPS_GET:
+		start_step(b, STEP_CONFIG);
 		break;
 	case STEP_CONFIG:
 		start_step(b, STEP_DEFAULT);
@@ -476,7 +529,7 @@ void boot_failed(struct boot *b, const char *why)
 {
 	console_no_answer(b->con, b->todo.name, why);
 	part_failed(part(b), why);
-	if (++b->silent < SILENT_MAX) {
+	if (b->step == STEP_HTTPS_GET || ++b->silent < SILENT_MAX) {
 		next(b);
 		return;
 	}
@@ -493,7 +546,9 @@ void boot_connected(struct boot *b, const struct cert *server)
 		boot_not_connected(b, e.text);
 		return;
 	}
-	phone_decide_server(b->p, server, TVS_ROLE(FUNCTION_APP_SERVER), clock_wall_s(b->con->clock), &b->d);
+	memcpy(b->https, cert_sha256(server), sizeof b->https);
+	phone_decide_server(b->p, server, b->step == STEP_HTTPS ? TFTP_ROLES : TVS_ROLE(FUNCTION_APP_SERVER),
+			    clock_wall_s(b->con->clock), &b->d);
 	if (b->d.verdict == VERDICT_ASK_TVS)
 		b->d.ask.certificate = (struct view){b->offer, b->offer_len};
 	console_server_decided(b->con, &b->d, b->todo.host);
@@ -503,7 +558,9 @@ void boot_connected(struct boot *b, const struct cert *server)
 void boot_not_connected(struct boot *b, const char *why)
 {
 	console_error(b->con, "SECD: EROR:clpSetupSsl: <%s> port: %u: %s", b->todo.host, b->todo.port, why);
-	console_message(b->con, "Host Not Found");
+	b->d.verdict = VERDICT_REFUSE;
+	if (b->step == STEP_DIRECTORY)
+		console_message(b->con, "Host Not Found");
 	part_failed(part(b), why);
 	next(b);
 }
@@ -534,6 +591,11 @@ void boot_free(struct boot *b)
 	free(b->offer);
 	free(b->configuration);
 	free(b);
+}
+
+void boot_set_https(struct boot *b, uint16_t port)
+{
+	b->https_port = port;
 }
 
 const struct boot_todo *boot_todo(const struct boot *b)

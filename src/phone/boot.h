@@ -20,6 +20,7 @@ struct boot_todo {
 	enum boot_action action;
 	char name[PHONE_HOST_MAX];  /* BOOT_GET */
 	size_t limit;               /* BOOT_GET */
+	const uint8_t *https;       /* BOOT_GET: over HTTPS, only from the server with this SHA-256 of its certificate */
 	char host[PHONE_HOST_MAX];  /* BOOT_TVS, BOOT_CONNECT */
 	uint16_t port;
 	struct view frame;          /* BOOT_ASK; lives until the answer */
@@ -63,6 +64,12 @@ struct boot;
 /* boot_new: phone, console and server (name or address of the TFTP server, for logs) outlive it. */
 int boot_new(struct phone *p, struct console *con, const char *server, struct boot **b, struct err *e) MUST_CHECK;
 void boot_free(struct boot *b); /* accepts NULL */
+
+/*
+ * boot_set_https: where the server speaks HTTPS. Without it, or for a model without EC, or with an ITL below signer version
+ * 1.1, nothing is asked for there (formats-and-protocols.md 8.4).
+ */
+void boot_set_https(struct boot *b, uint16_t port);
 
 const struct boot_todo *boot_todo(const struct boot *b);
 

@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "net/fetch.h"
+#include "net/http_answer.h"
 #include "net/tls_client.h"
 
 /* One phone that boots. */
@@ -13,6 +15,7 @@ struct run {
 	struct console *con;
 	struct boot *boot;
 	bool http;             /* HTTP is tried first, until it fails once (formats-and-protocols.md 8.4) */
+	char request[PHONE_HOST_MAX + 128]; /* of HTTPS */
 	bool settled;          /* the boot went on from within a TLS connection, which is only to be closed */
 	struct fetch *fetch;
 	struct tls_client *tls;
@@ -37,7 +40,7 @@ static void fetched(void *ctx, enum fetch_result result, struct view data, const
 	struct err e = ERR_INIT;
 
 	r->fetch = NULL;
-	if (result == FETCH_FAILED && r->http && r->d->transport != DRIVER_HTTP) {
+	if (result == FETCH_FAILED && r->http && !boot_todo(r->boot)->https && r->d->transport != DRIVER_HTTP) {
 		r->http = false;
 		console_log(r->con, "HTTP: %s: %s; trying TFTP", r->d->server, why);
 		step(r);
@@ -52,10 +55,14 @@ static void fetched(void *ctx, enum fetch_result result, struct view data, const
 	step(r);
 }
 
+static int get_https(struct run *r, struct err *e);
+
 static int get(struct run *r, const struct boot_todo *t, struct err *e)
 {
 	struct driver *d = r->d;
 
+	if (t->https)
+		return get_https(r, e);
 	if (r->http)
 		return fetch_http(d->base, (struct sockaddr *)&d->http, d->http_len, t->name, t->limit, fetched, r, &r->fetch, e);
 	return fetch_tftp(d->base, (struct sockaddr *)&d->tftp, d->tftp_len, t->name, t->limit, fetched, r, &r->fetch, e);
@@ -107,22 +114,77 @@ static void web_ended(void *ctx, struct view message, const char *why)
 	step(r);
 }
 
-static int connect_tls(struct run *r, const struct boot_todo *t, struct err *e)
+static int start_tls(struct run *r, const char *host, uint16_t port, const struct tls_client_handler *h, struct err *e)
 {
-	struct tls_client_handler h = {tvs_connected, tls_client_tvs_len, tvs_ended, r};
 	struct sockaddr_storage to;
 	socklen_t len;
-	int rc = net_address(t->host, t->port, SOCK_STREAM, &to, &len, e);
+	int rc = net_address(host, port, SOCK_STREAM, &to, &len, e);
 
 	if (rc)
 		return rc;
-	if (t->action == BOOT_CONNECT) {
-		h.connected = web_connected;
-		h.ended = web_ended;
-	}
 	r->settled = false;
 	return tls_client_start(r->d->base, r->p->traits->tls10_only == TRAIT_YES ? r->d->tls10 : r->d->tls,
-				(struct sockaddr *)&to, len, &h, &r->tls, e);
+				(struct sockaddr *)&to, len, h, &r->tls, e);
+}
+
+static int connect_tls(struct run *r, const struct boot_todo *t, struct err *e)
+{
+	const struct tls_client_handler tvs = {tvs_connected, tls_client_tvs_len, tvs_ended, r};
+	const struct tls_client_handler web = {web_connected, tls_client_tvs_len, web_ended, r};
+
+	return start_tls(r, t->host, t->port, t->action == BOOT_CONNECT ? &web : &tvs, e);
+}
+
+/* ---- files by HTTPS ---- */
+
+/* Only to the server whose certificate was accepted a moment ago. */
+static struct view https_connected(void *ctx, const struct cert *server)
+{
+	struct run *r = ctx;
+	const struct boot_todo *t = boot_todo(r->boot);
+
+	if (memcmp(cert_sha256(server), t->https, 32))
+		return (struct view){0};
+	snprintf(r->request, sizeof r->request, "GET /%s HTTP/1.1\r\nHost: phone\r\nConnection: close\r\n\r\n", t->name);
+	return view_str(r->request);
+}
+
+static ssize_t https_len(void *ctx, struct view data)
+{
+	struct run *r = ctx;
+	struct http_answer a;
+	struct err e = ERR_INIT;
+	int rc = http_answer_read(data, &a, &e);
+
+	if (rc)
+		return rc == ERR_AGAIN ? 0 : -1;
+	if (a.status == 404)
+		return (ssize_t)a.head_len;
+	if (a.status != 200 || a.body_len > boot_todo(r->boot)->limit)
+		return -1;
+	return data.len - a.head_len >= a.body_len ? (ssize_t)(a.head_len + a.body_len) : 0;
+}
+
+static void https_ended(void *ctx, struct view message, const char *why)
+{
+	struct run *r = ctx;
+	struct http_answer a = {0};
+	struct err e = ERR_INIT;
+	struct view body = message;
+
+	r->tls = NULL;
+	if (message.p && !http_answer_read(message, &a, &e)) {
+		body.p += a.head_len;
+		body.len -= a.head_len;
+	}
+	fetched(r, a.status == 200 ? FETCH_OK : a.status == 404 ? FETCH_MISSING : FETCH_FAILED, body, why);
+}
+
+static int get_https(struct run *r, struct err *e)
+{
+	const struct tls_client_handler h = {https_connected, https_len, https_ended, r};
+
+	return start_tls(r, r->d->server, r->d->https_port, &h, e);
 }
 
 /* ---- the loop of one phone ---- */
@@ -165,19 +227,19 @@ int driver_boot(struct driver *d, struct phone *p, struct console *con, driver_d
 		free(r);
 		return rc;
 	}
+	boot_set_https(r->boot, d->transport == DRIVER_TFTP ? 0 : d->https_port);
 	step(r);
 	return 0;
 }
 
-int driver_init(struct driver *d, const char *host, uint16_t tftp_port, uint16_t http_port, enum driver_transport t,
-		struct err *e)
+int driver_init(struct driver *d, const struct driver_server *server, enum driver_transport t, struct err *e)
 {
 	int rc;
 
-	*d = (struct driver){.transport = t};
-	snprintf(d->server, sizeof d->server, "%s", host);
-	if ((rc = net_address(host, tftp_port, SOCK_DGRAM, &d->tftp, &d->tftp_len, e)) ||
-	    (rc = net_address(host, http_port, SOCK_STREAM, &d->http, &d->http_len, e)) ||
+	*d = (struct driver){.transport = t, .https_port = server->https_port};
+	memcpy(d->server, server->host, sizeof d->server);
+	if ((rc = net_address(server->host, server->tftp_port, SOCK_DGRAM, &d->tftp, &d->tftp_len, e)) ||
+	    (rc = net_address(server->host, server->http_port, SOCK_STREAM, &d->http, &d->http_len, e)) ||
 	    (rc = tls_client_new(false, &d->tls, e)) || (rc = tls_client_new(true, &d->tls10, e)))
 		goto fail;
 	d->base = event_base_new();

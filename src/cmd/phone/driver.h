@@ -14,13 +14,20 @@ struct driver {
 	SSL_CTX *tls, *tls10;
 	struct sockaddr_storage tftp, http;
 	socklen_t tftp_len, http_len;
+	uint16_t https_port;
 	enum driver_transport transport;
 	char server[PHONE_HOST_MAX]; /* as phones name it in their logs */
 };
 
-/* driver_init: host is resolved once. Errors: ERR_IO, ERR_CRYPTO, ERR_NOMEM. */
-int driver_init(struct driver *d, const char *host, uint16_t tftp_port, uint16_t http_port, enum driver_transport t,
-		struct err *e) MUST_CHECK;
+/* The one server that has the files. */
+struct driver_server {
+	char host[PHONE_HOST_MAX];
+	uint16_t tftp_port, http_port, https_port;
+};
+#define DRIVER_SERVER_DEFAULT {.tftp_port = 69, .http_port = 6970, .https_port = 6971}
+
+/* driver_init: the host is resolved once. Errors: ERR_IO, ERR_CRYPTO, ERR_NOMEM. */
+int driver_init(struct driver *d, const struct driver_server *server, enum driver_transport t, struct err *e) MUST_CHECK;
 void driver_clear(struct driver *d);
 
 /* Called from the loop when a phone is through; boot lives until it returns. */

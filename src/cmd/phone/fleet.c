@@ -27,14 +27,13 @@
 #define PROGRESS_MS 200
 
 enum option {
-	OPT_COUNT = CMD_LONG, OPT_TFTP, OPT_HTTP_PORT, OPT_TRANSPORT, OPT_MODEL, OPT_MODELS, OPT_FIRST, OPT_STATE,
+	OPT_COUNT = CMD_LONG, OPT_TFTP, OPT_HTTP_PORT, OPT_HTTPS_PORT, OPT_TRANSPORT, OPT_MODEL, OPT_MODELS, OPT_FIRST, OPT_STATE,
 	OPT_CONCURRENCY, OPT_HOLDING, OPT_TVS, OPT_JSON,
 };
 
 struct fleet_options {
 	uint64_t count, concurrency, first;
-	char host[PHONE_HOST_MAX];
-	uint16_t tftp_port, http_port;
+	struct driver_server server;
 	enum driver_transport transport;
 	const char *model, *models, *state;
 	const char *holding[HOLDING_MAX];
@@ -289,7 +288,7 @@ static int prepare(struct fleet *f, struct err *e)
 	if (!rc && o->state)
 		rc = file_mkdir(AT_FDCWD, o->state, 0755, e);
 	if (!rc)
-		rc = driver_init(&f->driver, o->host, o->tftp_port, o->http_port, o->transport, e);
+		rc = driver_init(&f->driver, &o->server, o->transport, e);
 	return rc;
 }
 
@@ -346,11 +345,12 @@ static bool take(int key, const char *v, struct fleet_options *o)
 	case OPT_CONCURRENCY:
 		return text_number(v, 1, CONCURRENCY_MAX, &o->concurrency);
 	case OPT_TFTP:
-		return net_host_port(v, o->host, sizeof o->host, &o->tftp_port);
+		return net_host_port(v, o->server.host, sizeof o->server.host, &o->server.tftp_port);
 	case OPT_HTTP_PORT:
+	case OPT_HTTPS_PORT:
 		if (!text_number(v, 1, UINT16_MAX, &port))
 			return false;
-		o->http_port = (uint16_t)port;
+		*(key == OPT_HTTP_PORT ? &o->server.http_port : &o->server.https_port) = (uint16_t)port;
 		return true;
 	case OPT_TRANSPORT:
 		return phone_transport(v, &o->transport);
@@ -381,7 +381,7 @@ static bool take(int key, const char *v, struct fleet_options *o)
 
 static int fleet_run(const struct cmd *c, int argc, char **argv)
 {
-	struct fleet_options o = {.concurrency = CONCURRENCY, .first = 1, .tftp_port = 69, .http_port = 6970, .model = "7975"};
+	struct fleet_options o = {.concurrency = CONCURRENCY, .first = 1, .server = DRIVER_SERVER_DEFAULT, .model = "7975"};
 	struct cmd_args args = {.cmd = c, .argc = argc, .argv = argv};
 	int key;
 
@@ -390,7 +390,7 @@ static int fleet_run(const struct cmd *c, int argc, char **argv)
 			return cmd_usage_error(c, "the value '%s' is not allowed there", args.value);
 	if (key < 0)
 		return args.exit;
-	if (args.argc || !o.count || !*o.host)
+	if (args.argc || !o.count || !*o.server.host)
 		return cmd_usage_error(c, "--count and --tftp are needed, and nothing but options");
 	return run(c, &o);
 }
@@ -399,6 +399,7 @@ static const struct cmd_opt fleet_opts[] = {
 	{OPT_COUNT, "count", "N", "how many phones"},
 	{OPT_TFTP, "tftp", "HOST[:PORT]", "their TFTP server; port 69"},
 	{OPT_HTTP_PORT, "http-port", "PORT", "where the same server speaks HTTP; 6970"},
+	{OPT_HTTPS_PORT, "https-port", "PORT", "where it speaks HTTPS, for phones with EC; 6971"},
 	{OPT_TRANSPORT, "transport", "HOW", "auto (as the model does), tftp or http only"},
 	{OPT_MODEL, "model", "MODEL[,...]", "7975 (default), 8861, ...; several take turns"},
 	{OPT_MODELS, "models", "FILE", "another table of models"},

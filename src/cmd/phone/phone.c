@@ -11,17 +11,14 @@
 #include "net/fetch.h"
 
 #define DEFAULT_MODEL "7975"
-#define TFTP_PORT 69
-#define HTTP_PORT 6970
 
 enum option {
-	OPT_STATE = CMD_LONG, OPT_DEVICE, OPT_MODEL, OPT_TFTP, OPT_HTTP_PORT, OPT_TRANSPORT, OPT_MODELS, OPT_JSON, OPT_QUIET,
+	OPT_STATE = CMD_LONG, OPT_DEVICE, OPT_MODEL, OPT_TFTP, OPT_HTTP_PORT, OPT_HTTPS_PORT, OPT_TRANSPORT, OPT_MODELS, OPT_JSON, OPT_QUIET,
 };
 
 struct boot_options {
 	const char *state, *device, *model, *models;
-	char host[PHONE_HOST_MAX];
-	uint16_t tftp_port, http_port;
+	struct driver_server server;
 	enum driver_transport transport;
 	bool json, quiet;
 };
@@ -113,7 +110,7 @@ static int boot_phone(struct session *s)
 		s->console.line = print_line;
 		s->console.message = print_message;
 	}
-	if (driver_init(&s->driver, o->host, o->tftp_port, o->http_port, o->transport, &e) ||
+	if (driver_init(&s->driver, &o->server, o->transport, &e) ||
 	    driver_boot(&s->driver, &s->phone, &s->console, booted, s, &e))
 		return cmd_error(s->cmd, CMD_NO, "%s", e.text);
 	event_base_dispatch(s->driver.base);
@@ -160,11 +157,12 @@ static int boot_option(const struct cmd *c, int key, const char *value, struct b
 		o->model = value;
 		break;
 	case OPT_TFTP:
-		if (!net_host_port(value, o->host, sizeof o->host, &o->tftp_port))
+		if (!net_host_port(value, o->server.host, sizeof o->server.host, &o->server.tftp_port))
 			return cmd_usage_error(c, "'%s' is no HOST or HOST:PORT", value);
 		break;
 	case OPT_HTTP_PORT:
-		if (!port_option(value, &o->http_port))
+	case OPT_HTTPS_PORT:
+		if (!port_option(value, key == OPT_HTTP_PORT ? &o->server.http_port : &o->server.https_port))
 			return cmd_usage_error(c, "'%s' is no port", value);
 		break;
 	case OPT_TRANSPORT:
@@ -186,7 +184,7 @@ static int boot_option(const struct cmd *c, int key, const char *value, struct b
 
 static int boot_run(const struct cmd *c, int argc, char **argv)
 {
-	struct boot_options o = {.tftp_port = TFTP_PORT, .http_port = HTTP_PORT};
+	struct boot_options o = {.server = DRIVER_SERVER_DEFAULT};
 	struct cmd_args args = {.cmd = c, .argc = argc, .argv = argv};
 	struct session s = {.o = &o, .cmd = c};
 	int key, status;
@@ -198,7 +196,7 @@ static int boot_run(const struct cmd *c, int argc, char **argv)
 		return args.exit;
 	if (args.argc)
 		return cmd_usage_error(c, "'%s' is too much", args.argv[0]);
-	if (!o.state || !*o.host)
+	if (!o.state || !*o.server.host)
 		return cmd_usage_error(c, "--state and --tftp are needed");
 	status = boot_phone(&s);
 	driver_clear(&s.driver);
@@ -213,6 +211,7 @@ static const struct cmd_opt boot_opts[] = {
 	{OPT_MODEL, "model", "MODEL", "7975 (default), 8861, 7960, ...: decides what the phone can do"},
 	{OPT_TFTP, "tftp", "HOST[:PORT]", "the phone's TFTP server; port 69"},
 	{OPT_HTTP_PORT, "http-port", "PORT", "where the same server speaks HTTP; 6970"},
+	{OPT_HTTPS_PORT, "https-port", "PORT", "where it speaks HTTPS, for phones with EC; 6971"},
 	{OPT_TRANSPORT, "transport", "HOW", "auto (as the model does), tftp or http only"},
 	{OPT_MODELS, "models", "FILE", "another table of models"},
 	{OPT_JSON, "json", NULL, "only the result, as JSON"},

@@ -23,6 +23,8 @@ struct site {
 	struct known known[4];
 	size_t n_known;
 	const char *web;
+	const char *https; /* certificate on port 6971 */
+	struct view plain; /* the configuration there */
 };
 
 static char console_text[LOG_MAX], messages[LOG_MAX], requests[LOG_MAX];
@@ -67,6 +69,10 @@ static void give_file(struct boot *b, const struct site *s)
 	struct err e = ERR_INIT;
 
 	request(t->name);
+	if (t->https && s->plain.p) {
+		assert_ok(boot_got(b, s->plain, &e), &e);
+		return;
+	}
 	for (size_t i = 0; i < 8 && s->files[i].name; i++)
 		if (!strcmp(s->files[i].name, t->name)) {
 			assert_true(s->files[i].file.len <= t->limit);
@@ -98,6 +104,13 @@ static void web_connect(struct boot *b, const struct site *s)
 {
 	struct cert *c;
 
+	if (boot_todo(b)->port == 6971) {
+		request("https");
+		c = golden_cert(s->https);
+		boot_connected(b, c);
+		cert_unref(c);
+		return;
+	}
 	assert_string_equal(boot_todo(b)->host, "192.0.2.20");
 	assert_int_equal(boot_todo(b)->port, 8443);
 	request("web");
@@ -121,6 +134,8 @@ static struct boot *run(struct phone *p, const struct site *s)
 	n_console = n_messages = n_requests = 0;
 	console_text[0] = messages[0] = requests[0] = '\0';
 	assert_ok(boot_new(p, &con, "14.48.44.80", &b, &e), &e);
+	if (s->https)
+		boot_set_https(b, 6971);
 	for (int i = 0; boot_todo(b)->action != BOOT_END; i++) {
 		assert_true(i < 50);
 		switch (boot_todo(b)->action) {
@@ -470,6 +485,40 @@ static void an_encrypted_configuration_is_verified(void **state)
 	phone_clear(&p);
 }
 
+/* formats-and-protocols.md 8.4: port 6971 for models with EC, when the ITL has signer version 1.1 */
+static void the_configuration_by_https(void **state)
+{
+	struct view itl = golden("tlv/itl-peer-sha512.tlv"); /* signer version 1.1; ec384 has the function TFTP */
+	struct site s = {.files = {{"ITL" DEVICE ".tlv", itl},
+				   {DEVICE ".cnf.xml.sgn", sign_file(tftp_only, DIGEST_SHA1, DEVICE ".cnf.xml.sgn", XML(""))}},
+			 .https = "ec384", .plain = view_str(XML(""))};
+	struct phone p;
+	struct boot *b;
+
+	(void)state;
+	make_phone(&p, "8861", NONE, NONE);
+	b = run(&p, &s);
+	assert_int_equal(boot_outcome(b), BOOT_TOOK);
+	assert_int_equal(boot_part(b, BOOT_CONFIG)->reason, REASON_RECORD);
+	assert_int_equal(boot_configuration(b).len, strlen(XML("")));
+	boot_free(b);
+	assert_string_equal(requests, "CTLSEP001122334455.tlv CTLFile.tlv ITLSEP001122334455.tlv https "
+				      "SEP001122334455.cnf.xml.sgn ");
+	s.plain = NONE; /* not there: the signed one is fetched as ever */
+	EXPECT(&p, &s, BOOT_KEPT);
+	assert_non_null(strstr(requests, "https SEP001122334455.cnf.xml.sgn SEP001122334455.cnf.xml.sgn "));
+	s.plain = view_str(XML(""));
+	s.https = "capf2048"; /* a server that nothing knows gets no question */
+	EXPECT(&p, &s, BOOT_KEPT);
+	assert_non_null(strstr(requests, "https SEP001122334455.cnf.xml.sgn "));
+	phone_clear(&p);
+	make_phone(&p, "7975", NONE, itl_of(callmanager_old, "tvs")); /* no EC, no HTTPS */
+	boot_free(run(&p, &s));
+	assert_null(strstr(requests, "https"));
+	phone_clear(&p);
+	golden_free(itl);
+}
+
 static void a_configuration_that_is_no_xml(void **state)
 {
 	struct site s = site_of(callmanager_old, "tvs");
@@ -552,6 +601,7 @@ int main(void)
 		cmocka_unit_test_teardown(the_directory_through_tvs_and_cache, cleanup),
 		cmocka_unit_test_teardown(fallback_names, cleanup),
 		cmocka_unit_test_teardown(an_encrypted_configuration_is_verified, cleanup),
+		cmocka_unit_test_teardown(the_configuration_by_https, cleanup),
 		cmocka_unit_test_teardown(a_configuration_that_is_no_xml, cleanup),
 		cmocka_unit_test_teardown(a_server_that_does_not_answer, cleanup),
 		cmocka_unit_test_teardown(the_console_of_seed_003, cleanup),
