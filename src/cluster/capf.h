@@ -1,0 +1,70 @@
+#pragma once
+
+#include "cluster/cluster.h"
+#include "proto/capf_server.h"
+
+/*
+ * The decisions behind CAPF: who a phone is, what is scheduled for it, the certificate that it gets. One object in the
+ * director; it holds the running sessions and who guessed wrong, both bounded and in memory only. The worker that read a
+ * phone's message is exposed, so the message comes along raw and is taken apart again here.
+ * Source: formats-and-protocols.md 7.5 to 7.11; behaviour.md 5; pitfalls C-1 to C-18. What the answers give away to
+ * strangers, and what is counted against whom: docs/capf.md.
+ *
+ *     worker                                   director
+ *     accept: random session id, capf_conn_init
+ *     CAPF_WANT_DECISION      ->               capf_decide      (one call, answered at once)
+ *     capf_conn_decide        <-               answer.decision
+ *     connection over         ->               capf_gone        (also after END_SESSION; then it does nothing)
+ *     worker died                              capf_gone for each connection it had; or their deadlines pass
+ *     once a minute                            capf_step
+ */
+struct capf;
+
+#define CAPF_SESSIONS_MAX 16384 /* running at once; one more is sent away with RETRY_LATER */
+
+/* capf_new: c must outlive it. Errors: ERR_NOMEM. */
+int capf_new(struct cluster *c, struct capf **a, struct err *e) MUST_CHECK;
+void capf_free(struct capf *a); /* accepts NULL; running sessions are forgotten, their operations stay scheduled */
+
+struct capf_ask {
+	uint64_t conn;              /* the connection, never the same for two: worker, its incarnation, a counter */
+	const char *peer;           /* numeric address of the phone, without port */
+	uint32_t session;           /* of the connection; random (C-18) */
+	enum capf_question question;
+	struct view frame;          /* the phone's message as it came, one whole frame */
+};
+
+enum capf_verdict {
+	CAPF_GOING_ON,              /* the session continues */
+	CAPF_SUCCEEDED,             /* an operation is done */
+	CAPF_NOTHING,               /* nothing was scheduled */
+	CAPF_REFUSED,               /* the phone's fault, or a stranger's: log it at a limited rate */
+	CAPF_FAILED,                /* ours: store, keeper, issuer; the operator has to do something */
+};
+
+struct capf_answer {
+	struct capf_decision decision; /* for capf_conn_decide; its certificate views the one below */
+	uint8_t *certificate;          /* DER, heap; NULL: none */
+	size_t certificate_len;
+	enum capf_verdict verdict;
+	char device[CAPF_DEVICE_MAX];  /* "" when the message named none, or none that could be one */
+	char text[400];                /* one line for the log, escaped, without secrets */
+};
+void capf_answer_clear(struct capf_answer *answer);
+
+/*
+ * capf_decide: there is always an answer; the worst is END_SESSION 7 with the reason in text. Store, status texts and audit
+ * are up to date when it returns.
+ */
+void capf_decide(struct capf *a, const struct capf_ask *ask, struct capf_answer *answer);
+
+/* capf_gone: the connection is over. An operation that it had not finished stays scheduled, with a status that says why. */
+enum capf_end { CAPF_END_CLOSED, CAPF_END_TIMEOUT };
+void capf_gone(struct capf *a, uint64_t conn, enum capf_end how);
+
+/*
+ * capf_step: once a minute: operations whose time is up, sessions whose connection was lost with its worker, renewals.
+ * Errors: ERR_STORE, ERR_NOMEM; the next step tries again.
+ */
+int capf_step(struct capf *a, struct err *e) MUST_CHECK;
+size_t capf_sessions(const struct capf *a); /* running now */
