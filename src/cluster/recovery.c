@@ -218,8 +218,8 @@ int recovery_state(struct cluster *c, struct recovery_state *s, struct err *e)
 			 "The recovery export was never verified. Run 'ringfence recovery verify FILE'.");
 	else if (!holds_all(&row, &k, &missing))
 		snprintf(s->text, sizeof(s->text),
-			 "The recovery export does not hold the present %s key. Run 'ringfence recovery export --out FILE'.",
-			 missing);
+			 "The recovery export that was verified does not hold the present %s key. "
+			 "Run 'ringfence recovery export --out FILE' and 'ringfence recovery verify FILE'.", missing);
 	else
 		s->current = true;
 	return 0;

@@ -424,8 +424,8 @@ static void test_only_one_process_publishes(void **state)
 	assert_non_null(strstr(e.text, "ringfence admin"));
 	err_clear(&e);
 	/* An observer reads, and changes nothing. */
-	struct cluster_config cfg = { .data_dir = first.dir, .store = second.store, .keys = second.keys, .clock = &second.clock,
-				      .random = &random_system, .node = "cucm-1051-a-pub", .observer = true };
+	struct cluster_config cfg = { .data_dir = first.dir, .store = second.store, .keys = second.keys,
+				      .clock = &second.clock, .random = &random_system, .node = "cucm-1051-a-pub", .observer = true };
 	assert_ok(cluster_open(&cfg, &second.cluster, &e), &e);
 	assert_int_equal(node_generation(&second), 2);
 	assert_err(cluster_set_non_secure(second.cluster, "test", NULL, &e), ERR_AGAIN);

@@ -286,7 +286,8 @@ static void test_trust_names(void **state)
 	cert_unref(c);
 }
 
-#define TEST(name, generation) cmocka_unit_test_prestate_setup_teardown(name, setup, teardown, (void *)(uintptr_t)(generation))
+#define TEST(name, generation)                                                                                         \
+	cmocka_unit_test_prestate_setup_teardown(name, setup, teardown, (void *)(uintptr_t)(generation))
 
 static const char gen_10_0[] = "10.0";
 
