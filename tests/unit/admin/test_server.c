@@ -1,4 +1,4 @@
-#include "testing.h"
+#include "admin/talk.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "admin/server.h"
 #include "store/audit.h"
 #include "store/store.h"
 
@@ -142,18 +141,6 @@ static const struct grammar_word root[] = {
 
 /* A node with a store, and somebody who talks to it. */
 
-struct talk {
-	struct admin_host host;
-	struct admin_conn *conn;
-	struct wr out;              /* what the node sent and nobody has read */
-	char text[2 * 1024 * 1024]; /* OUTPUT that came */
-	char error[1000];           /* ERROR that came */
-	char prompt[200];           /* the last PROMPT */
-	int prompt_kind;
-	char files[200];            /* "name:octets " of each whole file */
-	int status;                 /* of DONE, -1 before it */
-};
-
 static int64_t now(void *ctx)
 {
 	(void)ctx;
@@ -194,111 +181,6 @@ static int teardown(void **state)
 	return system(command);
 }
 
-static void append(char *to, size_t size, struct view v)
-{
-	size_t n = strlen(to);
-
-	assert_true(n + v.len < size);
-	memcpy(to + n, v.p, v.len);
-	to[n + v.len] = '\0';
-}
-
-/* Read what the node has sent, as a client would. */
-static void hear(struct talk *t)
-{
-	static char name[64];
-	static uint64_t octets, announced;
-	struct view in = wr_view_all(&t->out), v;
-	struct control_frame f;
-	enum control_prompt kind;
-	uint8_t status;
-	size_t used;
-	struct err e = ERR_INIT;
-
-	for (; control_next(in, &f, &used, &e) == 0; in = (struct view){in.p + used, in.len - used}) {
-		assert_int_equal(t->status, -1);
-		if (f.type == CONTROL_OUTPUT)
-			append(t->text, sizeof(t->text), f.body);
-		else if (f.type == CONTROL_ERROR)
-			append(t->error, sizeof(t->error), f.body);
-		else if (f.type == CONTROL_PROMPT) {
-			assert_ok(control_get_prompt(f.body, &kind, &v, &e), &e);
-			t->prompt[0] = '\0';
-			append(t->prompt, sizeof(t->prompt), v);
-			t->prompt_kind = kind;
-		} else if (f.type == CONTROL_FILE) {
-			assert_ok(control_get_file(f.body, &announced, &v, &e), &e);
-			name[0] = '\0';
-			append(name, sizeof(name), v);
-			octets = 0;
-		} else if (f.type == CONTROL_DATA) {
-			octets += f.body.len;
-		} else if (f.type == CONTROL_FILE_END) {
-			assert_int_equal(octets, announced);
-			sprintf(t->files + strlen(t->files), "%s:%u ", name, (unsigned)octets);
-		} else {
-			assert_int_equal(f.type, CONTROL_DONE);
-			assert_ok(control_get_done(f.body, &status, &e), &e);
-			t->status = status;
-		}
-	}
-	assert_int_equal(in.len, 0);
-	wr_clear(&t->out);
-	wr_init(&t->out, 1 << 20);
-}
-
-/* Give octets to the node and let it go on for as long as it wants to. Returns its error. */
-static int give(struct talk *t, struct view in, struct err *e)
-{
-	enum admin_conn_want want = ADMIN_CONN_MORE;
-
-	while (want == ADMIN_CONN_MORE) {
-		int rc = admin_conn_step(t->conn, in, &t->out, &want, e);
-		if (rc < 0)
-			return rc;
-		assert_true(t->out.len <= ADMIN_CONN_OUT_MAX + 2 * CONTROL_CHUNK + 4096);
-		hear(t);
-		in = (struct view){0};
-	}
-	return 0;
-}
-
-static void tell(struct talk *t, enum control_type type, const char *text)
-{
-	struct err e = ERR_INIT;
-	struct wr w;
-
-	wr_init(&w, 1 << 20);
-	control_put(&w, type, view_str(text));
-	assert_ok(give(t, wr_view_all(&w), &e), &e);
-	wr_clear(&w);
-}
-
-static void put_request(struct wr *w, const char *line, uint8_t flags)
-{
-	struct control_request q = {.flags = flags, .columns = 80};
-	struct err e = ERR_INIT;
-	char *copy = strdup(line);
-
-	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
-		q.words[q.n_words++] = view_str(word);
-	wr_init(w, 1 << 20);
-	assert_ok(control_put_request(w, &q, &e), &e);
-	free(copy);
-}
-
-static void request(struct talk *t, const char *line, uint8_t flags)
-{
-	struct err e = ERR_INIT;
-	struct wr w;
-
-	t->text[0] = t->error[0] = t->prompt[0] = t->files[0] = '\0';
-	t->status = -1;
-	put_request(&w, line, flags);
-	assert_ok(give(t, wr_view_all(&w), &e), &e);
-	wr_clear(&w);
-}
-
 struct audit_want {
 	int rows;
 	const char *command, *outcome, *after;
@@ -333,21 +215,21 @@ static void test_output_and_status(void **state)
 {
 	struct talk *t = *state;
 
-	request(t, "hel", 0);
+	talk_request(t, "hel", 0);
 	assert_string_equal(t->text, "hello root (uid 0), 80 columns\n");
 	assert_string_equal(t->error, "");
 	assert_int_equal(t->status, 0);
-	request(t, "no", 0);
+	talk_request(t, "no", 0);
 	assert_string_equal(t->text, "nothing there\n");
 	assert_int_equal(t->status, 1);
-	request(t, "fail", 0);
+	talk_request(t, "fail", 0);
 	assert_string_equal(t->text, "before\n");
 	assert_string_equal(t->error, "the disk is full\n");
 	assert_int_equal(t->status, 1);
-	request(t, "nonsense", 0);
+	talk_request(t, "nonsense", 0);
 	assert_non_null(strstr(t->error, "\"nonsense\" is not known here"));
 	assert_int_equal(t->status, 1);
-	request(t, "local", 0);
+	talk_request(t, "local", 0);
 	assert_non_null(strstr(t->error, "a command of the shell"));
 	audited(t, 0, "", "", NULL);
 }
@@ -356,19 +238,19 @@ static void test_question(void **state)
 {
 	struct talk *t = *state;
 
-	request(t, "change", CONTROL_TTY);
+	talk_request(t, "change", CONTROL_TTY);
 	assert_int_equal(t->status, -1);
 	assert_string_equal(t->text, "Phones will notice.\n");
 	assert_string_equal(t->prompt, "Do you want to continue? (y/n):");
 	assert_int_equal(t->prompt_kind, CONTROL_PROMPT_LINE);
 	assert_int_equal(ran, 0);
-	tell(t, CONTROL_ANSWER, "y");
+	talk_tell(t, CONTROL_ANSWER, "y");
 	assert_string_equal(t->text, "Phones will notice.\n\nchanged\n");
 	assert_int_equal(t->status, 0);
 	assert_int_equal(ran, 1);
 	audited(t, 1, "change", "done", "new");
-	request(t, "change", CONTROL_TTY);
-	tell(t, CONTROL_ANSWER, "YES");
+	talk_request(t, "change", CONTROL_TTY);
+	talk_tell(t, CONTROL_ANSWER, "YES");
 	assert_int_equal(ran, 2);
 }
 
@@ -378,8 +260,8 @@ static void test_answer_no(void **state)
 	struct talk *t = *state;
 
 	for (size_t i = 0; i < sizeof(noes) / sizeof(noes[0]); i++) {
-		request(t, "change", CONTROL_TTY);
-		tell(t, CONTROL_ANSWER, noes[i]);
+		talk_request(t, "change", CONTROL_TTY);
+		talk_tell(t, CONTROL_ANSWER, noes[i]);
 		assert_int_equal(t->status, 1);
 		assert_string_equal(t->error, "the answer was not yes; nothing was changed\n");
 		assert_int_equal(ran, 0);
@@ -391,17 +273,17 @@ static void test_no_terminal(void **state)
 {
 	struct talk *t = *state;
 
-	request(t, "change", 0);
+	talk_request(t, "change", 0);
 	assert_int_equal(t->status, 1);
 	assert_int_equal(ran, 0);
 	assert_string_equal(t->text, "Phones will notice.\nDo you want to continue? (y/n): n\n\n");
 	assert_non_null(strstr(t->error, "add --yes"));
-	request(t, "change --yes", 0);
+	talk_request(t, "change --yes", 0);
 	assert_int_equal(t->status, 0);
 	assert_int_equal(ran, 1);
 	assert_string_equal(t->text, "Phones will notice.\nDo you want to continue? (y/n): y\n\nchanged\n");
 	audited(t, 2, "change --yes", "done", "new");
-	request(t, "change --yes", CONTROL_TTY);
+	talk_request(t, "change --yes", CONTROL_TTY);
 	assert_int_equal(ran, 2);
 }
 
@@ -409,7 +291,7 @@ static void test_dry_run(void **state)
 {
 	struct talk *t = *state;
 
-	request(t, "change --dry-run", CONTROL_TTY);
+	talk_request(t, "change --dry-run", CONTROL_TTY);
 	assert_string_equal(t->text, "would change\n");
 	assert_int_equal(t->status, 0);
 	assert_int_equal(ran, 0);
@@ -420,14 +302,14 @@ static void test_several_questions(void **state)
 {
 	struct talk *t = *state;
 
-	request(t, "login", CONTROL_TTY);
+	talk_request(t, "login", CONTROL_TTY);
 	assert_string_equal(t->prompt, "User: ");
-	tell(t, CONTROL_ANSWER, "anna");
+	talk_tell(t, CONTROL_ANSWER, "anna");
 	assert_string_equal(t->prompt, "Password of anna: ");
 	assert_int_equal(t->prompt_kind, CONTROL_PROMPT_SECRET);
-	tell(t, CONTROL_ANSWER, "geheim");
+	talk_tell(t, CONTROL_ANSWER, "geheim");
 	assert_string_equal(t->prompt, "Sure? ");
-	tell(t, CONTROL_ANSWER, "y");
+	talk_tell(t, CONTROL_ANSWER, "y");
 	assert_int_equal(t->status, 0);
 	assert_string_equal(seen, "anna/geheim");
 	audited(t, 1, "login", "done", NULL);
@@ -437,15 +319,15 @@ static void test_cancel(void **state)
 {
 	struct talk *t = *state;
 
-	tell(t, CONTROL_CANCEL, ""); /* nothing to cancel: nothing is said */
+	talk_tell(t, CONTROL_CANCEL, ""); /* nothing to cancel: nothing is said */
 	assert_int_equal(t->status, -1);
-	request(t, "change", CONTROL_TTY);
-	tell(t, CONTROL_CANCEL, "");
+	talk_request(t, "change", CONTROL_TTY);
+	talk_tell(t, CONTROL_CANCEL, "");
 	assert_int_equal(t->status, 1);
 	assert_string_equal(t->error, "cancelled; nothing was changed\n");
 	assert_int_equal(ran, 0);
 	audited(t, 1, "change", "refused: cancelled; nothing was changed", NULL);
-	request(t, "hello", 0);
+	talk_request(t, "hello", 0);
 	assert_int_equal(t->status, 0);
 }
 
@@ -453,14 +335,14 @@ static void test_privilege(void **state)
 {
 	struct talk *t = *state;
 
-	request(t, "reset", 0);
+	talk_request(t, "reset", 0);
 	assert_int_equal(t->status, 1);
 	assert_int_equal(ran, 0);
 	assert_non_null(strstr(t->error, "may not do this"));
 	audited(t, 1, "reset", "refused: root (uid 0) may not do this: it takes the owner of the node, or root", NULL);
-	request(t, "forbidden", 0);
+	talk_request(t, "forbidden", 0);
 	audited(t, 2, "forbidden", "refused: it writes", NULL);
-	request(t, "broken", 0);
+	talk_request(t, "broken", 0);
 	audited(t, 3, "broken", "failed: the disk is full", NULL);
 }
 
@@ -471,7 +353,7 @@ static void test_stranger(void **state)
 
 	admin_conn_free(t->conn);
 	t->conn = admin_conn_new(&t->host, root, &peer);
-	request(t, "hello", 0);
+	talk_request(t, "hello", 0);
 	assert_int_equal(t->status, 1);
 	assert_string_equal(t->text, "");
 	assert_non_null(strstr(t->error, "uid 4711 may not use this node"));
@@ -481,7 +363,7 @@ static void test_long_output(void **state)
 {
 	struct talk *t = *state;
 
-	request(t, "talk", 0);
+	talk_request(t, "talk", 0);
 	assert_int_equal(t->status, 0);
 	assert_int_equal(strlen(t->text), 900000);
 	assert_memory_equal(t->text + 900000 - 9, "00099999\n", 9);
@@ -495,12 +377,12 @@ static void test_output_cap(void **state)
 	struct wr w;
 	size_t steps = 0;
 
-	put_request(&w, "endless", 0);
+	talk_put_request(&w, "endless", 0);
 	struct view in = wr_view_all(&w);
 	while (want == ADMIN_CONN_MORE) {
 		assert_ok(admin_conn_step(t->conn, in, &t->out, &want, &e), &e);
 		t->text[0] = '\0'; /* a client that reads and forgets */
-		hear(t);
+		talk_hear(t);
 		in = (struct view){0};
 		steps++;
 	}
@@ -518,15 +400,15 @@ static void test_cancel_output(void **state)
 	struct err e = ERR_INIT;
 	struct wr w;
 
-	put_request(&w, "talk", 0);
+	talk_put_request(&w, "talk", 0);
 	assert_ok(admin_conn_step(t->conn, wr_view_all(&w), &t->out, &want, &e), &e);
 	assert_int_equal(want, ADMIN_CONN_MORE);
-	hear(t);
-	tell(t, CONTROL_CANCEL, "");
+	talk_hear(t);
+	talk_tell(t, CONTROL_CANCEL, "");
 	assert_int_equal(t->status, 1);
 	assert_true(strlen(t->text) < 900000);
 	wr_clear(&w);
-	request(t, "hello", 0);
+	talk_request(t, "hello", 0);
 	assert_int_equal(t->status, 0);
 }
 
@@ -546,7 +428,7 @@ static void test_files(void **state)
 
 	make("one", 0);
 	make("two", 500001);
-	request(t, "copy", 0);
+	talk_request(t, "copy", 0);
 	assert_int_equal(t->status, 0);
 	assert_string_equal(t->text, "copying\n");
 	assert_string_equal(t->files, "one:0 two:500001 ");
@@ -562,12 +444,12 @@ static void test_file_shrinks(void **state)
 
 	make("one", 10);
 	make("two", 500001);
-	put_request(&w, "copy", 0);
+	talk_put_request(&w, "copy", 0);
 	assert_ok(admin_conn_step(t->conn, wr_view_all(&w), &t->out, &want, &e), &e);
 	wr_clear(&w);
-	hear(t);
+	talk_hear(t);
 	make("two", 100);
-	assert_ok(give(t, (struct view){0}, &e), &e);
+	assert_ok(talk_give(t, (struct view){0}, &e), &e);
 	assert_int_equal(t->status, 1);
 	assert_string_equal(t->files, "one:10 ");
 	assert_string_equal(t->error, "two: it became shorter meanwhile\n");
@@ -589,10 +471,10 @@ static void test_out_of_turn(void **state)
 		admin_conn_free(t->conn);
 		t->conn = admin_conn_new(&t->host, root, &peer);
 		if (bad[i].asking)
-			request(t, "change", CONTROL_TTY);
+			talk_request(t, "change", CONTROL_TTY);
 		wr_init(&w, 1000);
 		control_put(&w, bad[i].type, view_str("x"));
-		assert_err(give(t, wr_view_all(&w), &e), ERR_PROTO);
+		assert_err(talk_give(t, wr_view_all(&w), &e), ERR_PROTO);
 		assert_string_equal(e.rule, "control-order");
 		wr_clear(&w);
 		assert_int_equal(ran, 0);
@@ -606,15 +488,15 @@ static void test_octet_by_octet(void **state)
 	struct err e = ERR_INIT;
 	struct wr w;
 
-	put_request(&w, "change", CONTROL_TTY);
+	talk_put_request(&w, "change", CONTROL_TTY);
 	control_put(&w, CONTROL_ANSWER, view_str("y"));
 	struct view all = wr_view_all(&w);
 	for (size_t i = 0; i < all.len; i++)
-		assert_ok(give(t, (struct view){all.p + i, 1}, &e), &e);
+		assert_ok(talk_give(t, (struct view){all.p + i, 1}, &e), &e);
 	assert_int_equal(t->status, 0);
 	assert_int_equal(ran, 1);
 	t->status = -1;
-	assert_ok(give(t, all, &e), &e);
+	assert_ok(talk_give(t, all, &e), &e);
 	assert_int_equal(t->status, 0);
 	assert_int_equal(ran, 2);
 	wr_clear(&w);
@@ -625,8 +507,8 @@ static void test_free_while_asking(void **state)
 {
 	struct talk *t = *state;
 
-	request(t, "login", CONTROL_TTY);
-	tell(t, CONTROL_ANSWER, "anna");
+	talk_request(t, "login", CONTROL_TTY);
+	talk_tell(t, CONTROL_ANSWER, "anna");
 	admin_conn_free(t->conn);
 	t->conn = NULL;
 	assert_int_equal(ran, 0);
