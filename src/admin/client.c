@@ -103,8 +103,10 @@ static int send_request(struct call *k, const struct grammar_match *m, struct er
 				    .columns = k->c->columns > UINT16_MAX ? 0 : (uint16_t)k->c->columns};
 	struct wr w;
 
-	for (size_t i = 0; i < m->n_full; i++)
+	for (size_t i = 0; i < m->n_full; i++) {
 		q.words[i] = view_str(m->full[i]);
+		q.quoted[i] = m->quoted[i];
+	}
 	wr_init(&w, CLIENT_IN_MAX);
 	int rc = control_put_request(&w, &q, e);
 	if (rc < 0) {

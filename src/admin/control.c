@@ -96,7 +96,7 @@ int control_put_request(struct wr *w, const struct control_request *r, struct er
 	if (r->n_words == 0 || r->n_words > CONTROL_WORDS_MAX)
 		return err_set(e, ERR_LIMIT, "a command has 1 to %d words, this one %zu", CONTROL_WORDS_MAX, r->n_words);
 	for (size_t i = 0; i < r->n_words; i++)
-		len += 2 + r->words[i].len;
+		len += 3 + r->words[i].len;
 	if (len > CONTROL_BODY_MAX)
 		return err_set(e, ERR_LIMIT, "the command is longer than %d octets", CONTROL_BODY_MAX);
 	put_header(w, CONTROL_REQUEST, len);
@@ -105,6 +105,7 @@ int control_put_request(struct wr *w, const struct control_request *r, struct er
 	wr_u16(w, r->columns);
 	wr_u16(w, (uint16_t)r->n_words);
 	for (size_t i = 0; i < r->n_words; i++) {
+		wr_u8(w, r->quoted[i]);
 		wr_open16(w);
 		wr_view(w, r->words[i]);
 		wr_close(w);
@@ -144,8 +145,10 @@ int control_get_request(struct view body, struct control_request *out, struct er
 	if (n == 0 || n > CONTROL_WORDS_MAX)
 		return err_rule(e, "control-words", 4, "a request of %u words", n);
 	for (q.n_words = 0; q.n_words < n; q.n_words++) {
-		if (!rd_view16(&r, &q.words[q.n_words]))
+		uint8_t quoted;
+		if (!rd_u8(&r, &quoted) || quoted > 1 || !rd_view16(&r, &q.words[q.n_words]))
 			return body_bad(&r, "REQUEST", e);
+		q.quoted[q.n_words] = quoted;
 		if (text_check(q.words[q.n_words], e) < 0)
 			return ERR_PROTO;
 	}

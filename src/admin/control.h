@@ -51,6 +51,7 @@ struct control_request {
 	uint16_t columns;       /* of the terminal; 0: not known */
 	size_t n_words;
 	struct view words[CONTROL_WORDS_MAX];
+	bool quoted[CONTROL_WORDS_MAX]; /* the word is an argument, whatever it looks like */
 };
 
 /*

@@ -164,7 +164,11 @@ static int keep_arg(struct grammar_match *m, const char *text, size_t len, struc
 	if (!m)
 		return 0;
 	int rc = keep(m->args, &m->n_args, GRAMMAR_ARGS_MAX, text, len, e);
-	return rc < 0 ? rc : keep(m->full, &m->n_full, GRAMMAR_TOKENS_MAX, text, len, e);
+	if (rc == 0)
+		rc = keep(m->full, &m->n_full, GRAMMAR_TOKENS_MAX, text, len, e);
+	if (rc == 0)
+		m->quoted[m->n_full - 1] = true;
+	return rc;
 }
 
 static void go(struct grammar_walk *w, const struct grammar_word *to)

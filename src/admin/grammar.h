@@ -69,8 +69,9 @@ struct grammar_line {
  * Errors: ERR_LIMIT too long; ERR_USAGE a control character; ERR_NOMEM.
  */
 int grammar_split(const char *line, struct grammar_line *l, struct err *e) MUST_CHECK;
-/* grammar_join: words that a shell has split already, or that came over the control socket. */
-int grammar_join(const char *const *words, size_t n, struct grammar_line *l, struct err *e) MUST_CHECK;
+/* grammar_join: words that a shell has split already (quoted NULL), or a grammar_match's full words and what they are. */
+int grammar_join(const char *const *words, const bool *quoted, size_t n, struct grammar_line *l,
+		 struct err *e) MUST_CHECK;
 void grammar_line_clear(struct grammar_line *l);
 
 struct grammar_match {
@@ -80,6 +81,7 @@ struct grammar_match {
 	size_t n_args;
 	char *options[GRAMMAR_OPTIONS_MAX];        /* beside command->options: NULL not given, "" given, or its value */
 	char *full[GRAMMAR_TOKENS_MAX];            /* the whole line in full words, as the client sends it */
+	bool quoted[GRAMMAR_TOKENS_MAX];           /* beside full: it is an argument, whatever it looks like */
 	size_t n_full;
 };
 

@@ -126,11 +126,11 @@ static char *joined(const char *const *words, size_t n)
 static void flatten(char *s)
 {
 	for (; *s; s++)
-		if (*s == '\n' || *s == '\r' || *s == '\t')
+		if (*s == '\n' || *s == '\r')
 			*s = ' ';
 }
 
-int grammar_join(const char *const *words, size_t n, struct grammar_line *l, struct err *e)
+int grammar_join(const char *const *words, const bool *quoted, size_t n, struct grammar_line *l, struct err *e)
 {
 	size_t at = 0;
 
@@ -142,7 +142,7 @@ int grammar_join(const char *const *words, size_t n, struct grammar_line *l, str
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		bool last = l->n == GRAMMAR_TOKENS_MAX - 1;
 		size_t len = last ? strlen(l->source + at) : strlen(words[i]);
-		rc = add(l, l->source + at, len, at, false, e);
+		rc = add(l, l->source + at, len, at, quoted && quoted[i], e);
 		at += len + 1;
 		if (last)
 			break;

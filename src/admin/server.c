@@ -228,7 +228,7 @@ static int match_request(struct admin_conn *c, const struct control_request *q, 
 		rc = words[i] ? 0 : err_set(e, ERR_NOMEM, "out of memory");
 	}
 	if (rc == 0)
-		rc = grammar_join((const char *const *)words, q->n_words, &l, e);
+		rc = grammar_join((const char *const *)words, q->quoted, q->n_words, &l, e);
 	if (rc == 0)
 		rc = grammar_match(c->grammar, &l, &c->match, e);
 	grammar_line_clear(&l);

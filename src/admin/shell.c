@@ -174,7 +174,7 @@ int shell_command(const char *data_dir, const char *const *words, size_t n)
 		int status = shell_text(&s, words[0]);
 		return status == SHELL_LEAVE ? 0 : status;
 	}
-	if (grammar_join(words, n, &l, &e) < 0) {
+	if (grammar_join(words, NULL, n, &l, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
 		return 1;
 	}

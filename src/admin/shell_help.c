@@ -12,7 +12,8 @@ struct help {
 	FILE *out;
 	const struct grammar_line *line;
 	size_t n;
-	const struct command *only; /* the last one shown */
+	const struct command *only; /* the last one shown; with and without its optional arguments it is shown twice */
+	bool several;
 };
 
 /* Does the command begin with the words asked for, each of which may be abbreviated? */
@@ -34,6 +35,7 @@ static void show(void *ctx, const char *synopsis, const struct grammar_word *las
 	if (!fits(synopsis, h->line))
 		return;
 	fprintf(h->out, "  %-*s %s\n", HELP_COLUMN, synopsis, last->help);
+	h->several = h->several || (h->n && h->only != last->command);
 	h->n++;
 	h->only = last->command;
 }
@@ -62,7 +64,7 @@ void shell_help(FILE *out, const struct grammar_word *grammar, const char *words
 	grammar_commands(grammar, show, &h);
 	if (h.n == 0)
 		fprintf(out, "No command begins with \"%s\".\n", words);
-	if (h.n == 1)
+	if (h.n && !h.several)
 		show_options(out, h.only->options);
 	if (l.n == 0)
 		fputs("\nWords may be abbreviated while they are unambiguous. TAB completes, ? lists what may follow.\n"

@@ -14,6 +14,7 @@ static void write_all(struct wr *w)
 	q.words[0] = view_str("run");
 	q.words[1] = view_str("sql");
 	q.words[2] = view_str("select 'a b' from processconfig");
+	q.quoted[2] = true;
 	wr_init(w, 1 << 20);
 	assert_ok(control_put_request(w, &q, &e), &e);
 	assert_true(control_put(w, CONTROL_ANSWER, view_str("y")));
@@ -77,6 +78,8 @@ static void test_round_trip(void **state)
 	assert_int_equal(q.columns, 132);
 	assert_int_equal(q.n_words, 3);
 	assert_true(view_eq(q.words[2], view_str("select 'a b' from processconfig")));
+	assert_false(q.quoted[1]);
+	assert_true(q.quoted[2]);
 	NEXT(CONTROL_ANSWER);
 	assert_ok(control_get_text(f.body, &v, &e), &e);
 	assert_true(view_eq(v, view_str("y")));
@@ -210,8 +213,9 @@ static void test_refused(void **state)
 	refused("\x01\x00\x00\x00\x01\x02", 6, "control-version");
 	refused("\x01\x00\x00\x00\x06\x01\x00\x00\x00\x00\x00", 11, "control-words");
 	refused("\x01\x00\x00\x00\x06\x01\x00\x00\x00\x00\x41", 11, "control-words");
-	refused("\x01\x00\x00\x00\x09\x01\x00\x00\x00\x00\x01\x00\x01\x00", 14, "control-text");
-	refused("\x01\x00\x00\x00\x0a\x01\x00\x00\x00\x00\x01\x00\x01xx", 15, "control-body");
+	refused("\x01\x00\x00\x00\x0a\x01\x00\x00\x00\x00\x01\x00\x00\x01\x00", 15, "control-text");
+	refused("\x01\x00\x00\x00\x0b\x01\x00\x00\x00\x00\x01\x00\x00\x01xx", 16, "control-body");
+	refused("\x01\x00\x00\x00\x0a\x01\x00\x00\x00\x00\x01\x02\x00\x01x", 15, "control-body");
 	refused("\x02\x00\x00\x00\x01\x00", 6, "control-text");
 	refused("\x12\x00\x00\x00\x02\x02x", 7, "control-body");
 	refused("\x16\x00\x00\x00\x02\x00\x00", 7, "control-body");

@@ -178,7 +178,7 @@ static void test_long_rest(void **state)
 	size_t n_words = 0;
 	for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
 		words[n_words++] = w;
-	assert_ok(grammar_join(words, n_words, &l, &e), &e);
+	assert_ok(grammar_join(words, NULL, n_words, &l, &e), &e);
 	assert_ok(grammar_match(root, &l, &m, &e), &e);
 	assert_string_equal(m.args[0], line + 8);
 	grammar_match_clear(&m);
@@ -242,7 +242,8 @@ static void test_quotes(void **state)
 static void test_full_words_mean_the_same(void **state)
 {
 	static const char *const lines[] = {"sh ce tv --JSON", "u c u ctlf --yes --dry-run", "utils service rest cisco trust v s",
-					    "run sql select 'a  b'  from x --json", "file --to 'a b' 'c  d' detail"};
+					    "run sql select 'a  b'  from x --json", "file --to 'a b' 'c  d' detail", "file '--yes' --dry-run", "file 'detail' detail",
+					    "run sql '--json' --json"};
 	struct err e = ERR_INIT;
 
 	(void)state;
@@ -252,7 +253,7 @@ static void test_full_words_mean_the_same(void **state)
 
 		assert_ok(grammar_split(lines[i], &l, &e), &e);
 		assert_ok(grammar_match(root, &l, &m, &e), &e);
-		assert_ok(grammar_join((const char *const *)m.full, m.n_full, &again, &e), &e);
+		assert_ok(grammar_join((const char *const *)m.full, m.quoted, m.n_full, &again, &e), &e);
 		assert_ok(grammar_match(root, &again, &n, &e), &e);
 		assert_ptr_equal(m.command, n.command);
 		assert_int_equal(m.n_args, n.n_args);
