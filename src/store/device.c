@@ -1,26 +1,9 @@
 #include "store/device.h"
 
-#include "base/text.h"
-#include "store/store_internal.h"
+#include <stdio.h>
 
-#define SELECT_DEVICE                                                                                                  \
-	"SELECT d.name, d.description, d.model, d.devicepool, coalesce(g.name, '') FROM device AS d"                   \
-	" LEFT JOIN callmanagergroup AS g ON g.pkid = d.fkcallmanagergroup"
-
-static int take(const struct store_row *r, struct store_device *d, struct err *e)
-{
-	int rc = ROW_COPY(r, 0, d->name, e);
-
-	if (!rc)
-		rc = ROW_COPY(r, 1, d->description, e);
-	if (!rc)
-		rc = ROW_COPY(r, 2, d->model, e);
-	if (!rc)
-		rc = ROW_COPY(r, 3, d->pool, e);
-	if (!rc)
-		rc = ROW_COPY(r, 4, d->group, e);
-	return rc;
-}
+#include "base/secret.h"
+#include "store/device_row.h"
 
 struct getting {
 	struct store_device *d;
@@ -32,14 +15,14 @@ static int take_one(void *ctx, const struct store_row *r, struct err *e)
 	struct getting *g = ctx;
 
 	g->found = true;
-	return take(r, g->d, e);
+	return device_row_take(r, g->d, e);
 }
 
 int store_device_get(struct store *s, const char *name, struct store_device *d, bool *found, struct err *e)
 {
 	struct store_device got = {0};
 	struct getting g = {&got, false};
-	int rc = store_db_query(s, take_one, &g, e, SELECT_DEVICE " WHERE d.name = $1", VALUES(value_text(name)));
+	int rc = store_db_query(s, take_one, &g, e, DEVICE_ROW_SELECT " WHERE d.name = $1", VALUES(value_text(name)));
 
 	if (rc)
 		return rc;
@@ -47,6 +30,18 @@ int store_device_get(struct store *s, const char *name, struct store_device *d, 
 	if (g.found)
 		*d = got;
 	return 0;
+}
+
+static int unknown(const char *name, struct err *e)
+{
+	return err_set(e, ERR_USAGE, "%s: there is no such device", name);
+}
+
+int store_device_need(struct store *s, const char *name, char pkid[STORE_PKID_SIZE], struct err *e)
+{
+	int rc = store_db_pkid(s, pkid, e, "SELECT pkid FROM device WHERE name = $1", VALUES(value_text(name)));
+
+	return rc || *pkid ? rc : unknown(name, e);
 }
 
 static int group_pkid(struct store *s, const char *group, char pkid[STORE_PKID_SIZE], struct err *e)
@@ -61,41 +56,67 @@ static int group_pkid(struct store *s, const char *group, char pkid[STORE_PKID_S
 	return rc;
 }
 
+/* Everything that a caller sets, of the row that is there. */
+static int write_fields(struct store *s, const struct store_device *d, int64_t *changed, struct err *e)
+{
+	char group[STORE_PKID_SIZE];
+	int rc = group_pkid(s, d->group, group, e);
+
+	if (rc)
+		return rc;
+	return store_db_exec(s, changed, e,
+			     "UPDATE device SET description = $2, model = $3, devicepool = $4, fkcallmanagergroup = $5,"
+			     " devicesecuritymode = $6, transport = $7, encryptconfig = $8, certificateoperation = $9,"
+			     " authenticationmode = $10, keyorder = $11, rsakeysize = $12, eckeysize = $13,"
+			     " upgradefinishtime = $14, certificatestatus = $15 WHERE name = $1",
+			     VALUES(value_text(d->name), value_text(d->description), value_text(d->model),
+				    value_text(d->pool), value_text(*group ? group : NULL),
+				    value_text(device_security_names[d->security]),
+				    value_text(device_transport_names[d->transport]), value_bool(d->encrypt_config),
+				    value_text(device_operation_names[d->operation]),
+				    value_text(device_auth_names[d->auth]),
+				    value_text(device_key_order_names[d->key_order]), value_int(d->rsa_bits),
+				    value_int(d->ec_bits), value_time(d->complete_by), value_text(d->status)));
+}
+
 static int add(struct store *s, const struct store_device *d, struct err *e)
 {
 	char pkid[STORE_PKID_SIZE];
-	char group[STORE_PKID_SIZE];
-	int64_t there = 0;
-	int rc = store_db_int(s, &there, NULL, e, "SELECT count(*) FROM device WHERE name = $1",
-			      VALUES(value_text(d->name)));
+	int64_t inserted = 0;
+	int rc = store_pkid_new(pkid, e);
 
-	if (!rc && there)
+	if (!rc)
+		rc = store_db_exec(s, &inserted, e,
+				   "INSERT INTO device (pkid, name, description, model, devicepool) VALUES ($1, $2, '', '', '')"
+				   " ON CONFLICT DO NOTHING",
+				   VALUES(value_text(pkid), value_text(d->name)));
+	if (!rc && !inserted)
 		return err_set(e, ERR_USAGE, "device %s exists already", d->name);
-	if (!rc)
-		rc = group_pkid(s, d->group, group, e);
-	if (!rc)
-		rc = store_pkid_new(pkid, e);
-	if (rc)
-		return rc;
-	return store_db_exec(s, NULL, e,
-			     "INSERT INTO device (pkid, name, description, model, devicepool, fkcallmanagergroup) "
-			     "VALUES ($1, $2, $3, $4, $5, $6)",
-			     VALUES(value_text(pkid), value_text(d->name), value_text(d->description),
-				    value_text(d->model), value_text(d->pool), value_text(*group ? group : NULL)));
+	return rc ? rc : write_fields(s, d, NULL, e);
 }
 
 int store_device_add(struct store *s, const struct store_device *d, struct err *e)
 {
-	int rc = store_name_ok("device", d->name, e);
+	struct store_device checked = *d;
+	int rc = device_row_check(&checked, e);
 
-	if (!rc && !text_is_device_name(d->name))
-		rc = err_set(e, ERR_USAGE,
-			     "device %s: a name is three capital letters and 1 to 60 of A-Z a-z 0-9 . _ - "
-			     "(SEP001122334455)",
-			     d->name);
 	if (!rc)
 		rc = store_scope_begin(s, e);
-	return rc ? rc : store_scope_end(s, add(s, d, e), e);
+	return rc ? rc : store_scope_end(s, add(s, &checked, e), e);
+}
+
+int store_device_set(struct store *s, const struct store_device *d, struct err *e)
+{
+	struct store_device checked = *d;
+	int64_t changed = 0;
+	int rc = device_row_check(&checked, e);
+
+	if (!rc)
+		rc = store_scope_begin(s, e);
+	if (rc)
+		return rc;
+	rc = write_fields(s, &checked, &changed, e);
+	return store_scope_end(s, rc || changed ? rc : unknown(d->name, e), e);
 }
 
 int store_device_delete(struct store *s, const char *name, struct err *e)
@@ -106,9 +127,7 @@ int store_device_delete(struct store *s, const char *name, struct err *e)
 	if (rc)
 		return rc;
 	rc = store_db_exec(s, &changed, e, "DELETE FROM device WHERE name = $1", VALUES(value_text(name)));
-	if (!rc && !changed)
-		rc = err_set(e, ERR_USAGE, "%s: there is no such device", name);
-	return store_scope_end(s, rc, e);
+	return store_scope_end(s, rc || changed ? rc : unknown(name, e), e);
 }
 
 int store_device_count(struct store *s, uint64_t *n, struct err *e)
@@ -130,9 +149,14 @@ static int give(void *ctx, const struct store_row *r, struct err *e)
 {
 	const struct listing *l = ctx;
 	struct store_device d;
-	int rc = take(r, &d, e);
+	int rc = device_row_take(r, &d, e);
 
 	return rc ? rc : l->cb(l->ctx, &d);
+}
+
+static struct store_value limit_value(size_t limit)
+{
+	return value_int(limit ? (int64_t)limit : INT64_MAX);
 }
 
 int store_device_list(struct store *s, const char *after, size_t limit,
@@ -140,6 +164,89 @@ int store_device_list(struct store *s, const char *after, size_t limit,
 {
 	struct listing l = {cb, ctx};
 
-	return store_db_query(s, give, &l, e, SELECT_DEVICE " WHERE d.name > $1 ORDER BY d.name LIMIT $2",
-			      VALUES(value_text(after ? after : ""), value_int(limit ? (int64_t)limit : INT64_MAX)));
+	return store_db_query(s, give, &l, e, DEVICE_ROW_SELECT " WHERE d.name > $1 ORDER BY d.name LIMIT $2",
+			      VALUES(value_text(after ? after : ""), limit_value(limit)));
+}
+
+int store_device_list_late(struct store *s, int64_t now, size_t limit,
+			   int (*cb)(void *ctx, const struct store_device *d), void *ctx, struct err *e)
+{
+	struct listing l = {cb, ctx};
+
+	/* The operations by name, so that the index on them is used: nearly all devices have none. */
+	return store_db_query(s, give, &l, e,
+			      DEVICE_ROW_SELECT " WHERE d.certificateoperation IN ('Install/Upgrade', 'Delete', 'Troubleshoot')"
+			      " AND d.upgradefinishtime < $1 ORDER BY d.name LIMIT $2",
+			      VALUES(value_int(now), limit_value(limit)));
+}
+
+/* One statement on one device, in a transaction when there is none. v[0] is its name. */
+static int on_device(struct store *s, int64_t *changed, struct err *e, const char *sql, const struct store_value *v,
+		     size_t n)
+{
+	int rc = store_scope_begin(s, e);
+
+	return rc ? rc : store_scope_end(s, store_db_exec(s, changed, e, sql, v, n), e);
+}
+
+int store_device_string_set(struct store *s, const char *name, const char *derived, struct err *e)
+{
+	int64_t changed = 0;
+
+	if (derived && strlen(derived) >= DEVICE_STRING_SIZE)
+		return err_set(e, ERR_BUG, "a derived authentication string of %zu octets", strlen(derived));
+	int rc = on_device(s, &changed, e,
+			   "UPDATE device SET authenticationstring = $2, authenticationfailures = 0,"
+			   " authenticationlockeduntil = NULL WHERE name = $1",
+			   VALUES(value_text(name), value_text(derived)));
+	return rc || changed ? rc : unknown(name, e);
+}
+
+int store_device_string_get(struct store *s, const char *name, char derived[DEVICE_STRING_SIZE], struct err *e)
+{
+	char *text = NULL;
+	int rc = store_db_text(s, &text, e, "SELECT authenticationstring FROM device WHERE name = $1",
+			       VALUES(value_text(name)));
+
+	if (rc)
+		return rc;
+	size_t n = text ? strlen(text) : 0;
+	if (n >= DEVICE_STRING_SIZE)
+		rc = err_set(e, ERR_STORE, "%s: its derived authentication string is too long: another program wrote it", name);
+	else
+		snprintf(derived, DEVICE_STRING_SIZE, "%s", text ? text : "");
+	if (text)
+		secret_wipe(text, n);
+	free(text);
+	return rc;
+}
+
+int store_device_attempts_set(struct store *s, const char *name, unsigned failures, int64_t locked_until, struct err *e)
+{
+	int64_t changed = 0;
+	int rc = on_device(s, &changed, e,
+			   "UPDATE device SET authenticationfailures = $2, authenticationlockeduntil = $3 WHERE name = $1",
+			   VALUES(value_text(name), value_int(failures), value_time(locked_until)));
+
+	return rc || changed ? rc : unknown(name, e);
+}
+
+int store_device_seen(struct store *s, const char *name, const char *model, const char *address, int64_t when, bool *known,
+		      struct err *e)
+{
+	int64_t changed = 0;
+	int rc = on_device(s, &changed, e,
+			   "UPDATE device SET lastseen = $2, lastaddress = coalesce($3, lastaddress),"
+			   " model = CASE WHEN model = '' THEN coalesce($4, '') ELSE model END WHERE name = $1",
+			   VALUES(value_text(name), value_int(when), value_text(address), value_text(model)));
+
+	if (!rc)
+		*known = changed;
+	return rc;
+}
+
+int store_device_proven(struct store *s, const char *name, const char *lsc_sha256, int64_t when, struct err *e)
+{
+	return on_device(s, NULL, e, "UPDATE device SET lscproven = $3 WHERE name = $1 AND lsc = $2",
+			 VALUES(value_text(name), value_text(lsc_sha256), value_int(when)));
 }

@@ -49,6 +49,19 @@ void *store_list_add(struct store_list *l)
 	return item;
 }
 
+int row_word(const struct store_row *r, size_t i, const char *const *words, unsigned *value, struct err *e)
+{
+	const char *text = row_text(r, i);
+
+	for (unsigned n = 0; words[n]; n++)
+		if (strcmp(words[n], text) == 0) {
+			*value = n;
+			return 0;
+		}
+	return err_set(e, ERR_STORE, "the store holds '%.60s' where it must be '%s' or another known word: another program wrote it",
+		       text, words[0]);
+}
+
 struct one {
 	int64_t i;
 	char *text;

@@ -101,6 +101,28 @@ static const char *const version_1[] = {
 	NULL,
 };
 
+/* Phones as records, and their certificates (behaviour.md 5.1, 6). What nothing has ever filled goes. */
+static const char *const version_2[] = {
+	"ALTER TABLE device DROP COLUMN securityprofile",
+	"ALTER TABLE device DROP COLUMN lscserialnumber",
+	"ALTER TABLE device ADD COLUMN transport TEXT NOT NULL DEFAULT 'TCP+UDP'",
+	"ALTER TABLE device ADD COLUMN encryptconfig TEXT NOT NULL DEFAULT 'f'",
+	"ALTER TABLE device ADD COLUMN authenticationfailures BIGINT NOT NULL DEFAULT 0",
+	"ALTER TABLE device ADD COLUMN authenticationlockeduntil BIGINT",
+	"ALTER TABLE device ADD COLUMN lscproven BIGINT",
+	"ALTER TABLE device ADD COLUMN mic TEXT",
+	"ALTER TABLE device ADD COLUMN micissuername TEXT",
+	"ALTER TABLE device ADD COLUMN micnotafter BIGINT",
+	"UPDATE device SET transport = 'TLS' WHERE devicesecuritymode <> 'Non Secure'",
+
+	"CREATE TABLE devicecertificate (fkdevice TEXT NOT NULL REFERENCES device (pkid) ON DELETE CASCADE,"
+	" sha256 TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, issuername TEXT NOT NULL,"
+	" serialnumber TEXT NOT NULL, notbefore BIGINT NOT NULL, notafter BIGINT NOT NULL, changed BIGINT NOT NULL,"
+	" certificate TEXT NOT NULL, PRIMARY KEY (fkdevice, sha256))",
+	"CREATE INDEX devicecertificate_state ON devicecertificate (kind, state, notafter)",
+	NULL,
+};
+
 /* One row of a type table; a row that is there already stays. */
 static int type_row(struct store *s, const char *sql, int64_t number, const char *name, const char *more, struct err *e)
 {
@@ -162,6 +184,7 @@ static int fill_types(struct store *s, struct err *e)
 
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
+	{2, version_2, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 

@@ -26,6 +26,12 @@ static inline struct store_value value_int(int64_t i)
 	return (struct store_value){.type = STORE_INT, .i = i};
 }
 
+/* A time, where 0 is none. */
+static inline struct store_value value_time(int64_t t)
+{
+	return t ? value_int(t) : value_text(NULL);
+}
+
 /* Booleans are 't' and 'f', as CUCM's queries have them. */
 static inline struct store_value value_bool(bool b)
 {
@@ -73,6 +79,9 @@ bool row_bool(const struct store_row *r, size_t i);
 int row_copy(const struct store_row *r, size_t i, char *out, size_t size, struct err *e) MUST_CHECK;
 #define ROW_COPY(r, i, field, e) row_copy((r), (i), (field), sizeof(field), (e))
 
+/* row_word: a column that holds one of these words. Errors: ERR_STORE. */
+int row_word(const struct store_row *r, size_t i, const char *const *words, unsigned *value, struct err *e) MUST_CHECK;
+
 /* A result that grows: items of one size in one heap block. */
 struct store_list {
 	char *items;
@@ -94,6 +103,9 @@ int store_counter_next(struct store *s, const char *name, int64_t *value, struct
 /* store_node_pkid: the pkid of a node, "" when there is none; store_node_need: the same, and ERR_USAGE when none. */
 int store_node_pkid(struct store *s, const char *name, char pkid[STORE_PKID_SIZE], struct err *e) MUST_CHECK;
 int store_node_need(struct store *s, const char *name, char pkid[STORE_PKID_SIZE], struct err *e) MUST_CHECK;
+
+/* store_device_need: the pkid of a device. Errors: ERR_USAGE: none of that name. */
+int store_device_need(struct store *s, const char *name, char pkid[STORE_PKID_SIZE], struct err *e) MUST_CHECK;
 
 /* store_certificate_forget_node: own certificates of the node that no other node has lose their unit, or are gone. */
 int store_certificate_forget_node(struct store *s, const char *node_pkid, struct err *e) MUST_CHECK;

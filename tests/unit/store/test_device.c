@@ -118,6 +118,153 @@ static void the_list_goes_page_by_page(void **state)
 	assert_int_equal(calls, 1);
 }
 
+static void every_field_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct store_device got, d = {
+		.name = "SEP001122334455",
+		.security = DEVICE_ENCRYPTED,
+		.transport = DEVICE_TLS,
+		.encrypt_config = true,
+		.operation = DEVICE_TROUBLESHOOT,
+		.auth = DEVICE_AUTH_MIC,
+		.key_order = DEVICE_EC_PREFERRED,
+		.rsa_bits = 4096,
+		.ec_bits = 521,
+		.complete_by = 1790000000,
+		.status = DEVICE_STATUS_PENDING,
+	};
+	struct err e = ERR_INIT;
+	bool found = false;
+
+	add(f->s, d.name, "");
+	assert_ok(store_device_set(f->s, &d, &e), &e);
+	assert_ok(store_device_get(f->s, d.name, &got, &found, &e), &e);
+	assert_memory_equal(&got, &d, sizeof(d));
+	snprintf(d.name, sizeof(d.name), "SEP001122334456");
+	assert_err(store_device_set(f->s, &d, &e), ERR_USAGE);
+}
+
+static void values_that_nobody_has_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	static const struct store_device wrong[] = {
+		{.name = "SEP1", .rsa_bits = 1536},
+		{.name = "SEP1", .ec_bits = 512},
+		{.name = "SEP1", .status = "Upgrade Failed: bored"},
+		{.name = "SEP1", .status = "Troubleshoot Failed: CA Communication Failure"},
+		{.name = "SEP1", .security = DEVICE_ENCRYPTED},
+		{.name = "SEP1", .transport = DEVICE_TLS},
+		{.name = "SEP1", .description = "two\nlines"},
+		{.name = "SEP1", .model = "\xff"},
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct err e = ERR_INIT;
+		assert_err(store_device_add(f->s, &wrong[i], &e), ERR_USAGE);
+		assert_non_null(strstr(e.text, "SEP1"));
+	}
+	assert_int_equal(query_number(f->s, "select count(*) from device"), 0);
+}
+
+/* behaviour.md 5.1: each operation fails bare or for 9 reasons, Troubleshoot not for 2 of them; EC only is Upgrade's. */
+static void statuses_are_those_of_axl(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	for (enum device_operation op = DEVICE_NO_OPERATION; op <= DEVICE_TROUBLESHOOT; op++)
+		for (enum device_failure why = DEVICE_FAILED; why <= DEVICE_FAILED_EC_ONLY; why++)
+			n += device_status_failed(op, why) != NULL;
+	assert_int_equal(n, 11 + 10 + 8);
+	assert_string_equal(device_status_failed(DEVICE_INSTALL, DEVICE_FAILED_KEY),
+			    "Upgrade Failed: Key Generation Failed/Timeout");
+	assert_string_equal(device_status_failed(DEVICE_DELETE, DEVICE_FAILED), "Delete Failed");
+	assert_string_equal(device_status_success(DEVICE_TROUBLESHOOT), "Troubleshoot Success");
+	assert_null(device_status_success(DEVICE_NO_OPERATION));
+	assert_null(device_status_failed(DEVICE_TROUBLESHOOT, DEVICE_FAILED_CA_REJECTED));
+}
+
+static void a_string_is_set_counted_and_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	char derived[DEVICE_STRING_SIZE];
+	struct store_device d;
+	struct err e = ERR_INIT;
+	bool found;
+
+	add(f->s, "SEP001122334455", "");
+	assert_ok(store_device_string_get(f->s, "SEP001122334455", derived, &e), &e);
+	assert_string_equal(derived, "");
+	assert_ok(store_device_string_set(f->s, "SEP001122334455", "derived", &e), &e);
+	assert_ok(store_device_attempts_set(f->s, "SEP001122334455", 5, 1780000900, &e), &e);
+	assert_ok(store_device_get(f->s, "SEP001122334455", &d, &found, &e), &e);
+	assert_true(d.has_string);
+	assert_int_equal(d.failures, 5);
+	assert_int_equal(d.locked_until, 1780000900);
+	assert_ok(store_device_set(f->s, &d, &e), &e); /* leaves it alone */
+	assert_ok(store_device_string_get(f->s, "SEP001122334455", derived, &e), &e);
+	assert_string_equal(derived, "derived");
+	assert_ok(store_device_string_set(f->s, "SEP001122334455", NULL, &e), &e);
+	assert_ok(store_device_get(f->s, "SEP001122334455", &d, &found, &e), &e);
+	assert_false(d.has_string);
+	assert_int_equal(d.failures, 0);
+	assert_int_equal(d.locked_until, 0);
+	assert_err(store_device_string_set(f->s, "SEP9", "x", &e), ERR_USAGE);
+	err_clear(&e);
+	assert_err(store_device_attempts_set(f->s, "SEP9", 1, 0, &e), ERR_USAGE);
+}
+
+static void contact_is_remembered(void **state)
+{
+	struct fixture *f = *state;
+	struct store_device d = {.name = "SEP001122334455"};
+	struct err e = ERR_INIT;
+	bool known = true, found;
+
+	assert_ok(store_device_seen(f->s, d.name, "8861", "10.1.2.3", 1780000000, &known, &e), &e);
+	assert_false(known);
+	assert_ok(store_device_add(f->s, &d, &e), &e);
+	assert_ok(store_device_seen(f->s, d.name, "8861", "10.1.2.3", 1780000000, &known, &e), &e);
+	assert_true(known);
+	assert_ok(store_device_seen(f->s, d.name, "7970", NULL, 1780000005, &known, &e), &e);
+	assert_ok(store_device_get(f->s, d.name, &d, &found, &e), &e);
+	assert_string_equal(d.model, "8861");
+	assert_string_equal(d.last_address, "10.1.2.3");
+	assert_int_equal(d.last_seen, 1780000005);
+}
+
+static int count(void *ctx, const struct store_device *d)
+{
+	(void)d;
+	++*(int *)ctx;
+	return 0;
+}
+
+static void late_operations_are_found(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_device devices[] = {
+		{.name = "SEP1", .operation = DEVICE_INSTALL, .complete_by = 100},
+		{.name = "SEP2", .operation = DEVICE_DELETE, .complete_by = 200},
+		{.name = "SEP3", .operation = DEVICE_TROUBLESHOOT},
+		{.name = "SEP4", .complete_by = 100},
+	};
+	struct err e = ERR_INIT;
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+		assert_ok(store_device_add(f->s, &devices[i], &e), &e);
+	assert_ok(store_device_list_late(f->s, 100, 0, count, &n, &e), &e);
+	assert_int_equal(n, 0);
+	assert_ok(store_device_list_late(f->s, 101, 0, count, &n, &e), &e);
+	assert_int_equal(n, 1);
+	assert_ok(store_device_list_late(f->s, 1000, 0, count, &n, &e), &e);
+	assert_int_equal(n, 3);
+	assert_ok(store_device_list_late(f->s, 1000, 1, count, &n, &e), &e);
+	assert_int_equal(n, 4);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, fixture_make, fixture_drop)
 
 int main(void)
@@ -126,6 +273,12 @@ int main(void)
 		WITH_STORE(a_device_comes_back_as_it_was_added),
 		WITH_STORE(names_become_files_and_are_checked),
 		WITH_STORE(the_list_goes_page_by_page),
+		WITH_STORE(every_field_is_kept),
+		WITH_STORE(values_that_nobody_has_are_refused),
+		cmocka_unit_test(statuses_are_those_of_axl),
+		WITH_STORE(a_string_is_set_counted_and_forgotten),
+		WITH_STORE(contact_is_remembered),
+		WITH_STORE(late_operations_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

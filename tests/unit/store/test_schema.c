@@ -3,15 +3,16 @@
 #include <sqlite3.h>
 
 #include "fixture.h"
+#include "store/device.h"
 #include "store/store_internal.h"
 
-static const char *const to_2[] = {
+static const char *const novelty[] = {
 	"CREATE TABLE novelty (name TEXT PRIMARY KEY)",
 	"INSERT INTO novelty (name) SELECT name FROM processnode",
 	NULL,
 };
-static const char *const to_3[] = {"ALTER TABLE novelty ADD COLUMN age BIGINT NOT NULL DEFAULT 7", NULL};
-static const char *const to_3_wrong[] = {"ALTER TABLE novelty ADD COLUMN age BIGINT", "SELECT nonsense", NULL};
+static const char *const age[] = {"ALTER TABLE novelty ADD COLUMN age BIGINT NOT NULL DEFAULT 7", NULL};
+static const char *const age_wrong[] = {"ALTER TABLE novelty ADD COLUMN age BIGINT", "SELECT nonsense", NULL};
 
 static void plain_sql(const struct fixture *f, const char *name, const char *sql)
 {
@@ -67,7 +68,9 @@ static void tables_have_the_names_that_are_known(void **state)
 		"select enum, moniker, name from typecertificatedistribution",
 		"select pkid, name from callmanagergroup",
 		"select fkcallmanagergroup, fkprocessnode, priority from callmanagergroupmember",
-		"select name, description, model, devicepool, certificateoperation from device",
+		"select name, description, model, devicepool, devicesecuritymode, certificateoperation, authenticationmode,"
+		" keyorder, rsakeysize, eckeysize, upgradefinishtime, certificatestatus, lsc, mic from device",
+		"select fkdevice, sha256, kind, state, issuername, serialnumber, notbefore, notafter from devicecertificate",
 		"select clusterid, fullyqualifiedname from remotecluster",
 		"select number, created, ctlsha256, itlsha256, signerkey, digest, tkgenerationstate from generation",
 		"select number, time, username, command, object, valuebefore, valueafter, outcome from audit",
@@ -85,22 +88,68 @@ static void tables_have_the_names_that_are_known(void **state)
 static void an_older_schema_is_brought_up_in_one_go(void **state)
 {
 	struct fixture *f = *state;
-	const struct store_migration later[] = {store_migrations[0], {2, to_2, NULL}, {3, to_3, NULL}};
-	const struct store_migration wrong[] = {store_migrations[0], {2, to_2, NULL}, {3, to_3_wrong, NULL}};
+	unsigned have = version(f->s);
+	const struct store_migration later[] = {{have + 1, novelty, NULL}, {have + 2, age, NULL}};
+	const struct store_migration wrong[] = {{have + 1, novelty, NULL}, {have + 2, age_wrong, NULL}};
 	struct err e = ERR_INIT;
+	char place[32];
 
 	add_node(f->s, "cucm-a", "", STORE_NODE_PUBLISHER);
-	assert_err(store_schema_bring(f->s, wrong, 3, 0, &e), ERR_STORE);
-	assert_non_null(strstr(e.text, "schema version 3"));
-	assert_int_equal(version(f->s), 1);
+	assert_err(store_schema_bring(f->s, wrong, 2, 0, &e), ERR_STORE);
+	snprintf(place, sizeof(place), "schema version %u", have + 2);
+	assert_non_null(strstr(e.text, place));
+	assert_int_equal(version(f->s), have);
 	assert_int_equal(query_number(f->s, "select count(*) from sqlite_master where name = 'novelty'"), 0);
 
 	err_clear(&e);
-	assert_ok(store_schema_bring(f->s, later, 3, 0, &e), &e);
-	assert_int_equal(version(f->s), 3);
+	assert_ok(store_schema_bring(f->s, later, 2, 0, &e), &e);
+	assert_int_equal(version(f->s), have + 2);
 	assert_int_equal(query_number(f->s, "select age from novelty where name = 'cucm-a'"), 7);
-	assert_ok(store_schema_bring(f->s, later, 3, 0, &e), &e); /* nothing to do */
-	assert_int_equal(query_number(f->s, "select count(*) from schemaversion"), 3);
+	assert_ok(store_schema_bring(f->s, later, 2, 0, &e), &e); /* nothing to do */
+	assert_int_equal(query_number(f->s, "select count(*) from schemaversion"), have + 2);
+}
+
+/* A store as version 1 made it, with what it could hold of phones. */
+static void make_version_1(const struct fixture *f, const char *name)
+{
+	plain_sql(f, name, "CREATE TABLE schemaversion (version BIGINT PRIMARY KEY, applied BIGINT NOT NULL)");
+	for (const char *const *sql = store_migrations[0].statements; *sql; sql++)
+		plain_sql(f, name, *sql);
+	plain_sql(f, name, "INSERT INTO schemaversion VALUES (1, 1780000000)");
+	plain_sql(f, name, "INSERT INTO callmanagergroup VALUES ('g', 'Branch')");
+	plain_sql(f, name, "INSERT INTO device (pkid, name, description, model, devicepool, fkcallmanagergroup)"
+			   " VALUES ('a', 'SEP001122334455', 'Lobby', '8861', 'Default', 'g')");
+	plain_sql(f, name, "INSERT INTO device (pkid, name, description, model, devicepool, devicesecuritymode)"
+			   " VALUES ('b', 'SEP001122334456', '', '', '', 'Encrypted')");
+}
+
+static void a_store_of_version_1_keeps_its_phones(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = NULL;
+	struct store_device d;
+	struct err e = ERR_INIT;
+	bool found = false;
+
+	make_version_1(f, "old.sqlite3");
+	assert_err(store_open("sqlite:old.sqlite3", f->dir, STORE_READ_ONLY, &s, &e), ERR_STORE);
+	err_clear(&e);
+	assert_ok(store_open("sqlite:old.sqlite3", f->dir, 0, &s, &e), &e);
+	assert_int_equal(version(s), store_migrations[store_n_migrations - 1].version);
+	assert_ok(store_device_get(s, "SEP001122334455", &d, &found, &e), &e);
+	assert_true(found);
+	assert_string_equal(d.description, "Lobby");
+	assert_string_equal(d.group, "Branch");
+	assert_int_equal(d.transport, DEVICE_TCP_UDP);
+	assert_int_equal(d.auth, DEVICE_AUTH_NULL);
+	assert_int_equal(d.rsa_bits, 2048);
+	assert_string_equal(d.status, DEVICE_STATUS_NONE);
+	assert_string_equal(d.lsc.sha256, "");
+	assert_ok(store_device_get(s, "SEP001122334456", &d, &found, &e), &e);
+	assert_int_equal(d.security, DEVICE_ENCRYPTED);
+	assert_int_equal(d.transport, DEVICE_TLS);
+	assert_ok(store_device_set(s, &d, &e), &e);
+	store_close(s);
 }
 
 static void a_newer_store_is_refused(void **state)
@@ -118,14 +167,15 @@ static void a_newer_store_is_refused(void **state)
 static void an_older_store_is_not_changed_by_a_reader(void **state)
 {
 	struct fixture *f = *state;
-	const struct store_migration later[] = {store_migrations[0], {2, to_2, NULL}};
+	unsigned have = version(f->s);
+	const struct store_migration later[] = {{have + 1, novelty, NULL}};
 	struct store *reader = open_store(f->dir, STORE_READ_ONLY);
 	struct err e = ERR_INIT;
 
-	assert_err(store_schema_bring(reader, later, 2, STORE_READ_ONLY, &e), ERR_STORE);
+	assert_err(store_schema_bring(reader, later, 1, STORE_READ_ONLY, &e), ERR_STORE);
 	assert_non_null(strstr(e.text, "older Ringfence"));
 	store_close(reader);
-	assert_int_equal(version(f->s), 1);
+	assert_int_equal(version(f->s), have);
 }
 
 static void other_databases_are_left_alone(void **state)
@@ -174,6 +224,7 @@ int main(void)
 		WITH_STORE(a_new_store_has_the_programs_schema),
 		WITH_STORE(tables_have_the_names_that_are_known),
 		WITH_STORE(an_older_schema_is_brought_up_in_one_go),
+		WITH_STORE(a_store_of_version_1_keeps_its_phones),
 		WITH_STORE(a_newer_store_is_refused),
 		WITH_STORE(an_older_store_is_not_changed_by_a_reader),
 		WITH_STORE(other_databases_are_left_alone),
