@@ -22,11 +22,14 @@ static void on_interrupt(int sig)
 
 /* Answers from the terminal. */
 
-static bool wait_readable(int fd, const sigset_t *waking)
+bool shell_wait(int fd, const sigset_t *waking)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int n;
 
-	return ppoll(&p, 1, NULL, waking) > 0;
+	while ((n = ppoll(&p, 1, NULL, waking)) < 0 && errno == EINTR && !shell_interrupted)
+		;
+	return n > 0;
 }
 
 static void echo(bool on)
@@ -44,7 +47,7 @@ static int read_answer(const sigset_t *waking, char *out, size_t size)
 {
 	size_t n = 0;
 
-	while (wait_readable(STDIN_FILENO, waking)) {
+	while (shell_wait(STDIN_FILENO, waking)) {
 		ssize_t got = read(STDIN_FILENO, out + n, size - n);
 		if (got <= 0)
 			return -1;

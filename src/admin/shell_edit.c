@@ -1,11 +1,12 @@
-#include <errno.h>
 #include <histedit.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "admin/shell_internal.h"
 #include "base/text.h"
@@ -100,16 +101,19 @@ static void list(FILE *out, const struct offers *o)
 	fflush(out);
 }
 
-/* Put the first n characters of word in place of what was typed of it. */
+/* Go on with the first n characters of word, behind or (when its case was another) in place of what was typed of it. */
 static unsigned char replace(EditLine *el, const struct grammar_line *l, const char *word, size_t n, bool whole)
 {
-	const struct grammar_token *t = l->n && !l->blank_end ? &l->tokens[l->n - 1] : NULL;
+	const char *typed = l->n && !l->blank_end ? l->tokens[l->n - 1].text : "";
+	size_t skip = strlen(typed);
 	char *text = NULL;
 
-	if (asprintf(&text, "%.*s%s", (int)n, word, whole ? " " : "") < 0)
+	if (strncmp(word, typed, skip) != 0) {
+		el_deletestr(el, (int)skip);
+		skip = 0;
+	}
+	if (asprintf(&text, "%.*s%s", (int)(n - skip), word + skip, whole ? " " : "") < 0)
 		return CC_ERROR;
-	if (t)
-		el_deletestr(el, (int)(t->end - t->start));
 	int rc = el_insertstr(el, text);
 	free(text);
 	return rc < 0 ? CC_ERROR : CC_REFRESH;
@@ -203,6 +207,33 @@ static void history_close(History *h, const char *path)
 
 /* Lines. */
 
+/* One character of the terminal; -1 at the end of input and after Ctrl-C, which libedit by itself would not notice. */
+static int get_char(EditLine *el, wchar_t *out)
+{
+	mbstate_t state = {0};
+	sigset_t block, waking;
+	int result = -1;
+
+	(void)el;
+	sigemptyset(&block);
+	sigaddset(&block, SIGINT);
+	sigprocmask(SIG_BLOCK, &block, &waking);
+	while (!shell_interrupted) {
+		char c;
+		if (!shell_wait(STDIN_FILENO, &waking) || read(STDIN_FILENO, &c, 1) != 1)
+			break;
+		size_t n = mbrtowc(out, &c, 1, &state);
+		if (n == (size_t)-1)
+			state = (mbstate_t){0}; /* no character in this locale: skipped */
+		else if (n != (size_t)-2) {
+			result = 1;
+			break;
+		}
+	}
+	sigprocmask(SIG_SETMASK, &waking, NULL);
+	return result;
+}
+
 static EditLine *edit_open(struct shell *s, History *h)
 {
 	EditLine *el = el_init("ringfence-admin", stdin, stdout, stderr);
@@ -211,6 +242,7 @@ static EditLine *edit_open(struct shell *s, History *h)
 		return NULL;
 	el_set(el, EL_CLIENTDATA, s);
 	el_set(el, EL_PROMPT, prompt);
+	el_set(el, EL_GETCFN, get_char);
 	el_set(el, EL_EDITOR, "emacs");
 	if (h)
 		el_set(el, EL_HIST, history, h);
@@ -228,10 +260,10 @@ static char *edit_line(EditLine *el)
 	int n = 0;
 
 	shell_interrupted = 0;
-	errno = 0;
+	el_resize(el);
 	const char *line = el_gets(el, &n);
-	if (shell_interrupted || (!line && errno == EINTR)) {
-		fputs("^C\n", stdout);
+	if (shell_interrupted) {
+		fputc('\n', stdout);
 		el_reset(el);
 		return strdup("");
 	}

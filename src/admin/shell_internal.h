@@ -15,6 +15,9 @@ struct shell {
 
 extern volatile sig_atomic_t shell_interrupted; /* counts Ctrl-C */
 
+/* shell_wait: until there is something to read; false after Ctrl-C. Called with SIGINT blocked, waking lets it in. */
+bool shell_wait(int fd, const sigset_t *waking);
+
 /* shell_line: do what a line says; local commands here, the others in the node. Returns 0, 1 or SHELL_LEAVE. */
 int shell_line(struct shell *s, const struct grammar_line *l);
 /* shell_text: the same for a line as it was typed. */
