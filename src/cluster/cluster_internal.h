@@ -6,6 +6,7 @@
 #include "cluster/compose.h"
 #include "store/generation.h"
 #include "store/node.h"
+#include "store/param.h"
 #include "store/unit.h"
 
 /* For this library's own files and its tests. */
@@ -136,7 +137,9 @@ struct change {
  */
 int change_run(struct cluster *c, const struct change *ch, bool *published, struct err *e) MUST_CHECK;
 
-/* --- the parameter TrustListGeneration: param.c --- */
+/* --- parameters: param.c --- */
+struct param_def;
+struct store_param_key param_key(const struct param_def *def); /* where the store has it */
 int param_generation(struct cluster *c, enum compose_generation *g, struct err *e) MUST_CHECK;
 
 /* --- certs/: certs_files.c --- */

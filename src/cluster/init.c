@@ -285,6 +285,19 @@ static int activate(struct cluster *c, struct err *e)
 	return rc;
 }
 
+/* Every parameter gets its row, so that the queries of administrators find what they find on CUCM. */
+static int store_params(struct cluster *c, const struct init_request *req, struct err *e)
+{
+	int rc = 0;
+
+	for (const struct param_def *d = param_table; d->name && !rc; d++) {
+		bool asked = req->generation && strcmp(d->name, PARAM_GENERATION) == 0;
+
+		rc = store_param_set(c->store, param_key(d), asked ? req->generation : d->initial, e);
+	}
+	return rc;
+}
+
 static int record(struct cluster *c, void *ctx, struct err *e)
 {
 	const struct made *m = ctx;
@@ -294,8 +307,8 @@ static int record(struct cluster *c, void *ctx, struct err *e)
 	snprintf(row.name, sizeof(row.name), "%s", m->req->node);
 	snprintf(v6 ? row.address6 : row.address, sizeof(row.address), "%s", m->req->ip ? m->req->ip : "");
 	int rc = store_node_add(c->store, &row, e);
-	if (!rc && m->req->generation)
-		rc = store_param_set(c->store, (struct store_param_key){ .name = PARAM_GENERATION }, m->req->generation, e);
+	if (!rc)
+		rc = store_params(c, m->req, e);
 	for (size_t i = 0; i < m->n && !rc; i++)
 		rc = unit_record(c, unit_rule(template_units[i]), c->node, m->certs[i], e);
 	return rc ? rc : activate(c, e);

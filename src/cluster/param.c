@@ -89,7 +89,7 @@ int param_check(const struct param_def *def, const char *value, const char **can
 }
 
 /* Enterprise parameters have no service in the store. */
-static struct store_param_key key_of(const struct param_def *def)
+struct store_param_key param_key(const struct param_def *def)
 {
 	return (struct store_param_key){
 		.name = def->name,
@@ -104,7 +104,7 @@ int param_get(struct cluster *c, const char *name, char **value, struct err *e)
 	int rc = find(name, &def, e);
 
 	if (!rc)
-		rc = store_param_get(c->store, key_of(def), &got, e);
+		rc = store_param_get(c->store, param_key(def), &got, e);
 	if (rc)
 		return rc;
 	if (!got)
@@ -218,7 +218,7 @@ static int store_setting(struct cluster *c, void *ctx, struct err *e)
 {
 	const struct setting *s = ctx;
 
-	return store_param_set(c->store, key_of(s->def), s->value, e);
+	return store_param_set(c->store, param_key(s->def), s->value, e);
 }
 
 int param_set(struct cluster *c, const char *who, const char *name, const char *value, struct notes *notes, struct err *e)

@@ -2,12 +2,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/secret.h"
+
+/* The signal that came while the terminal did not show what is typed; it is raised again once it does. */
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number)
+{
+	interrupted = number;
+}
 
 /* One line from fd, octet by octet: what follows it stays unread, and nothing of it is buffered. */
 static int read_line(int fd, const char *name, char *out, struct err *e)
@@ -32,19 +42,51 @@ static int read_line(int fd, const char *name, char *out, struct err *e)
 	return n ? 0 : err_set(e, ERR_USAGE, "%s: the passphrase is empty", name);
 }
 
+static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+#define N_SIGNALS (sizeof(ending_signals) / sizeof(ending_signals[0]))
+
+/*
+ * The prompt comes after the terminal is quiet, so that nothing that answers it is shown or thrown away. Signals are let
+ * through only while waiting: one that comes just before would not end the wait.
+ */
+static int ask_quietly(int tty, const struct termios *quiet, const sigset_t *waiting, const char *prompt, char *out,
+		       struct err *e)
+{
+	struct pollfd p = { .fd = tty, .events = POLLIN };
+
+	if (tcsetattr(tty, TCSAFLUSH, quiet) < 0 || write(tty, prompt, strlen(prompt)) < 0)
+		return err_sys(e, ERR_IO, "terminal");
+	while (ppoll(&p, 1, NULL, waiting) < 0)
+		if (errno != EINTR || interrupted)
+			return err_sys(e, ERR_IO, "terminal");
+	return read_line(tty, "terminal", out, e);
+}
+
 static int ask(int tty, const char *prompt, char *out, struct err *e)
 {
+	struct sigaction handler = { .sa_handler = note_signal }, earlier[N_SIGNALS];
 	struct termios before, quiet;
+	sigset_t ending, mask;
 
 	if (tcgetattr(tty, &before) < 0)
 		return err_sys(e, ERR_IO, "terminal");
 	quiet = before;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	if (write(tty, prompt, strlen(prompt)) < 0 || tcsetattr(tty, TCSAFLUSH, &quiet) < 0)
-		return err_sys(e, ERR_IO, "terminal");
-	int rc = read_line(tty, "terminal", out, e);
+	interrupted = 0;
+	sigemptyset(&ending);
+	for (size_t i = 0; i < N_SIGNALS; i++) {
+		sigaddset(&ending, ending_signals[i]);
+		sigaction(ending_signals[i], &handler, &earlier[i]);
+	}
+	sigprocmask(SIG_BLOCK, &ending, &mask);
+	int rc = ask_quietly(tty, &quiet, &mask, prompt, out, e);
 	if (tcsetattr(tty, TCSAFLUSH, &before) < 0 || write(tty, "\n", 1) < 0)
 		rc = rc ? rc : err_sys(e, ERR_IO, "terminal");
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		sigaction(ending_signals[i], &earlier[i], NULL);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (interrupted)
+		raise(interrupted);
 	return rc;
 }
 

@@ -140,6 +140,14 @@ static void test_finished_node(void **state)
 	assert_string_equal(row.address, "10.48.47.155");
 	assert_ok(store_service_get(n.store, "cucm-1051-a-pub", "Cisco Tftp", &svc, &e), &e);
 	assert_true(svc.activated);
+	/* As on CUCM, the query that everybody knows finds the mode before it was ever set. */
+	char *mode = NULL, *generation = NULL;
+	assert_ok(store_param_get(n.store, (struct store_param_key){ .name = "ClusterSecurityMode" }, &mode, &e), &e);
+	assert_string_equal(mode, "0");
+	assert_ok(store_param_get(n.store, (struct store_param_key){ .name = "TrustListGeneration" }, &generation, &e), &e);
+	assert_string_equal(generation, "10.5(2)");
+	free(mode);
+	free(generation);
 	struct trust_list *l = node_list(&n, LIST_ITL);
 	assert_int_equal(l->n_records, 5);
 	list_free(l);
