@@ -1,44 +1,12 @@
-#include "phone/boot.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "format/sgn.h"
+#include "phone/boot_internal.h"
 
 #define TFTP_ROLES (TVS_ROLE(FUNCTION_CCM_TFTP) | TVS_ROLE(FUNCTION_TFTP))
 #define SILENT_MAX 2 /* files without an answer: the server is away, and asking for the others only takes time */
-
-/* Steps of a boot, in order. Each but the last asks for one file or server. */
-enum step {
-	STEP_CTL, STEP_CTL_FILE, STEP_ITL, STEP_ITL_FILE,
-	STEP_HTTPS, STEP_HTTPS_GET, /* the configuration by HTTPS: is it the right server, then the file */
-	STEP_CONFIG, STEP_DEFAULT, STEP_FULL,
-	STEP_DIRECTORY, STEP_END
-};
-
-struct boot {
-	struct phone *p;
-	struct console *con;
-	const char *server;
-	uint16_t https_port;       /* 0: none */
-	uint8_t https[32];         /* SHA-256 of the certificate that was accepted there */
-	enum step step;
-	struct boot_todo todo;
-	struct boot_part part[BOOT_PARTS];
-	struct phone_config config;
-	/* what is being decided */
-	uint8_t *offer;            /* the file, or the DER of the server */
-	size_t offer_len;
-	struct decision d;
-	struct wr frame;           /* the question to TVS */
-	uint32_t session;
-	size_t tvs;                /* server that is being asked */
-	bool mismatch;             /* one of those tried so far was not the one the list names */
-	unsigned silent;           /* files in a row for which nobody answered */
-	uint8_t *configuration;
-	size_t configuration_len;
-};
 
 const char *boot_outcome_name(enum boot_outcome o)
 {
@@ -54,157 +22,9 @@ const char *boot_subject_name(enum boot_subject s)
 	return names[s];
 }
 
-static const enum boot_subject subject_of[] = {
-	[STEP_CTL] = BOOT_CTL, [STEP_CTL_FILE] = BOOT_CTL, [STEP_ITL] = BOOT_ITL, [STEP_ITL_FILE] = BOOT_ITL,
-	[STEP_HTTPS] = BOOT_CONFIG, [STEP_HTTPS_GET] = BOOT_CONFIG,
-	[STEP_CONFIG] = BOOT_CONFIG, [STEP_DEFAULT] = BOOT_CONFIG, [STEP_FULL] = BOOT_CONFIG,
-	[STEP_DIRECTORY] = BOOT_DIRECTORY,
-};
-
 static struct boot_part *part(struct boot *b)
 {
-	return &b->part[subject_of[b->step]];
-}
-
-/* ---- what to do next ---- */
-
-/* One octet more than the phone takes is fetched, so that a file that is too large shows as such. */
-static void get(struct boot *b, size_t limit)
-{
-	b->todo.action = BOOT_GET;
-	b->todo.limit = limit + 1;
-	console_requesting(b->con, b->todo.name, b->server, limit == PHONE_CONFIG_MAX ? limit : 0);
-}
-
-static void get_list(struct boot *b, const char *type, bool own)
-{
-	snprintf(b->todo.name, sizeof b->todo.name, "%s%s.tlv", type, own ? b->p->device : "File");
-	console_log(b->con, "SECD: tlRequestFile: Request %s", b->todo.name);
-	get(b, traits_list_limit(b->p->traits));
-}
-
-static void get_config(struct boot *b, const char *name)
-{
-	bool secure = phone_wants_signed(b->p);
-
-	console_config_wanted(b->con, name, b->server, secure);
-	snprintf(b->todo.name, sizeof b->todo.name, "%s%s", name, secure ? ".sgn" : "");
-	get(b, PHONE_CONFIG_MAX);
-}
-
-static void connect_directory(struct boot *b)
-{
-	struct phone_url u;
-
-	if (!phone_url_https(b->config.directory_url, &u)) {
-		b->step = STEP_END;
-		return;
-	}
-	console_log(b->con, "JVM: Startup Module Loader|cip.dir.TandunDirectories: ? - Directory url %s",
-		    b->config.directory_url);
-	console_tls_begin(b->con, u.host, u.port);
-	b->todo.action = BOOT_CONNECT;
-	memcpy(b->todo.host, u.host, sizeof b->todo.host);
-	b->todo.port = u.port;
-	b->todo.url = b->config.directory_url;
-}
-
-/* Signer version 1.1 stands for EC and HTTPS provisioning (formats-and-protocols.md 1.3, 8.4). */
-static bool wants_https(const struct boot *b)
-{
-	const struct tlv_header *h = b->p->itl ? &b->p->itl->header : NULL;
-
-	return b->https_port && traits_ec(b->p->traits) && h && h->has_signer_version &&
-	       (h->signer_version[0] > 1 || (h->signer_version[0] == 1 && h->signer_version[1] >= 1));
-}
-
-static void connect_https(struct boot *b)
-{
-	console_tls_begin(b->con, b->server, b->https_port);
-	b->todo.action = BOOT_CONNECT;
-	snprintf(b->todo.host, sizeof b->todo.host, "%s", b->server);
-	b->todo.port = b->https_port;
-	b->todo.url = "";
-}
-
-static void start_step(struct boot *b, enum step step)
-{
-	char name[96];
-
-	b->todo = (struct boot_todo){.action = BOOT_END};
-	b->step = step;
-	snprintf(name, sizeof name, "%s.cnf.xml", b->p->device);
-	switch (step) {
-	case STEP_CTL:
-	case STEP_CTL_FILE:
-		get_list(b, "CTL", step == STEP_CTL);
-		break;
-	case STEP_ITL:
-	case STEP_ITL_FILE:
-		if (b->p->traits->asks_tvs == TRAIT_NO) /* without Security By Default there is no ITL */
-			start_step(b, STEP_CONFIG);
-		else
-			get_list(b, "ITL", step == STEP_ITL);
-		break;
-	case STEP_HTTPS:
-		if (wants_https(b))
-			connect_https(b);
-		else
-			start_step(b, STEP_CONFIG);
-		break;
-	case STEP_HTTPS_GET: /* asked for with .sgn, and meant without (formats-and-protocols.md 8.4) */
-		snprintf(b->todo.name, sizeof b->todo.name, "%s.sgn", name);
-		b->todo.https = b->https;
-		get(b, PHONE_CONFIG_MAX);
-		break;
-	case STEP_CONFIG:
-		if (!b->p->ctl && !b->p->itl)
-			console_message(b->con, "No Trust List Installed");
-		get_config(b, name);
-		break;
-	case STEP_DEFAULT:
-		get_config(b, "XMLDefault.cnf.xml");
-		break;
-	case STEP_FULL:
-		snprintf(b->todo.name, sizeof b->todo.name, "%s.cnf.xml.enc.sgn", b->p->device);
-		get(b, PHONE_CONFIG_MAX);
-		break;
-	case STEP_DIRECTORY:
-		connect_directory(b);
-		break;
-	case STEP_END:
-		break;
-	}
-}
-
-/* The step behind a file or server that is settled. */
-static void next(struct boot *b)
-{
-	switch (b->step) {
-	case STEP_CTL:
-	case STEP_CTL_FILE:
-		start_step(b, STEP_ITL);
-		break;
-	case STEP_ITL:
-	case STEP_ITL_FILE:
-		start_step(b, STEP_HTTPS);
-		break;
-	case STEP_HTTPS:
-		start_step(b, b->d.verdict == VERDICT_ACCEPT ? STEP_HTTPS_GET : STEP_CONFIG);
-		break;
-	case STEP_HTTPS_GET:
-		start_step(b, b->part[BOOT_CONFIG].fate == FATE_TAKEN ? STEP_DIRECTORY : STEP_CONFIG);
-		break;
-	case STEP_CONFIG:
-	case STEP_DEFAULT:
-	case STEP_FULL:
-		start_step(b, b->part[BOOT_CONFIG].fate == FATE_TAKEN ? STEP_DIRECTORY : STEP_END);
-		break;
-	case STEP_DIRECTORY:
-	case STEP_END:
-		start_step(b, STEP_END);
-		break;
-	}
+	return &b->part[boot_step_subject(b->step)];
 }
 
 /* ---- what came of it ---- */
@@ -342,9 +162,9 @@ static void decided(struct boot *b)
 	}
 	if ((b->step == STEP_CONFIG || b->step == STEP_HTTPS_GET) && part(b)->fate == FATE_TAKEN && b->config.encrypted &&
 	    !b->config.full)
-		start_step(b, STEP_FULL);
+		boot_start_step(b, STEP_FULL);
 	else
-		next(b);
+		boot_next(b);
 }
 
 /* ---- TVS ---- */
@@ -474,7 +294,7 @@ int boot_got(struct boot *b, struct view data, struct err *e)
 	b->silent = 0;
 	console_finished(b->con, data.len);
 	if (b->step <= STEP_ITL_FILE)
-		phone_decide_list(b->p, subject_of[b->step] == BOOT_CTL ? LIST_CTL : LIST_ITL, offer, &b->d);
+		phone_decide_list(b->p, boot_step_subject(b->step) == BOOT_CTL ? LIST_CTL : LIST_ITL, offer, &b->d);
 	else if (b->step == STEP_HTTPS_GET)
 		b->d.payload = 0; /* the server's certificate was accepted, and nobody else can have sent this */
 	else
@@ -490,31 +310,31 @@ void boot_missing(struct boot *b)
 	part(b)->fate = FATE_MISSING;
 	switch (b->step) {
 	case STEP_CTL:
-		start_step(b, STEP_CTL_FILE);
+		boot_start_step(b, STEP_CTL_FILE);
 		break;
 	case STEP_ITL:
-		start_step(b, STEP_ITL_FILE);
+		boot_start_step(b, STEP_ITL_FILE);
 		break;
 	case STEP_CTL_FILE:
 		console_message(b->con, "File Not Found <CTLFile.tlv>");
-		next(b);
+		boot_next(b);
 		break;
 	case STEP_HTTPS_GET:
-		start_step(b, STEP_CONFIG);
+		boot_start_step(b, STEP_CONFIG);
 		break;
 	case STEP_CONFIG:
-		start_step(b, STEP_DEFAULT);
+		boot_start_step(b, STEP_DEFAULT);
 		break;
 	case STEP_DEFAULT:
 		console_message(b->con, "File not found <Cfg File>");
-		next(b);
+		boot_next(b);
 		break;
 	case STEP_FULL: /* the encrypted form is gone: what .cnf.xml.sgn says goes */
 		part(b)->fate = FATE_TAKEN;
-		next(b);
+		boot_next(b);
 		break;
 	default:
-		next(b);
+		boot_next(b);
 		break;
 	}
 }
@@ -530,11 +350,11 @@ void boot_failed(struct boot *b, const char *why)
 	console_no_answer(b->con, b->todo.name, why);
 	part_failed(part(b), why);
 	if (b->step == STEP_HTTPS_GET || ++b->silent < SILENT_MAX) {
-		next(b);
+		boot_next(b);
 		return;
 	}
 	part_failed(&b->part[BOOT_CONFIG], why);
-	start_step(b, STEP_END);
+	boot_start_step(b, STEP_END);
 }
 
 void boot_connected(struct boot *b, const struct cert *server)
@@ -562,7 +382,7 @@ void boot_not_connected(struct boot *b, const char *why)
 	if (b->step == STEP_DIRECTORY)
 		console_message(b->con, "Host Not Found");
 	part_failed(part(b), why);
-	next(b);
+	boot_next(b);
 }
 
 /* ---- ends ---- */
@@ -579,7 +399,7 @@ int boot_new(struct phone *p, struct console *con, const char *server, struct bo
 	b->session = 1001; /* as real phones number their questions (formats-and-protocols.md 6.1) */
 	wr_init(&b->frame, TVS_FRAME_MAX);
 	*out = b;
-	start_step(b, STEP_CTL);
+	boot_start_step(b, STEP_CTL);
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "cmd/phone/driver.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,7 @@ int driver_init(struct driver *d, const struct driver_server *server, enum drive
 {
 	int rc;
 
+	signal(SIGPIPE, SIG_IGN); /* a server that hangs up is an answer, not the end */
 	*d = (struct driver){.transport = t, .https_port = server->https_port};
 	memcpy(d->server, server->host, sizeof d->server);
 	if ((rc = net_address(server->host, server->tftp_port, SOCK_DGRAM, &d->tftp, &d->tftp_len, e)) ||

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,7 @@ static int converse(struct asking *a, struct err *e)
 	socklen_t len;
 	int rc;
 
+	signal(SIGPIPE, SIG_IGN); /* a server that hangs up is an answer, not the end */
 	if (!base)
 		return err_set(e, ERR_NOMEM, "no memory for the loop");
 	if ((rc = net_address(a->o.host, a->o.port, SOCK_STREAM, &to, &len, e)) ||

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "phone/boot.h"
+
+/* The insides of a boot, for its two files: boot_steps.c says what is wanted next, boot.c what came of it. */
+
+/* Steps of a boot, in order. Each but the last asks for one file or server. */
+enum step {
+	STEP_CTL, STEP_CTL_FILE, STEP_ITL, STEP_ITL_FILE,
+	STEP_HTTPS, STEP_HTTPS_GET, /* the configuration by HTTPS: is it the right server, then the file */
+	STEP_CONFIG, STEP_DEFAULT, STEP_FULL,
+	STEP_DIRECTORY, STEP_END
+};
+
+struct boot {
+	struct phone *p;
+	struct console *con;
+	const char *server;
+	uint16_t https_port;       /* 0: none */
+	uint8_t https[32];         /* SHA-256 of the certificate that was accepted there */
+	enum step step;
+	struct boot_todo todo;
+	struct boot_part part[BOOT_PARTS];
+	struct phone_config config;
+	/* what is being decided */
+	uint8_t *offer;            /* the file, or the DER of the server */
+	size_t offer_len;
+	struct decision d;
+	struct wr frame;           /* the question to TVS */
+	uint32_t session;
+	size_t tvs;                /* server that is being asked */
+	bool mismatch;             /* one of those tried so far was not the one the list names */
+	unsigned silent;           /* files in a row for which nobody answered */
+	uint8_t *configuration;
+	size_t configuration_len;
+};
+
+/* boot_start_step: set what is wanted next, or go on to a later step when this one wants nothing. */
+void boot_start_step(struct boot *b, enum step step);
+
+/* boot_next: the step behind a file or server that is settled. */
+void boot_next(struct boot *b);
+
+enum boot_subject boot_step_subject(enum step step); /* what a step is about */
