@@ -123,6 +123,15 @@ static const char *const version_2[] = {
 	NULL,
 };
 
+static const char *const version_3[] = {
+	"CREATE TABLE expiredmic (fkdevice TEXT PRIMARY KEY REFERENCES device (pkid) ON DELETE CASCADE, allowed BIGINT NOT NULL)",
+	"CREATE TABLE capfcsr (fkdevice TEXT NOT NULL REFERENCES device (pkid) ON DELETE CASCADE, sha256 TEXT NOT NULL,"
+	" publickey TEXT NOT NULL, replaced TEXT NOT NULL, created BIGINT NOT NULL, certificate TEXT,"
+	" PRIMARY KEY (fkdevice, sha256))",
+	"CREATE INDEX capfcsr_sha256 ON capfcsr (sha256)",
+	NULL,
+};
+
 /* One row of a type table; a row that is there already stays. */
 static int type_row(struct store *s, const char *sql, int64_t number, const char *name, const char *more, struct err *e)
 {
@@ -185,6 +194,7 @@ static int fill_types(struct store *s, struct err *e)
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
+	{3, version_3, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 
