@@ -111,7 +111,14 @@ void acceptor_leave(struct acceptor *a)
 
 void acceptor_stop(struct acceptor *a)
 {
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+
 	acceptor_leave(a);
+	/* Of a socket that does not listen, shutdown(2) would close the reading side, and so of every connection that it
+	 * accepts later. */
+	if (getsockopt(a->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening)
+		return;
 	/* On Linux this ends the listening state of the socket, in every process that has it, and keeps the port (one that
 	 * bind(2) was told, not one that it chose). */
 	shutdown(a->fd, SHUT_RD);

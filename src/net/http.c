@@ -396,16 +396,21 @@ void http_server_set_tls(struct http_server *srv, SSL_CTX *ctx)
 	srv->tls = ctx;
 }
 
-bool http_server_drain(struct http_server *srv)
+void http_server_close_idle(struct http_server *srv)
 {
 	struct http_exchange *x, *next;
 
-	srv->draining = true;
 	for (x = LIST_FIRST(&srv->conns); x; x = next) {
 		next = LIST_NEXT(x, link);
 		if (x->state != HTTP_ASKED && x->state != HTTP_SENDING)
 			http_free(x);
 	}
+}
+
+bool http_server_drain(struct http_server *srv)
+{
+	srv->draining = true;
+	http_server_close_idle(srv);
 	return LIST_EMPTY(&srv->conns);
 }
 

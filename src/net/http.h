@@ -71,6 +71,9 @@ struct http_stats {
 };
 const struct http_stats *http_server_stats(const struct http_server *srv);
 
+/* http_server_close_idle: end what is not being answered at the moment. */
+void http_server_close_idle(struct http_server *srv);
+
 /* http_server_drain: answer what was asked, close everything else, ask nothing more. True when nothing is left. */
 bool http_server_drain(struct http_server *srv);
 

@@ -610,6 +610,15 @@ void tftp_server_set_serving(struct tftp_server *srv, bool serving)
 	srv->serving = serving;
 }
 
+bool tftp_server_drain(struct tftp_server *srv)
+{
+	struct listener *l;
+
+	SLIST_FOREACH(l, &srv->listeners, link)
+		event_del(l->ev);
+	return tftp_table_count(srv->table) == 0;
+}
+
 const struct tftp_server_stats *tftp_server_stats(struct tftp_server *srv)
 {
 	srv->stats.current = tftp_table_count(srv->table);

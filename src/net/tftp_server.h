@@ -90,4 +90,8 @@ int tftp_server_listen(struct tftp_server *srv, int fd, struct err *e) MUST_CHEC
 /* tftp_server_set_serving: false: transfers that run end in peace, requests are thrown away unanswered. Starts as true. */
 void tftp_server_set_serving(struct tftp_server *srv, bool serving);
 
+/* tftp_server_drain: read no more requests, so that another process that has the socket gets them. True when no transfer
+ * is left. */
+bool tftp_server_drain(struct tftp_server *srv);
+
 const struct tftp_server_stats *tftp_server_stats(struct tftp_server *srv);

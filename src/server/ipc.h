@@ -33,14 +33,13 @@ enum ipc_type {
 	IPC_KEY_LIST = 22,
 
 	/* Worker to director. */
-	IPC_HELLO = 32,          /* a worker begins: tell it IPC_SERVICES, IPC_IDENTITY, IPC_EPOCH */
-	IPC_SIGN = 33,           /* body: the requested name, ending in .sgn; reply: name below published/signed/ */
+	IPC_HELLO = 32,          /* a worker begins: tell it IPC_IDENTITY, IPC_EPOCH, IPC_SERVICES */
+	IPC_SIGN = 33,           /* str base, str file_name: see signer_sign(); reply: str name below published/signed/ */
 
 	/* Director to worker, unasked. */
 	IPC_SERVICES = 48,       /* body: u32, a bit (1 << enum listen_service) for each that answers */
 	IPC_EPOCH = 49,          /* body: u64, generation number: look again at what was kept of the old one */
 	IPC_IDENTITY = 50,       /* a TLS server's certificate: u8 enum listen_service, str key name, octets DER */
-	IPC_STATS = 51,          /* reply: u32 count, then u64 each, in the order of enum worker_stat */
 };
 
 /* A message taken apart; body views the packet. */

@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "base/random.h"
 #include "server/ipc.h"
 
 #define READ_BATCH 32 /* messages taken before the loop sees to others */
@@ -178,7 +179,9 @@ int ipc_channel_new(struct event_base *base, int fd, const struct ipc_handlers *
 	c->base = base;
 	c->fd = fd;
 	c->h = *h;
-	evutil_secure_rng_get_bytes(&c->last_id, sizeof(c->last_id));
+	/* Only so that an answer to an earlier incarnation of this process is not taken for one of ours. */
+	if (random_fill(&random_system, &c->last_id, sizeof(c->last_id), NULL) < 0)
+		c->last_id = 0;
 	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
 	if (!c->readable || !c->writable || evutil_make_socket_nonblocking(fd) < 0 || event_add(c->readable, NULL) < 0) {

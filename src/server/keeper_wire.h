@@ -14,4 +14,6 @@
  */
 #define KEEPER_PAGE 32768           /* octets of names in one reply to IPC_KEY_LIST */
 #define KEEPER_TIMEOUT_MS 10000
+#define KEEPER_SIGN_MS 2000         /* the loop of the process that asks stands still meanwhile */
+#define KEEPER_PAUSE_MS 5000        /* after a signature that did not come, others fail at once for so long */
 #define KEEPER_GENERATE_MS 180000   /* RSA-4096 on a slow machine */

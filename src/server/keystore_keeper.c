@@ -1,8 +1,10 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/x509.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "pki/ossl.h"
 #include "server/keeper.h"
@@ -12,7 +14,8 @@
 struct keystore_keeper {
 	struct keystore base;
 	int fd;
-	uint8_t *buf; /* IPC_MAX octets; replies to export hold private keys */
+	uint8_t *buf;      /* IPC_MAX octets; replies to export hold private keys */
+	uint64_t pause_ms; /* no signatures are asked for until then: the keeper does not answer */
 };
 
 static struct keystore_keeper *self(struct keystore *ks)
@@ -95,6 +98,8 @@ static int keeper_sign(struct keystore *ks, const char *name, const struct key_s
 	struct wr w;
 	struct rd r;
 
+	if (clock_mono_ms(&clock_system) < self(ks)->pause_ms)
+		return err_set(e, ERR_IO, "the keeper does not answer");
 	wr_init(&w, IPC_BODY_MAX);
 	ipc_put_str(&w, name);
 	wr_u8(&w, (uint8_t)req->scheme);
@@ -103,7 +108,9 @@ static int keeper_sign(struct keystore *ks, const char *name, const struct key_s
 	wr_open16(&w);
 	wr_view(&w, req->input);
 	wr_close(&w);
-	int rc = call(ks, IPC_KEY_SIGN, &w, KEEPER_TIMEOUT_MS, &r, e);
+	int rc = call(ks, IPC_KEY_SIGN, &w, KEEPER_SIGN_MS, &r, e);
+	if (rc == ERR_IO && e && e->sys_errno == ETIMEDOUT)
+		self(ks)->pause_ms = clock_mono_ms(&clock_system) + KEEPER_PAUSE_MS;
 	if (rc < 0)
 		return rc;
 	struct view got = rd_rest(&r);

@@ -82,11 +82,17 @@ static void test_start_and_stop(void **state)
 	assert_ok(acceptor_new(t.base, fd, take, &t, &a, &e), &e);
 	assert_int_equal(dial(&in), -1); /* not before it is started */
 	assert_int_equal(errno, ECONNREFUSED);
+	acceptor_stop(a);
 	for (int i = 0; i < 3; i++) {
+		char octet = 0;
 		assert_ok(acceptor_start(a, &e), &e);
 		clients[i] = dial(&in);
 		assert_true(clients[i] >= 0);
 		wait_for(&t, i + 1);
+		/* A stop before must not have reached the connections of now. */
+		assert_int_equal(recv(t.fd[i], &octet, 1, 0), -1);
+		assert_int_equal(errno, EAGAIN);
+		acceptor_stop(a);
 		acceptor_stop(a);
 		assert_int_equal(dial(&in), -1);
 		assert_int_equal(errno, ECONNREFUSED);
