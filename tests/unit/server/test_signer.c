@@ -1,0 +1,241 @@
+#include "../testing.h"
+
+#include <sys/stat.h>
+
+#include "../cluster/node_fixture.h"
+#include "base/cleanup.h"
+#include "cluster/param.h"
+#include "format/sgn.h"
+#include "server/signer.h"
+
+struct fixture {
+	struct node node;
+	int provisioning;
+	uint64_t now_ms;
+	struct clock clock;
+	struct signer *signer;
+};
+
+static uint64_t mono(void *ctx)
+{
+	return ((struct fixture *)ctx)->now_ms;
+}
+
+static int64_t wall(void *ctx)
+{
+	return ((struct fixture *)ctx)->node.now;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct err e = ERR_INIT;
+
+	assert_non_null(f);
+	node_init(&f->node, "10.0");
+	f->clock = (struct clock){wall, mono, f};
+	assert_ok(file_open_dir(cluster_data_dir(f->node.cluster), "provisioning", &f->provisioning, &e), &e);
+	assert_ok(signer_new(f->node.cluster, &f->clock, f->provisioning, &f->signer, &e), &e);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	signer_free(f->signer);
+	close(f->provisioning);
+	node_remove(&f->node);
+	free(f);
+	return 0;
+}
+
+static void put(struct fixture *f, const char *name, const char *text)
+{
+	struct err e = ERR_INIT;
+
+	assert_ok(file_replace(f->provisioning, name, view_str(text), 0644, &e), &e);
+}
+
+static void path_of(const struct fixture *f, const char *name, char *out, size_t size)
+{
+	snprintf(out, size, "%s/published/signed/%s", f->node.dir, name);
+}
+
+/* Sign, and check what lies under the name that came back. */
+static void sign(struct fixture *f, const char *base, const char *file_name, const char *content, char name[SIGNER_NAME_MAX])
+{
+	struct cert *cert = NULL;
+	char key[KEY_NAME_MAX], path[256];
+	struct tlv_header h;
+	struct err e = ERR_INIT;
+	uint8_t *data;
+	size_t len;
+
+	assert_ok(signer_sign(f->signer, base, file_name, name, &e), &e);
+	path_of(f, name, path, sizeof(path));
+	assert_ok(file_read(AT_FDCWD, path, 1 << 20, &data, &len, &e), &e);
+	struct view file = {data, len};
+	assert_ok(cluster_signer(f->node.cluster, &cert, key, &e), &e);
+	assert_ok(sgn_verify_cert(file, cert, &e), &e);
+	assert_ok(tlv_header_read(file, &h, &e), &e);
+	assert_true(sgn_name_is(&h, file_name));
+	assert_true(view_eq(sgn_payload(file, &h), view_str(content)));
+	assert_int_equal(h.timestamp, (uint32_t)f->node.now);
+	cert_unref(cert);
+	free(data);
+}
+
+static void test_signed_once(void **state)
+{
+	struct fixture *f = *state;
+	char a[SIGNER_NAME_MAX], b[SIGNER_NAME_MAX];
+	struct stat st;
+	char path[256];
+
+	put(f, "SEP001122334455.cnf.xml", "<device/>");
+	sign(f, "SEP001122334455.cnf.xml", "SEP001122334455.cnf.xml.sgn", "<device/>", a);
+	sign(f, "SEP001122334455.cnf.xml", "SEP001122334455.cnf.xml.sgn", "<device/>", b);
+	assert_string_equal(a, b);
+	assert_int_equal(signer_stats(f->signer)->signed_files, 1);
+	assert_int_equal(signer_stats(f->signer)->from_cache, 1);
+	path_of(f, a, path, sizeof(path));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0644); /* workers are somebody else */
+	assert_int_equal(signer_stats(f->signer)->cache_octets, st.st_size);
+
+	/* Other content, other name; the file of before stays. */
+	put(f, "SEP001122334455.cnf.xml", "<device>1</device>");
+	sign(f, "SEP001122334455.cnf.xml", "SEP001122334455.cnf.xml.sgn", "<device>1</device>", b);
+	assert_string_not_equal(a, b);
+	assert_int_equal(access(path, F_OK), 0);
+
+	/* A signer that begins knows what is there. */
+	uint64_t octets = signer_stats(f->signer)->cache_octets;
+	struct err e = ERR_INIT;
+	signer_free(f->signer);
+	assert_ok(signer_new(f->node.cluster, &f->clock, f->provisioning, &f->signer, &e), &e);
+	assert_int_equal(signer_stats(f->signer)->cache_octets, octets);
+	sign(f, "SEP001122334455.cnf.xml", "SEP001122334455.cnf.xml.sgn", "<device>1</device>", a);
+	assert_string_equal(a, b);
+	assert_int_equal(signer_stats(f->signer)->signed_files, 0);
+}
+
+/* What a power failure leaves: empty, cut, or full of zeros. */
+static void test_damaged_is_made_again(void **state)
+{
+	struct fixture *f = *state;
+	char name[SIGNER_NAME_MAX], path[256];
+	unsigned long made = 1;
+
+	put(f, "a.xml", "content");
+	sign(f, "a.xml", "a.xml.sgn", "content", name);
+	path_of(f, name, path, sizeof(path));
+	for (int length = 0; length < 300; length += 50) {
+		assert_int_equal(truncate(path, length), 0);
+		if (length % 100)
+			assert_int_equal(truncate(path, 600), 0);
+		sign(f, "a.xml", "a.xml.sgn", "content", name);
+		assert_int_equal(signer_stats(f->signer)->signed_files, ++made);
+	}
+	assert_int_equal(signer_stats(f->signer)->from_cache, 0);
+}
+
+static void test_parameters_and_keys_change_the_name(void **state)
+{
+	struct fixture *f = *state;
+	char a[SIGNER_NAME_MAX], b[SIGNER_NAME_MAX], c[SIGNER_NAME_MAX];
+	struct notes notes = NOTES_INIT;
+	struct err e = ERR_INIT;
+
+	put(f, "a.xml", "content");
+	sign(f, "a.xml", "a.xml.sgn", "content", a);
+	assert_ok(param_set(f->node.cluster, "test", PARAM_DIGEST, "SHA-512", &notes, &e), &e);
+	signer_refresh(f->signer);
+	sign(f, "a.xml", "a.xml.sgn", "content", b);
+	assert_string_not_equal(a, b);
+	assert_ok(cluster_regen(f->node.cluster, "test", "CallManager", &notes, NULL, &e), &e);
+	signer_refresh(f->signer);
+	sign(f, "a.xml", "a.xml.sgn", "content", c);
+	assert_string_not_equal(b, c);
+	notes_clear(&notes);
+}
+
+static void test_refusals(void **state)
+{
+	struct fixture *f = *state;
+	char name[SIGNER_NAME_MAX];
+	struct err e = ERR_INIT;
+
+	put(f, "a.xml", "content");
+	assert_err(signer_sign(f->signer, "a.xml", "b.xml.sgn", name, &e), ERR_AUTH);
+	e = ERR_INIT;
+	assert_err(signer_sign(f->signer, "a.xml", "a.xml", name, &e), ERR_AUTH);
+	e = ERR_INIT;
+	assert_err(signer_sign(f->signer, "a.xml", "", name, &e), ERR_AUTH);
+	e = ERR_INIT;
+	assert_err(signer_sign(f->signer, "none.xml", "none.xml.sgn", name, &e), ERR_IO);
+	assert_int_equal(e.sys_errno, ENOENT);
+	e = ERR_INIT;
+	assert_err(signer_sign(f->signer, "../store.sqlite3", "../store.sqlite3.sgn", name, &e), ERR_IO);
+	e = ERR_INIT;
+	assert_int_equal(symlinkat("/etc/passwd", f->provisioning, "link"), 0);
+	assert_err(signer_sign(f->signer, "link", "link.sgn", name, &e), ERR_IO);
+	e = ERR_INIT;
+
+	char large[256];
+	snprintf(large, sizeof(large), "%s/provisioning/large", f->node.dir);
+	put(f, "large", "");
+	assert_int_equal(truncate(large, SIGNER_MAX_FILE + 1), 0);
+	assert_err(signer_sign(f->signer, "large", "large.sgn", name, &e), ERR_LIMIT);
+	assert_int_equal(signer_stats(f->signer)->signed_files, 0);
+}
+
+/* Of a name in other letters, only so many a second. */
+static void test_spellings_are_rationed(void **state)
+{
+	struct fixture *f = *state;
+	char name[SIGNER_NAME_MAX], spelt[] = "abcdefgh.xml.sgn";
+	struct err e = ERR_INIT;
+
+	put(f, "abcdefgh.xml", "content");
+	for (int i = 0; i < SIGNER_VARIANTS_A_SECOND; i++) {
+		for (int bit = 0; bit < 8; bit++)
+			spelt[bit] = (char)("abcdefgh"[bit] ^ ((i + 1) >> bit & 1) * 32);
+		sign(f, "abcdefgh.xml", spelt, "content", name);
+	}
+	assert_err(signer_sign(f->signer, "abcdefgh.xml", "ABCDEFGH.XML.SGN", name, &e), ERR_LIMIT);
+	sign(f, "abcdefgh.xml", "abcdefgh.xml.sgn", "content", name); /* its own name always */
+	f->now_ms += 1000;
+	sign(f, "abcdefgh.xml", "ABCDEFGH.XML.SGN", "content", name);
+}
+
+static void test_no_room(void **state)
+{
+	struct fixture *f = *state;
+	char name[SIGNER_NAME_MAX], path[256];
+	struct err e = ERR_INIT;
+
+	/* A folder in the way of the new file stands for a disk that is full. */
+	put(f, "a.xml", "content");
+	path_of(f, ".new", path, sizeof(path));
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_err(signer_sign(f->signer, "a.xml", "a.xml.sgn", name, &e), ERR_IO);
+	assert_int_equal(signer_stats(f->signer)->failed, 1);
+	assert_int_equal(rmdir(path), 0);
+	sign(f, "a.xml", "a.xml.sgn", "content", name);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_signed_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_is_made_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_parameters_and_keys_change_the_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_spellings_are_rationed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
