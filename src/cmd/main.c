@@ -10,6 +10,7 @@
 #include "cmd/inspect/inspect.h"
 #include "cmd/phone/phone.h"
 #include "cmd/recovery/recovery.h"
+#include "cmd/serve/serve.h"
 #include "cmd/sgn/sgn.h"
 #include "cmd/tlv/tlv.h"
 #include "cmd/tvs/tvs.h"
@@ -17,6 +18,7 @@
 /* Every subcommand, in the order of the help. */
 static const struct cmd *const commands[] = {
 	&cmd_init,
+	&cmd_serve,
 	&cmd_admin,
 	&cmd_recovery,
 	&cmd_doctor,

@@ -1,0 +1,457 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cluster/publish.h"
+#include "cluster/recovery.h"
+#include "format/sgn.h"
+#include "server/child.h"
+#include "server/control.h"
+#include "server/sandbox.h"
+#include "server/signer.h"
+#include "store/service.h"
+
+/* TLS servers of the workers, and whose certificate each shows. Source: formats-and-protocols.md 8.4 */
+static const struct {
+	enum listen_service service;
+	const char *unit;
+} identities[] = {
+	{LISTEN_HTTPS, "CallManager-ECDSA"},
+};
+#define N_IDENTITIES (sizeof(identities) / sizeof(identities[0]))
+
+struct director {
+	struct node *node;
+	struct event_base *base;
+	int provisioning;
+	struct keystore *keys;
+	struct store *store;
+	struct cluster *cluster;
+	struct signer *signer;
+	struct admin_host host;
+	struct control *control;
+	struct event *term;
+	struct ipc_channel *link;
+	struct ipc_channel *workers[LISTENERS_MAX_WORKERS];
+
+	/* What the workers were told. */
+	uint64_t epoch;
+	uint32_t services;
+	struct cert *identity[N_IDENTITIES];
+};
+
+/* --- what workers are told --- */
+
+static void tell(struct director *d, unsigned worker, uint16_t type, struct view body)
+{
+	struct ipc_msg m = {.type = type, .body = body};
+	struct err e = ERR_INIT;
+
+	if (d->workers[worker] && ipc_channel_send(d->workers[worker], &m, &e) < 0)
+		log_error("worker %u: %s", worker, e.text);
+}
+
+static void tell_epoch(struct director *d, unsigned worker)
+{
+	struct wr w;
+
+	wr_init(&w, 8);
+	wr_u64(&w, d->epoch);
+	tell(d, worker, IPC_EPOCH, wr_view_all(&w));
+	wr_clear(&w);
+}
+
+static void tell_services(struct director *d, unsigned worker, uint32_t services)
+{
+	struct wr w;
+
+	wr_init(&w, 4);
+	wr_u32(&w, services);
+	tell(d, worker, IPC_SERVICES, wr_view_all(&w));
+	wr_clear(&w);
+}
+
+static void tell_identity(struct director *d, unsigned worker, size_t i)
+{
+	char key[KEY_NAME_MAX];
+	struct err e = ERR_INIT;
+	struct wr w;
+
+	if (!d->identity[i])
+		return;
+	if (key_name(identities[i].unit, cert_spki(d->identity[i]), key, &e) < 0) {
+		log_error("%s: %s", identities[i].unit, e.text);
+		return;
+	}
+	wr_init(&w, IPC_BODY_MAX);
+	wr_u8(&w, (uint8_t)identities[i].service);
+	ipc_put_str(&w, key);
+	wr_open16(&w);
+	wr_view(&w, cert_der(d->identity[i]));
+	wr_close(&w);
+	tell(d, worker, IPC_IDENTITY, wr_view_all(&w));
+	wr_clear(&w);
+}
+
+/* The services come last: a worker that hears of them has what it needs to serve. */
+static void tell_all(struct director *d, unsigned worker)
+{
+	tell_epoch(d, worker);
+	for (size_t i = 0; i < N_IDENTITIES; i++)
+		tell_identity(d, worker, i);
+	tell_services(d, worker, d->services);
+}
+
+/* --- what there is to tell --- */
+
+static int running_services(struct director *d, uint32_t *services, struct err *e)
+{
+	uint32_t got = 0;
+
+	for (int s = 0; s < LISTEN_COUNT; s++) {
+		struct store_service svc;
+		if (!listen_kinds[s].served)
+			continue;
+		int rc = store_service_get(d->store, d->node->cfg.node_name, listen_kinds[s].service, &svc, e);
+		if (rc < 0)
+			return rc;
+		if (svc.activated && svc.started)
+			got |= 1u << s;
+	}
+	*services = got;
+	return 0;
+}
+
+static void refresh_services(struct director *d)
+{
+	struct err e = ERR_INIT;
+	uint32_t now;
+
+	if (running_services(d, &now, &e) < 0) {
+		log_error("services stay as they are: %s", e.text);
+		return;
+	}
+	if (now == d->services)
+		return;
+	d->services = now;
+	for (unsigned w = 0; w < d->node->n_workers; w++)
+		tell_services(d, w, now);
+}
+
+static void refresh_identity(struct director *d, size_t i)
+{
+	struct cert *cert = NULL;
+	struct err e = ERR_INIT;
+
+	if (cluster_own_cert(d->cluster, NULL, identities[i].unit, &cert, &e) < 0) {
+		log_error("%s: %s", identities[i].unit, e.text);
+		return;
+	}
+	if (!cert || (d->identity[i] && cert_same(cert, d->identity[i]))) {
+		cert_unref(cert);
+		return;
+	}
+	cert_unref(d->identity[i]);
+	d->identity[i] = cert;
+	for (unsigned w = 0; w < d->node->n_workers; w++)
+		tell_identity(d, w, i);
+}
+
+/* A command may have changed anything: look, and tell what is new. Looking is cheap. */
+static void refresh(void *ctx)
+{
+	struct director *d = ctx;
+	struct err e = ERR_INIT;
+	uint64_t epoch;
+
+	signer_refresh(d->signer);
+	refresh_services(d);
+	for (size_t i = 0; i < N_IDENTITIES; i++)
+		refresh_identity(d, i);
+	if (publish_generation(d->cluster, &epoch, &e) < 0) {
+		log_error("the generation in force: %s", e.text);
+		return;
+	}
+	if (epoch == d->epoch)
+		return;
+	d->epoch = epoch;
+	log_info("generation %llu is in force", (unsigned long long)epoch);
+	for (unsigned w = 0; w < d->node->n_workers; w++)
+		tell_epoch(d, w);
+}
+
+/* --- what workers ask --- */
+
+static int sign_request(struct director *d, struct view body, struct wr *reply, struct err *e)
+{
+	char base[SGN_NAME_MAX + 1], file_name[SGN_NAME_MAX + 1], name[SIGNER_NAME_MAX];
+	struct rd r;
+
+	rd_init(&r, body.p, body.len);
+	if (!ipc_get_str(&r, base, sizeof(base)) || !ipc_get_str(&r, file_name, sizeof(file_name)) || !rd_done(&r))
+		return err_rule(e, "sign-request", -1, "a request for a signature is malformed");
+	int rc = signer_sign(d->signer, base, file_name, name, e);
+	if (rc == 0)
+		ipc_put_str(reply, name);
+	return rc;
+}
+
+static void on_sign(struct director *d, struct ipc_channel *ch, const struct ipc_msg *m)
+{
+	static struct log_limiter limiter = {.burst = 20};
+	struct err e = ERR_INIT;
+	struct wr w;
+
+	wr_init(&w, IPC_BODY_MAX);
+	int rc = sign_request(d, m->body, &w, &e);
+	if (rc < 0 && e.sys_errno != ENOENT)
+		log_limited(&limiter, LOG_LEVEL_WARN, "a file could not be signed: %s", e.text);
+	if (rc < 0)
+		ipc_failed_encode(&w, &e);
+	struct ipc_msg reply = {.type = rc < 0 ? IPC_FAILED : IPC_REPLY, .id = m->id, .body = wr_view_all(&w)};
+	e = ERR_INIT;
+	if (ipc_channel_send(ch, &reply, &e) < 0)
+		log_limited(&limiter, LOG_LEVEL_WARN, "an answer to a worker: %s", e.text);
+	wr_clear(&w);
+}
+
+static void on_worker_message(void *ctx, struct ipc_channel *ch, const struct ipc_msg *m)
+{
+	struct director *d = ctx;
+
+	if (m->type == IPC_SIGN) {
+		on_sign(d, ch, m);
+	} else if (m->type == IPC_HELLO) {
+		for (unsigned w = 0; w < d->node->n_workers; w++)
+			if (d->workers[w] == ch)
+				tell_all(d, w);
+	}
+}
+
+/* --- what commands use --- */
+
+static const char *service_absent(void *ctx, const char *service)
+{
+	(void)ctx;
+	for (int s = 0; s < LISTEN_COUNT; s++)
+		if (listen_kinds[s].served && strcmp(listen_kinds[s].service, service) == 0)
+			return NULL;
+	return "this release does not have it";
+}
+
+static int service_apply(void *ctx, const char *service, enum admin_service_action action, struct err *e)
+{
+	struct director *d = ctx;
+	uint32_t its = 0;
+
+	(void)e;
+	for (int s = 0; s < LISTEN_COUNT; s++)
+		if (strcmp(listen_kinds[s].service, service) == 0)
+			its |= 1u << s;
+	/* A restart ends what is under way, as it does with CUCM's. */
+	for (unsigned w = 0; action == ADMIN_SERVICE_RESTART && w < d->node->n_workers; w++)
+		tell_services(d, w, d->services & ~its);
+	if (action == ADMIN_SERVICE_RESTART)
+		d->services &= ~its;
+	refresh_services(d);
+	return 0;
+}
+
+static size_t processes(void *ctx, struct admin_process *p, size_t max)
+{
+	struct board *b = ((struct director *)ctx)->node->board;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < board_n_processes(b) && n < max; i++, n++) {
+		const struct board_process *from = board_process(b, i);
+		p[n] = (struct admin_process){.pid = atomic_load(&from->pid),
+					      .started_s = atomic_load(&from->started_s),
+					      .restarts = atomic_load(&from->restarts)};
+		snprintf(p[n].name, sizeof(p[n].name), "%.15s", from->name);
+	}
+	return n;
+}
+
+static size_t put_counter(struct admin_counter *c, size_t n, size_t max, const char *name, uint64_t value)
+{
+	if (n >= max)
+		return n;
+	c[n].value = value;
+	snprintf(c[n].name, sizeof(c[n].name), "%s", name);
+	return n + 1;
+}
+
+static size_t counters(void *ctx, struct admin_counter *c, size_t max)
+{
+	struct director *d = ctx;
+	const struct signer_stats *s = signer_stats(d->signer);
+	uint64_t sum[STAT_COUNT];
+	size_t n = 0;
+
+	board_sum(d->node->board, sum);
+	for (int i = 0; i < STAT_COUNT; i++)
+		n = put_counter(c, n, max, worker_stat_names[i], sum[i]);
+	n = put_counter(c, n, max, "files signed", s->signed_files);
+	n = put_counter(c, n, max, "files signed before and found", s->from_cache);
+	n = put_counter(c, n, max, "files that could not be signed", s->failed);
+	return put_counter(c, n, max, "octets of signed files kept", s->cache_octets);
+}
+
+/* --- beginning and end --- */
+
+static void on_term(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(((struct director *)ctx)->base);
+}
+
+static void on_link_closed(void *ctx, struct ipc_channel *ch, const struct err *why)
+{
+	(void)ch;
+	(void)why;
+	event_base_loopbreak(((struct director *)ctx)->base);
+}
+
+static void on_link_message(void *ctx, struct ipc_channel *ch, const struct ipc_msg *m)
+{
+	(void)ctx;
+	(void)ch;
+	(void)m;
+}
+
+int node_open_provisioning(const struct node *node, int *fd, struct err *e)
+{
+	int rc = file_open_dir(node->data_dir, node->cfg.provisioning, fd, e);
+
+	if (rc < 0)
+		err_prefix(e, "the folder of the phones' files ([paths] provisioning in " CONFIG_FILE ")");
+	return rc;
+}
+
+static int open_cluster(struct director *d, struct err *e)
+{
+	struct cluster_config cfg = {.data_dir = d->node->data,
+				     .clock = &clock_system,
+				     .random = &random_system,
+				     .node = d->node->cfg.node_name};
+	bool changed;
+	int rc;
+
+	if ((rc = keystore_keeper_open(d->node->keeper_director[1], &d->keys, e)) < 0 ||
+	    (rc = store_open(d->node->cfg.store_url, d->node->data, 0, &d->store, e)) < 0)
+		return rc;
+	cfg.store = d->store;
+	cfg.keys = d->keys;
+	if ((rc = cluster_open(&cfg, &d->cluster, e)) < 0 ||
+	    (rc = publish_refresh(d->cluster, "ringfence serve", "start", &changed, e)) < 0)
+		return rc;
+	return signer_new(d->cluster, &clock_system, d->provisioning, &d->signer, e);
+}
+
+static int open_channels(struct director *d, struct err *e)
+{
+	struct ipc_handlers link = {.message = on_link_message, .closed = on_link_closed, .ctx = d};
+	struct ipc_handlers worker = {.message = on_worker_message, .ctx = d};
+	int rc = ipc_channel_new(d->base, d->node->link, &link, &d->link, e);
+
+	for (unsigned w = 0; w < d->node->n_workers && rc == 0; w++)
+		rc = ipc_channel_new(d->base, d->node->director_worker[w][0], &worker, &d->workers[w], e);
+	return rc;
+}
+
+static int open_control(struct director *d, struct err *e)
+{
+	d->host = (struct admin_host){.store = d->store,
+				      .cluster = d->cluster,
+				      .clock = &clock_system,
+				      .data_dir = d->node->data_dir,
+				      .provisioning_dir = d->provisioning,
+				      .owner = d->node->who.owner_uid,
+				      .group = d->node->who.owner_gid,
+				      .started_s = clock_wall_s(&clock_system),
+				      .service_absent = service_absent,
+				      .service_apply = service_apply,
+				      .processes = processes,
+				      .counters = counters,
+				      .ctx = d};
+	return control_new(d->base, &d->host, refresh, d, &d->control, e);
+}
+
+static void remind_of_recovery(struct director *d)
+{
+	struct recovery_state state;
+	struct err e = ERR_INIT;
+
+	if (recovery_state(d->cluster, &state, &e) < 0)
+		log_warn("recovery: %s", e.text);
+	else if (state.text[0])
+		log_warn("%s", state.text);
+}
+
+static int begin(struct director *d, struct err *e)
+{
+	struct ipc_msg ready = {.type = IPC_READY};
+	int rc;
+
+	if ((rc = child_drop(d->node, CHILD_DIRECTOR, e)) < 0 ||
+	    (rc = node_open_provisioning(d->node, &d->provisioning, e)) < 0)
+		return rc;
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
+	d->base = event_base_new();
+	d->term = d->base ? evsignal_new(d->base, SIGTERM, on_term, d) : NULL;
+	if (!d->term || event_add(d->term, NULL) < 0)
+		return err_set(e, ERR_NOMEM, "no memory for the loop");
+	if ((rc = sandbox_director(e)) < 0 || (rc = open_cluster(d, e)) < 0 || (rc = open_channels(d, e)) < 0)
+		return rc;
+	refresh(d);
+	if ((rc = open_control(d, e)) < 0)
+		return rc;
+	/* Workers that waited for us have asked already; those that served on under our predecessor have not. */
+	for (unsigned w = 0; w < d->node->n_workers; w++)
+		tell_all(d, w);
+	remind_of_recovery(d);
+	return ipc_channel_send(d->link, &ready, e);
+}
+
+static void end(struct director *d)
+{
+	control_free(d->control);
+	for (unsigned w = 0; w < d->node->n_workers; w++)
+		ipc_channel_free(d->workers[w]);
+	ipc_channel_free(d->link);
+	signer_free(d->signer);
+	for (size_t i = 0; i < N_IDENTITIES; i++)
+		cert_unref(d->identity[i]);
+	cluster_free(d->cluster);
+	store_close(d->store);
+	keystore_free(d->keys);
+	if (d->term)
+		event_free(d->term);
+	if (d->base)
+		event_base_free(d->base);
+}
+
+int director_main(struct node *node, unsigned index)
+{
+	struct director d = {.node = node, .provisioning = -1};
+	struct err e = ERR_INIT;
+	int rc = begin(&d, &e);
+
+	(void)index;
+	if (rc == 0)
+		event_base_dispatch(d.base);
+	else
+		log_error("%s", e.text);
+	end(&d);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

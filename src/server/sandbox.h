@@ -1,0 +1,21 @@
+#pragma once
+
+#include "base/err.h"
+
+/*
+ * What a process may still ask of the kernel, once it has opened what it needs. System calls: keeper and worker have a
+ * list of what they may do, the director of what it may not (it is the one with a database and, later, an uplink).
+ * Files: Landlock, where the kernel has it. All of it holds for the process's later threads, and for good.
+ *
+ * Sanitizer builds keep Landlock but not the list of system calls: the sanitizers need many more.
+ */
+int sandbox_keeper(int keys_dir, struct err *e) MUST_CHECK;
+int sandbox_worker(int published_dir, int provisioning_dir, struct err *e) MUST_CHECK;
+int sandbox_director(struct err *e) MUST_CHECK;
+
+/* sandbox_has_landlock: ABI version of the kernel's Landlock, 0 when it has none. */
+int sandbox_landlock(void);
+
+/* sandbox_limits: no core dumps where there are secrets; as many descriptors as the system lets us have. */
+void sandbox_limits(void);
+unsigned sandbox_descriptors(void); /* how many a process may have open */

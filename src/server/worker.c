@@ -1,0 +1,461 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "net/accept.h"
+#include "net/tftp_server.h"
+#include "net/tls.h"
+#include "server/child.h"
+#include "server/content_http.h"
+#include "server/content_tftp.h"
+#include "server/sandbox.h"
+
+#define WORKER_MAX_CONNS 8192        /* TCP connections of one process, all services together */
+#define WORKER_MAX_PER_ADDRESS 1024  /* of one address: many phones may stand behind one */
+#define WORKER_SPARE_FDS 512         /* for files, ports of TFTP transfers, channels */
+#define WORKER_REPORT_MS 1000        /* between two reports of the counters */
+#define WORKER_DRAIN_MS 10000        /* for transfers to end when the worker is to */
+#define WORKER_DRAIN_LOOK_MS 50
+#define WORKER_LET_GO_MS 1000        /* of that, for answers from director and keeper */
+#define SIGN_TIMEOUT_MS 15000
+
+/*
+ * One kind of listener: what answers on its sockets. A TLS service that is added here needs its server's accept function
+ * in open_endpoint() and, in director.c, its certificate's unit.
+ */
+struct endpoint {
+	struct http_server *http;  /* of http, https */
+	struct acceptor *acceptors[2 * CONFIG_MAX_ADDRS];
+	size_t n;
+	bool tls, has_identity;
+	bool running;
+};
+
+struct worker {
+	struct node *node;
+	unsigned index;
+	struct event_base *base;
+	int published, provisioning;
+	struct keystore *keys;
+	struct content *content;
+	struct net_pool *pool;
+	struct tftp_server *tftp;
+	struct endpoint endpoints[LISTEN_COUNT];
+	struct ipc_channel *director;
+	struct event *report, *term, *drain;
+	unsigned n_signing;        /* questions to the director */
+	bool ready;
+	uint64_t draining_ms;      /* since when; 0: not */
+};
+
+/* --- what is running --- */
+
+static void start_endpoint(struct endpoint *ep)
+{
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ep->n; i++)
+		if (acceptor_start(ep->acceptors[i], &e) < 0)
+			log_error("a listener could not be started: %s", e.text);
+}
+
+static void set_running(struct worker *w, int service, bool running)
+{
+	struct endpoint *ep = &w->endpoints[service];
+
+	if (service == LISTEN_TFTP)
+		tftp_server_set_serving(w->tftp, running);
+	ep->running = running;
+	/* Without a certificate there is nothing to begin a handshake with: clients had better be refused. */
+	if (running && (!ep->tls || ep->has_identity)) {
+		start_endpoint(ep);
+		return;
+	}
+	for (size_t i = 0; i < ep->n; i++)
+		acceptor_stop(ep->acceptors[i]);
+	if (ep->http)
+		http_server_close_idle(ep->http);
+}
+
+static void set_services(struct worker *w, uint32_t services)
+{
+	for (int s = 0; s < LISTEN_COUNT; s++)
+		set_running(w, s, (services & 1u << s) != 0);
+}
+
+static void now_ready(struct worker *w)
+{
+	struct err e = ERR_INIT;
+
+	if (w->ready)
+		return;
+	w->ready = true;
+	if (child_ready(w->node, &e) < 0)
+		log_error("%s", e.text);
+}
+
+/* --- what the director says --- */
+
+static void on_services(struct worker *w, struct view body)
+{
+	struct rd r;
+	uint32_t services;
+
+	rd_init(&r, body.p, body.len);
+	if (!rd_u32(&r, &services) || !rd_done(&r))
+		return;
+	board_set_services(w->node->board, w->index, services);
+	set_services(w, services);
+	now_ready(w);
+}
+
+static void on_epoch(struct worker *w, struct view body)
+{
+	struct rd r;
+	uint64_t epoch;
+
+	rd_init(&r, body.p, body.len);
+	if (rd_u64(&r, &epoch) && rd_done(&r))
+		content_set_epoch(w->content, epoch);
+}
+
+static int use_identity(struct worker *w, enum listen_service s, const char *key_name, struct view der, struct err *e)
+{
+	struct cert *cert = NULL;
+	EVP_PKEY *key = NULL;
+	SSL_CTX *ctx = NULL;
+	int rc = cert_from_der(der, &cert, e);
+
+	if (rc == 0)
+		rc = key_borrow(w->keys, key_name, X509_get0_pubkey(cert_x509(cert)), &key, e);
+	if (rc == 0)
+		rc = tls_server_new(cert, key, &ctx, e);
+	if (rc == 0)
+		http_server_set_tls(w->endpoints[s].http, ctx);
+	SSL_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	cert_unref(cert);
+	return rc;
+}
+
+/* A TLS server's certificate, new or changed: connections from now on show it. */
+static void on_identity(struct worker *w, struct view body)
+{
+	char key[KEY_NAME_MAX];
+	struct view der;
+	uint8_t service;
+	struct err e = ERR_INIT;
+	struct rd r;
+
+	rd_init(&r, body.p, body.len);
+	if (!rd_u8(&r, &service) || !ipc_get_str(&r, key, sizeof(key)) || !rd_view16(&r, &der) || !rd_done(&r) ||
+	    service >= LISTEN_COUNT || !w->endpoints[service].tls)
+		return;
+	struct endpoint *ep = &w->endpoints[service];
+	if (use_identity(w, (enum listen_service)service, key, der, &e) < 0) {
+		log_error("%s: its certificate cannot be used: %s", listen_kinds[service].key, e.text);
+		return;
+	}
+	ep->has_identity = true;
+	if (ep->running)
+		start_endpoint(ep);
+}
+
+static void on_message(void *ctx, struct ipc_channel *ch, const struct ipc_msg *m)
+{
+	struct worker *w = ctx;
+
+	(void)ch;
+	if (m->type == IPC_SERVICES)
+		on_services(w, m->body);
+	else if (m->type == IPC_EPOCH)
+		on_epoch(w, m->body);
+	else if (m->type == IPC_IDENTITY)
+		on_identity(w, m->body);
+}
+
+/* --- what the director is asked --- */
+
+struct signing {
+	struct worker *w;
+	content_signed *done;
+	void *ctx;
+};
+
+static void on_signed(void *ctx, int rc, struct view reply, const struct err *e)
+{
+	struct signing *s = ctx;
+	struct err why = ERR_INIT;
+	char name[64] = "";
+	struct rd r;
+
+	s->w->n_signing--;
+	rd_init(&r, reply.p, reply.len);
+	if (rc == 0 && (!ipc_get_str(&r, name, sizeof(name)) || !rd_done(&r))) {
+		rc = err_rule(&why, "sign-reply", -1, "an answer of the director is malformed");
+		e = &why;
+	}
+	s->done(s->ctx, rc, name, e);
+	free(s);
+}
+
+static void request_signature(void *ctx, const char *base, const char *file_name, content_signed *done, void *done_ctx)
+{
+	struct worker *w = ctx;
+	struct signing *s = malloc(sizeof(*s));
+	struct err e = ERR_INIT;
+	struct wr body;
+	int rc = ERR_NOMEM;
+
+	wr_init(&body, IPC_BODY_MAX);
+	ipc_put_str(&body, base);
+	ipc_put_str(&body, file_name);
+	if (s && !body.failed && w->director) {
+		*s = (struct signing){w, done, done_ctx};
+		rc = ipc_channel_call(w->director, IPC_SIGN, wr_view_all(&body), SIGN_TIMEOUT_MS, on_signed, s, NULL, &e);
+	}
+	wr_clear(&body);
+	if (rc == 0) {
+		w->n_signing++;
+		return;
+	}
+	free(s);
+	rc = err_set(&e, rc, "the director cannot be asked for a signature now");
+	done(done_ctx, rc, NULL, &e);
+}
+
+/* --- counters --- */
+
+static void report_http(uint64_t now[STAT_COUNT], int first, const struct http_server *srv)
+{
+	const struct http_stats *s = srv ? http_server_stats(srv) : NULL;
+
+	if (!s)
+		return;
+	now[first] = s->requests;
+	now[first + 1] = s->served;
+	now[first + 2] = s->refused;
+	now[first + 3] = s->timed_out;
+}
+
+static void report(struct worker *w)
+{
+	const struct tftp_server_stats *t = tftp_server_stats(w->tftp);
+	const struct net_pool_stats *p = net_pool_stats(w->pool);
+	uint64_t now[STAT_COUNT] = {
+		[STAT_TFTP_REQUESTS] = t->requests,
+		[STAT_TFTP_COMPLETED] = t->completed,
+		[STAT_TFTP_NOT_FOUND] = t->absent,
+		[STAT_TFTP_REFUSED] = t->refused + t->failed,
+		[STAT_TFTP_ABANDONED] = t->abandoned,
+		[STAT_TFTP_RETRANSMITTED] = t->retransmitted,
+		[STAT_TFTP_OCTETS] = t->octets,
+		[STAT_TFTP_CURRENT] = t->current,
+		[STAT_CONNECTIONS] = p->current,
+		[STAT_CONNECTIONS_REFUSED] = p->refused_address + p->refused_full,
+		[STAT_CONNECTIONS_EVICTED] = p->evicted,
+	};
+
+	report_http(now, STAT_HTTP_REQUESTS, w->endpoints[LISTEN_HTTP].http);
+	report_http(now, STAT_HTTPS_REQUESTS, w->endpoints[LISTEN_HTTPS].http);
+	if (w->endpoints[LISTEN_HTTPS].http)
+		now[STAT_HTTPS_TLS_FAILED] = http_server_stats(w->endpoints[LISTEN_HTTPS].http)->tls_failed;
+	for (int s = 0; s < LISTEN_COUNT; s++)
+		for (size_t i = 0; i < w->endpoints[s].n; i++)
+			now[STAT_ACCEPT_PAUSES] += acceptor_pauses(w->endpoints[s].acceptors[i]);
+	board_report(w->node->board, w->index, now);
+}
+
+static void on_report(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	report(ctx);
+}
+
+/* --- the end: finish what is being sent --- */
+
+/* Sockets and channels are a successor's from here on; closing the link tells the supervisor so. */
+static void let_go(struct worker *w)
+{
+	ipc_channel_free(w->director);
+	w->director = NULL;
+	close(w->node->keeper_worker[w->index][1]);
+	close(w->node->link);
+	w->node->link = -1;
+}
+
+static void on_drain(evutil_socket_t fd, short what, void *ctx)
+{
+	struct worker *w = ctx;
+	uint64_t since = clock_mono_ms(&clock_system) - w->draining_ms;
+	bool empty = tftp_server_drain(w->tftp);
+
+	(void)fd;
+	(void)what;
+	for (int s = 0; s < LISTEN_COUNT; s++)
+		if (w->endpoints[s].http && !http_server_drain(w->endpoints[s].http))
+			empty = false;
+	if (w->director && (empty || w->n_signing == 0 || since >= WORKER_LET_GO_MS))
+		let_go(w);
+	if (empty || since >= WORKER_DRAIN_MS)
+		event_base_loopbreak(w->base);
+}
+
+static void on_term(evutil_socket_t fd, short what, void *ctx)
+{
+	static const struct timeval often = {0, WORKER_DRAIN_LOOK_MS * 1000};
+	struct worker *w = ctx;
+
+	if (w->draining_ms)
+		return;
+	w->draining_ms = clock_mono_ms(&clock_system);
+	for (int s = 0; s < LISTEN_COUNT; s++)
+		for (size_t i = 0; i < w->endpoints[s].n; i++)
+			acceptor_leave(w->endpoints[s].acceptors[i]);
+	event_add(w->drain, &often);
+	on_drain(fd, what, w);
+}
+
+static void on_director_closed(void *ctx, struct ipc_channel *ch, const struct err *why)
+{
+	(void)ch;
+	(void)why;
+	event_base_loopbreak(((struct worker *)ctx)->base); /* the supervisor has gone */
+}
+
+/* --- the beginning --- */
+
+static int open_endpoint(struct worker *w, const struct listener *l, struct err *e)
+{
+	struct endpoint *ep = &w->endpoints[l->service];
+	int rc = 0;
+
+	if (l->service == LISTEN_TFTP)
+		return tftp_server_listen(w->tftp, l->fd[w->index], e);
+	if (!ep->http) {
+		struct http_handler h = content_for_http(w->content);
+		rc = http_server_new(w->base, w->pool, &h, &ep->http, e);
+		ep->tls = l->service == LISTEN_HTTPS;
+	}
+	if (rc == 0)
+		rc = acceptor_new(w->base, l->fd[w->index], http_server_accept, ep->http, &ep->acceptors[ep->n], e);
+	if (rc == 0)
+		ep->n++;
+	return rc;
+}
+
+/* With the rights that we came with: sockets, folders. */
+static int open_all(struct worker *w, struct err *e)
+{
+	struct content_signer signer = {request_signature, w};
+	struct tftp_content tftp;
+	int rc;
+
+	if ((rc = file_open_dir(w->node->data_dir, "published", &w->published, e)) < 0 ||
+	    (rc = node_open_provisioning(w->node, &w->provisioning, e)) < 0 ||
+	    (rc = content_new(w->published, w->provisioning, &signer, &w->content, e)) < 0)
+		return rc;
+	tftp = content_for_tftp(w->content);
+	if ((rc = tftp_server_new(w->base, &clock_system, &tftp, NULL, &w->tftp, e)) < 0)
+		return rc;
+	for (size_t i = 0; i < w->node->listeners->n && rc == 0; i++)
+		rc = open_endpoint(w, &w->node->listeners->l[i], e);
+	return rc;
+}
+
+static int new_pool(struct worker *w, struct err *e)
+{
+	unsigned fds = sandbox_descriptors();
+	unsigned most = fds > 2 * WORKER_SPARE_FDS ? fds - WORKER_SPARE_FDS : fds / 2;
+
+	most = most < WORKER_MAX_CONNS ? most : WORKER_MAX_CONNS;
+	return net_pool_new(most, most < WORKER_MAX_PER_ADDRESS ? most : WORKER_MAX_PER_ADDRESS, &w->pool, e);
+}
+
+static int new_events(struct worker *w, struct err *e)
+{
+	static const struct timeval often = {WORKER_REPORT_MS / 1000, (WORKER_REPORT_MS % 1000) * 1000};
+
+	w->term = evsignal_new(w->base, SIGTERM, on_term, w);
+	w->drain = event_new(w->base, -1, EV_PERSIST, on_drain, w);
+	w->report = event_new(w->base, -1, EV_PERSIST, on_report, w);
+	if (!w->term || !w->drain || !w->report || event_add(w->term, NULL) < 0 || event_add(w->report, &often) < 0)
+		return err_set(e, ERR_NOMEM, "no memory for the loop");
+	return 0;
+}
+
+static int begin(struct worker *w, struct err *e)
+{
+	struct ipc_handlers h = {.message = on_message, .closed = on_director_closed, .ctx = w};
+	struct ipc_msg hello = {.type = IPC_HELLO};
+	uint32_t services;
+	int rc;
+
+	w->base = event_base_new();
+	if (!w->base)
+		return err_set(e, ERR_NOMEM, "no memory for the loop");
+	if ((rc = new_pool(w, e)) < 0 || (rc = open_all(w, e)) < 0 || (rc = new_events(w, e)) < 0 ||
+	    (rc = child_drop(w->node, CHILD_WORKER, e)) < 0)
+		return rc;
+	close(w->node->data_dir);
+	board_keep_worker(w->node->board, w->index);
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
+	if ((rc = sandbox_worker(w->published, w->provisioning, e)) < 0 ||
+	    (rc = keystore_keeper_open(w->node->keeper_worker[w->index][1], &w->keys, e)) < 0 ||
+	    (rc = ipc_channel_new(w->base, w->node->director_worker[w->index][1], &h, &w->director, e)) < 0)
+		return rc;
+	/* What our predecessor served is served on, also while the director is away. */
+	if (board_services(w->node->board, w->index, &services)) {
+		set_services(w, services);
+		now_ready(w);
+	} else {
+		tftp_server_set_serving(w->tftp, false);
+	}
+	return ipc_channel_send(w->director, &hello, e);
+}
+
+static void end(struct worker *w)
+{
+	for (int s = 0; s < LISTEN_COUNT; s++) {
+		for (size_t i = 0; i < w->endpoints[s].n; i++)
+			acceptor_free(w->endpoints[s].acceptors[i]);
+		http_server_free(w->endpoints[s].http);
+	}
+	tftp_server_free(w->tftp);
+	content_free(w->content);
+	ipc_channel_free(w->director);
+	net_pool_free(w->pool);
+	keystore_free(w->keys);
+	if (w->term)
+		event_free(w->term);
+	if (w->drain)
+		event_free(w->drain);
+	if (w->report)
+		event_free(w->report);
+	if (w->base)
+		event_base_free(w->base);
+}
+
+int worker_main(struct node *node, unsigned index)
+{
+	struct worker w = {.node = node, .index = index, .published = -1, .provisioning = -1};
+	struct err e = ERR_INIT;
+	int rc = begin(&w, &e);
+
+	if (rc == 0) {
+		event_base_dispatch(w.base);
+		report(&w);
+	} else {
+		log_error("%s", e.text);
+	}
+	end(&w);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
