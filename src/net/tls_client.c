@@ -10,6 +10,7 @@
 
 struct tls_client {
 	struct bufferevent *bev;
+	bool handshake_done;
 	struct tls_client_handler h;
 };
 
@@ -54,6 +55,7 @@ static void handshake_done(struct tls_client *c)
 	struct err e = ERR_INIT;
 	struct view out;
 
+	c->handshake_done = true;
 	if (!x || cert_from_x509(x, &server, &e)) {
 		X509_free(x);
 		end(c, (struct view){0}, x ? e.text : "the server has no certificate");
@@ -93,6 +95,8 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 		end(c, (struct view){0}, "the server does not answer");
 	else if (what & BEV_EVENT_ERROR && code)
 		end(c, (struct view){0}, evutil_socket_error_to_string(code));
+	else if (!c->handshake_done && !bufferevent_get_openssl_error(bev)) /* libevent loses why a connection failed */
+		end(c, (struct view){0}, "nobody answers there, or hung up during the TLS handshake");
 	else
 		end(c, (struct view){0}, tls_failure(bev));
 }
