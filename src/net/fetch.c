@@ -177,7 +177,7 @@ int fetch_tftp(struct event_base *base, const struct sockaddr *server, socklen_t
 	}
 	memcpy(&f->server, server, len);
 	f->server_len = len;
-	event_active(f->event, EV_TIMEOUT, 1); /* the first packet goes out from the loop, so that done never comes from here */
+	event_active(f->event, EV_TIMEOUT, 1); /* the first packet goes out from the loop: done never comes from here */
 	*out = f;
 	return 0;
 fail:

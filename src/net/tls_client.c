@@ -3,6 +3,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "net/tls.h"
@@ -84,6 +85,14 @@ static void on_read(struct bufferevent *bev, void *ctx)
 		end(c, (struct view){p, (size_t)len}, "");
 }
 
+static void no_handshake(struct tls_client *c)
+{
+	char why[160];
+
+	snprintf(why, sizeof why, "nobody answers, or the TLS handshake failed: %s", tls_failure(c->bev));
+	end(c, (struct view){0}, why);
+}
+
 static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
 	struct tls_client *c = ctx;
@@ -95,10 +104,10 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 		end(c, (struct view){0}, "the server does not answer");
 	else if (what & BEV_EVENT_ERROR && code)
 		end(c, (struct view){0}, evutil_socket_error_to_string(code));
-	else if (!c->handshake_done && !bufferevent_get_openssl_error(bev)) /* libevent loses why a connection failed */
-		end(c, (struct view){0}, "nobody answers there, or hung up during the TLS handshake");
-	else
+	else if (c->handshake_done)
 		end(c, (struct view){0}, tls_failure(bev));
+	else
+		no_handshake(c); /* libevent loses why a connection could not be made */
 }
 
 int tls_client_start(struct event_base *base, SSL_CTX *ctx, const struct sockaddr *server, socklen_t len,

@@ -21,7 +21,7 @@ int tls_client_new(bool tls10, SSL_CTX **ctx, struct err *e) MUST_CHECK;
 
 /* What happens on one connection; each is called from the loop. */
 struct tls_client_handler {
-	/* The handshake is done. Returns the octets to send; NULL view: the connection is not wanted any more, and ended() comes. */
+	/* The handshake is done. Returns the octets to send; NULL view: the connection is not wanted, and ended() comes. */
 	struct view (*connected)(void *ctx, const struct cert *server);
 	/* Octets that have come, all since the last whole message. Returns those of one whole message (which are then done
 	 * with, and the connection closes after answered()), 0 to wait for more, or -1: not acceptable. */

@@ -213,7 +213,8 @@ static bool find_key(const struct tvs_index *ix, const uint8_t key[KEY_LEN], str
 	struct view stored;
 	size_t found = 0;
 
-	for (uint32_t n = 0; n < ix->n_name && (entry = name_slot(ix, slot, &stored)); n++, slot = (slot + 1) & (ix->n_name - 1)) {
+	for (uint32_t n = 0; n < ix->n_name && (entry = name_slot(ix, slot, &stored)); n++) {
+		slot = (slot + 1) & (ix->n_name - 1);
 		if (memcmp(stored.p, key, KEY_LEN) || !answer_from(ix, entry - 1, &candidate))
 			continue;
 		if (!found++)

@@ -65,8 +65,10 @@ static int get(struct run *r, const struct boot_todo *t, struct err *e)
 	if (t->https)
 		return get_https(r, e);
 	if (r->http)
-		return fetch_http(d->base, (struct sockaddr *)&d->http, d->http_len, t->name, t->limit, fetched, r, &r->fetch, e);
-	return fetch_tftp(d->base, (struct sockaddr *)&d->tftp, d->tftp_len, t->name, t->limit, fetched, r, &r->fetch, e);
+		return fetch_http(d->base, (struct sockaddr *)&d->http, d->http_len, t->name, t->limit, fetched, r,
+				  &r->fetch, e);
+	return fetch_tftp(d->base, (struct sockaddr *)&d->tftp, d->tftp_len, t->name, t->limit, fetched, r, &r->fetch,
+			  e);
 }
 
 /* ---- TLS ---- */
