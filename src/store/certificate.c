@@ -8,6 +8,17 @@
 #define FIRST_TRUST "16" /* STORE_TRUST_TOMCAT: own units are below */
 _Static_assert(STORE_TRUST_TOMCAT == 16, "own units have numbers below FIRST_TRUST");
 
+uint64_t store_certificate_changes(const struct store *s)
+{
+	return s->certificate_changes;
+}
+
+static int begin_change(struct store *s, struct err *e)
+{
+	s->certificate_changes++;
+	return store_scope_begin(s, e);
+}
+
 static const char *unit_text(enum store_unit unit)
 {
 	return store_unit_name(unit) ? store_unit_name(unit) : "this";
@@ -162,6 +173,7 @@ int store_certificate_forget_node(struct store *s, const char *node_pkid, struct
 	char pkid[STORE_PKID_SIZE];
 	int rc;
 
+	s->certificate_changes++;
 	do {
 		rc = store_db_pkid(s, pkid, e,
 				"SELECT fkcertificate FROM certificateprocessnodemap WHERE fkprocessnode = $1 LIMIT 1",
@@ -279,7 +291,7 @@ int store_certificate_put_own(struct store *s, enum store_unit unit, const char 
 		return err_set(e, ERR_USAGE, "%s has no certificate of its own", unit_text(unit));
 	int rc = check_info(info, e);
 	if (!rc)
-		rc = store_scope_begin(s, e);
+		rc = begin_change(s, e);
 	if (rc)
 		return rc;
 	rc = store_node_need(s, node, node_pkid, e);
@@ -358,7 +370,7 @@ int store_certificate_put_trust(struct store *s, enum store_unit trust, const st
 	if (!rc)
 		rc = check_info(info, e);
 	if (!rc)
-		rc = store_scope_begin(s, e);
+		rc = begin_change(s, e);
 	if (rc)
 		return rc;
 	rc = facts_init(&f, c, e);
@@ -374,7 +386,7 @@ int store_certificate_drop_trust(struct store *s, enum store_unit trust, const c
 	int rc = check_trust(trust, e);
 
 	if (!rc)
-		rc = store_scope_begin(s, e);
+		rc = begin_change(s, e);
 	if (rc)
 		return rc;
 	rc = store_db_int(s, &there, NULL, e,
@@ -392,7 +404,7 @@ int store_certificate_drop_own(struct store *s, enum store_unit unit, const char
 {
 	char node_pkid[STORE_PKID_SIZE];
 	char pkid[STORE_PKID_SIZE];
-	int rc = store_scope_begin(s, e);
+	int rc = begin_change(s, e);
 
 	if (rc)
 		return rc;
@@ -409,7 +421,7 @@ int store_certificate_drop_own(struct store *s, enum store_unit unit, const char
 int store_certificate_set_roles(struct store *s, const char *pkid, uint32_t roles, struct err *e)
 {
 	int64_t there = 0;
-	int rc = store_scope_begin(s, e);
+	int rc = begin_change(s, e);
 
 	if (rc)
 		return rc;

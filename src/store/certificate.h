@@ -93,3 +93,6 @@ struct store_certificate_filter {
  */
 int store_certificate_list(struct store *s, const struct store_certificate_filter *filter,
 			   struct store_certificate **list, size_t *n, struct err *e) MUST_CHECK;
+
+/* store_certificate_changes: rises with every attempt to change certificates through s: as long as it stays, so do they. */
+uint64_t store_certificate_changes(const struct store *s);

@@ -14,6 +14,7 @@ struct store {
 	bool in_tx;      /* between store_begin and its end */
 	bool broken;     /* the database abandoned the open transaction */
 	unsigned depth;  /* of open scopes */
+	uint64_t certificate_changes;
 };
 
 static inline struct store_value value_text(const char *s)
