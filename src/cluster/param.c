@@ -30,6 +30,8 @@ const struct param_def param_table[] = {
 	  "How many generations of published trust lists are kept. Older ones are removed when a new one is made." },
 	{ PARAM_TVS_TTL, "Cisco Trust Verification Service", PARAM_NUMBER, 60, 604800, NULL, "86400", false, false, false,
 	  "Seconds for which a phone may keep an answer of TVS." },
+	{ PARAM_TVS_EXPIRED, "Cisco Trust Verification Service", PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
+	  "TVS also says yes for certificates that have expired, as CUCM's does. Only until there are new ones." },
 	{ NULL },
 };
 

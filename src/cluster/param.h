@@ -29,6 +29,7 @@ struct param_def {
 #define PARAM_ADVANCED "Endpoint Advanced Encryption Algorithms Support"
 #define PARAM_NAME_FORM "TrustListNameForm"
 #define PARAM_TVS_TTL "TVS Certificate Cache Timeout"
+#define PARAM_TVS_EXPIRED "TVS Accepts Expired Certificates"
 #define PARAM_KEEP "PublishedGenerationsKept"
 
 extern const struct param_def param_table[]; /* ended by a NULL name */
