@@ -8,16 +8,16 @@
 #include "base/random.h"
 #include "net/tftp_table.h"
 #include "net/udp.h"
+#include "net/udp_set.h"
 #include "proto/tftp.h"
 
-#define ROUNDS 4        /* batches taken from one socket before the loop sees to others */
+#define ROUNDS 4        /* batches taken from one socket before others have their turn */
 #define REMEMBERED 4096 /* clients of a listening socket whose last port of ours is known */
 
 /* A port of ours that transfers are answered from. */
 struct tftp_tid {
 	struct listener *listener;
 	int fd;
-	struct event *ev;
 };
 
 /* Which port a client was answered from last; another client of the same slot overwrites it. */
@@ -30,7 +30,6 @@ struct listener {
 	SLIST_ENTRY(listener) link;
 	struct tftp_server *srv;
 	int fd;
-	struct event *ev;
 	bool wildcard;
 	unsigned n_tids;
 	unsigned active;  /* the port that new transfers get */
@@ -40,12 +39,12 @@ struct listener {
 };
 
 struct tftp_server {
-	struct event_base *base;
 	const struct clock *clock;
 	struct tftp_content content;
 	struct tftp_server_options options;
 	struct tftp_server_stats stats;
 	struct tftp_table *table;
+	struct udp_set *sockets;
 	struct wheel wheel;
 	struct event *tick;
 	bool ticking;
@@ -64,34 +63,19 @@ struct tftp_server {
 static void send_error(struct tftp_server *srv, int fd, const union udp_addr *to, const struct udp_local *local,
 		       enum tftp_error code, const char *text)
 {
-	uint8_t *head = udp_out_begin(&srv->out, fd, 0);
+	uint8_t *p = udp_out_begin(&srv->out, fd, TFTP_REPLY_MAX);
 
-	udp_out_end(&srv->out, to, local, tftp_error_encode(head, code, text), (struct view){0});
-}
-
-/* The octets of a block: in memory already, or read into the batch. */
-static int block_payload(struct tftp_server *srv, struct tftp_entry *t, uint64_t block, struct view *payload)
-{
-	uint64_t offset = tftp_block_offset(&t->transfer, block);
-	size_t len = tftp_block_len(&t->transfer, block);
-
-	*payload = (struct view){NULL, len};
-	if (!len)
-		return 0;
-	if (t->source->bytes) {
-		payload->p = t->source->bytes + offset;
-		return 0;
-	}
-	uint8_t *p = udp_out_scratch(&srv->out, len);
-	payload->p = p;
-	return t->source->read(t->source, offset, p, len, NULL);
+	udp_out_end(&srv->out, to, local, tftp_error_encode(p, code, text));
 }
 
 static void end_transfer(struct tftp_server *srv, struct tftp_entry *t)
 {
 	if (t->timed)
 		wheel_remove(&t->timer);
+	if (t->source)
+		t->source->release(t->source);
 	t->timed = false;
+	t->source = NULL;
 	tftp_table_remove(srv->table, t);
 }
 
@@ -102,32 +86,38 @@ static void fail_transfer(struct tftp_server *srv, struct tftp_entry *t, const c
 	end_transfer(srv, t);
 }
 
+static bool read_block(struct tftp_source *s, uint64_t offset, uint8_t *out, size_t len)
+{
+	if (s->bytes && len)
+		memcpy(out, s->bytes + offset, len);
+	return s->bytes || !len || s->read(s, offset, out, len, NULL) == 0;
+}
+
 static bool send_block(struct tftp_server *srv, struct tftp_entry *t, uint64_t block)
 {
-	size_t need = t->source->bytes ? 0 : tftp_block_len(&t->transfer, block);
-	uint8_t *head = udp_out_begin(&srv->out, t->tid->fd, need);
-	struct view payload;
+	size_t len = tftp_block_len(&t->transfer, block);
+	uint8_t *p = udp_out_begin(&srv->out, t->tid->fd, TFTP_HEADER + len);
 
 	if (block == tftp_block_count(&t->transfer) && t->source->changed && t->source->changed(t->source)) {
 		fail_transfer(srv, t, "the file changed while it was sent");
 		return false;
 	}
-	if (block_payload(srv, t, block, &payload) < 0) {
+	if (!read_block(t->source, tftp_block_offset(&t->transfer, block), p + TFTP_HEADER, len)) {
 		fail_transfer(srv, t, "the file could not be read");
 		return false;
 	}
-	tftp_data_header(head, block);
-	udp_out_end(&srv->out, &t->peer, &t->local, TFTP_HEADER, payload);
-	srv->stats.octets += payload.len;
+	tftp_data_header(p, block);
+	udp_out_end(&srv->out, &t->peer, &t->local, TFTP_HEADER + len);
+	srv->stats.octets += len;
 	return true;
 }
 
 static void send_what(struct tftp_server *srv, struct tftp_entry *t, const struct tftp_send *what)
 {
 	if (what->oack) {
-		uint8_t *head = udp_out_begin(&srv->out, t->tid->fd, 0);
+		uint8_t *p = udp_out_begin(&srv->out, t->tid->fd, TFTP_REPLY_MAX);
 
-		udp_out_end(&srv->out, &t->peer, &t->local, tftp_oack_encode(head, &t->transfer), (struct view){0});
+		udp_out_end(&srv->out, &t->peer, &t->local, tftp_oack_encode(p, &t->transfer));
 	}
 	for (unsigned i = 0; i < what->n_blocks; i++)
 		if (!send_block(srv, t, what->first_block + i))
@@ -144,26 +134,9 @@ static bool begin_batch(struct tftp_server *srv)
 	return true;
 }
 
-static void release(struct tftp_entry *t)
-{
-	if (t->source)
-		t->source->release(t->source);
-	t->source = NULL;
-}
-
-static void flush(struct tftp_server *srv)
-{
-	struct tftp_entry *t;
-
-	udp_out_flush(&srv->out);
-	/* Only now nothing borrows from them. */
-	while ((t = tftp_table_reap(srv->table)))
-		release(t);
-}
-
 static void end_batch(struct tftp_server *srv)
 {
-	flush(srv);
+	udp_out_flush(&srv->out);
 	srv->in_batch = false;
 }
 
@@ -389,28 +362,8 @@ static void take_request(struct listener *l, unsigned i)
 	}
 	srv->stats.refused++;
 	srv->stats.malformed++;
-	if (answer >= 0) {
+	if (answer >= 0)
 		send_error(srv, l->fd, peer, &local, (enum tftp_error)answer, e.text);
-		udp_out_flush(&srv->out); /* local goes out of scope; this is rare */
-	}
-}
-
-static void on_requests(evutil_socket_t fd, short what, void *ctx)
-{
-	struct listener *l = ctx;
-	struct tftp_server *srv = l->srv;
-
-	(void)what;
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		unsigned n = udp_in_recv(&srv->in, fd);
-
-		begin_batch(srv);
-		for (unsigned i = 0; i < n && srv->serving; i++)
-			take_request(l, i);
-		end_batch(srv);
-		if (n < UDP_BATCH)
-			break;
-	}
 }
 
 /* A packet of somebody whom this port does not serve. Only what could belong to a transfer is answered. */
@@ -450,22 +403,36 @@ static void take_packet(struct tftp_tid *tid, unsigned i)
 	after_step(srv, t);
 }
 
-static void on_packets(evutil_socket_t fd, short what, void *ctx)
+/* Packets have come to fd: a transfers' port, or a listening socket, which the first of its ports stands for. */
+static unsigned on_ready(void *ctx, void *owner, int fd)
 {
-	struct tftp_tid *tid = ctx;
-	struct tftp_server *srv = tid->listener->srv;
+	struct tftp_server *srv = ctx;
+	struct tftp_tid *tid = owner;
+	unsigned total = 0;
 
-	(void)what;
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		unsigned n = udp_in_recv(&srv->in, fd);
 
 		begin_batch(srv);
-		for (unsigned i = 0; i < n; i++)
-			take_packet(tid, i);
+		for (unsigned i = 0; i < n; i++) {
+			if (fd != tid->listener->fd)
+				take_packet(tid, i);
+			else if (srv->serving)
+				take_request(tid->listener, i);
+		}
 		end_batch(srv);
+		total += n;
 		if (n < UDP_BATCH)
 			break;
 	}
+	return total;
+}
+
+static unsigned count_clients(void *ctx)
+{
+	const struct tftp_server *srv = ctx;
+
+	return tftp_table_count(srv->table);
 }
 
 /*
@@ -491,7 +458,6 @@ int tftp_server_new(struct event_base *base, const struct clock *clock, const st
 		got->options.tid_sockets = TFTP_TID_SOCKETS;
 	if (!got->options.windowsize)
 		got->options.windowsize = TFTP_WINDOW_LIMIT;
-	got->base = base;
 	got->clock = clock;
 	got->content = *content;
 	got->serving = true;
@@ -500,9 +466,13 @@ int tftp_server_new(struct event_base *base, const struct clock *clock, const st
 	udp_out_init(&got->out);
 	wheel_init(&got->wheel, 0);
 	struct tftp_table_limits limits = {got->options.max_transfers, got->options.max_per_address};
-	code = random_fill(&random_system, &seed, sizeof(seed), e);
+	const struct udp_set_handler handler = {on_ready, count_clients, got};
+	seed = got->options.seed;
+	code = seed ? 0 : random_fill(&random_system, &seed, sizeof(seed), e);
 	if (!code)
 		code = tftp_table_new(&limits, seed, &got->table, e);
+	if (!code)
+		code = udp_set_new(base, clock, &handler, &got->sockets, e);
 	if (!code && !(got->tick = event_new(base, -1, EV_PERSIST, on_tick, got)))
 		code = err_set(e, ERR_NOMEM, "TFTP: out of memory");
 	if (code) {
@@ -513,19 +483,11 @@ int tftp_server_new(struct event_base *base, const struct clock *clock, const st
 	return 0;
 }
 
-static void close_socket(int fd, struct event *ev)
-{
-	if (ev)
-		event_free(ev);
-	if (fd >= 0)
-		close(fd);
-}
-
 static void listener_free(struct listener *l)
 {
-	close_socket(l->fd, l->ev);
+	close(l->fd);
 	for (unsigned i = 0; i < l->n_tids; i++)
-		close_socket(l->tids[i].fd, l->tids[i].ev);
+		close(l->tids[i].fd);
 	free(l);
 }
 
@@ -541,8 +503,7 @@ void tftp_server_free(struct tftp_server *srv)
 			srv->content.cancel(srv->content.ctx, t->wait);
 		end_transfer(srv, t);
 	}
-	if (srv->table)
-		flush(srv);
+	udp_set_free(srv->sockets); /* before its sockets, which others may hold, too */
 	while ((l = SLIST_FIRST(&srv->listeners))) {
 		SLIST_REMOVE_HEAD(&srv->listeners, link);
 		listener_free(l);
@@ -551,14 +512,6 @@ void tftp_server_free(struct tftp_server *srv)
 		event_free(srv->tick);
 	tftp_table_free(srv->table);
 	free(srv);
-}
-
-static int watch(struct tftp_server *srv, int fd, event_callback_fn fn, void *ctx, struct event **ev, struct err *e)
-{
-	*ev = event_new(srv->base, fd, EV_READ | EV_PERSIST, fn, ctx);
-	if (!*ev || event_add(*ev, NULL) < 0)
-		return err_set(e, ERR_NOMEM, "TFTP: out of memory");
-	return 0;
 }
 
 static int open_tid(struct listener *l, struct err *e)
@@ -573,7 +526,7 @@ static int open_tid(struct listener *l, struct err *e)
 	l->n_tids++;
 	code = udp_prepare(tid->fd, TFTP_SOCKET_BUFFER, e);
 	if (!code)
-		code = watch(l->srv, tid->fd, on_packets, tid, &tid->ev, e);
+		code = udp_set_add(l->srv->sockets, tid->fd, tid, e);
 	return code;
 }
 
@@ -596,7 +549,7 @@ int tftp_server_listen(struct tftp_server *srv, int fd, struct err *e)
 	while (!code && l->n_tids < n)
 		code = open_tid(l, e);
 	if (!code)
-		code = watch(srv, fd, on_requests, l, &l->ev, e);
+		code = udp_set_add(srv->sockets, fd, &l->tids[0], e);
 	if (code) {
 		listener_free(l);
 		return code;
@@ -615,7 +568,7 @@ bool tftp_server_drain(struct tftp_server *srv)
 	struct listener *l;
 
 	SLIST_FOREACH(l, &srv->listeners, link)
-		event_del(l->ev);
+		udp_set_remove(srv->sockets, l->fd);
 	return tftp_table_count(srv->table) == 0;
 }
 

@@ -56,6 +56,7 @@ struct tftp_server_options {
 	unsigned tid_sockets;
 	uint16_t blksize;      /* largest block granted, for IPv4 and IPv6 */
 	uint16_t windowsize;
+	uint64_t seed;         /* of hashes; zero: random, so that nobody outside can choose them */
 };
 
 struct tftp_server_stats {

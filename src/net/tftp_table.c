@@ -20,7 +20,6 @@ struct tftp_table {
 	struct tftp_entry **buckets;
 	struct tftp_entry_list silent;       /* live, opened, not confirmed; oldest first */
 	struct tftp_entry_list busy;         /* live, all others */
-	struct tftp_entry_list removed;      /* until reaped */
 	struct tftp_entry_list unused;
 	SLIST_HEAD(, slab) slabs;
 	uint32_t hosts[HOST_BUCKETS];
@@ -44,7 +43,6 @@ int tftp_table_new(const struct tftp_table_limits *limits, uint64_t seed, struct
 	got->mask = n - 1;
 	TAILQ_INIT(&got->silent);
 	TAILQ_INIT(&got->busy);
-	TAILQ_INIT(&got->removed);
 	TAILQ_INIT(&got->unused);
 	SLIST_INIT(&got->slabs);
 	*t = got;
@@ -161,21 +159,10 @@ void tftp_table_remove(struct tftp_table *t, struct tftp_entry *entry)
 		i = &(*i)->chain;
 	*i = entry->chain;
 	TAILQ_REMOVE(list_of(t, entry), entry, link);
-	TAILQ_INSERT_TAIL(&t->removed, entry, link);
+	TAILQ_INSERT_HEAD(&t->unused, entry, link);
 	entry->live = false;
 	t->count--;
 	t->hosts[host(t, &entry->peer)]--;
-}
-
-struct tftp_entry *tftp_table_reap(struct tftp_table *t)
-{
-	struct tftp_entry *i = TAILQ_FIRST(&t->removed);
-
-	if (!i)
-		return NULL;
-	TAILQ_REMOVE(&t->removed, i, link);
-	TAILQ_INSERT_HEAD(&t->unused, i, link);
-	return i;
 }
 
 struct tftp_entry *tftp_table_any(const struct tftp_table *t)

@@ -9,8 +9,7 @@
 
 /*
  * The transfers of a TFTP server: found by client and port of ours, counted by the client's host, in memory that grows
- * in slabs and is used again. An entry that was removed stays readable until tftp_table_reap, since packets that wait
- * to be sent borrow from it.
+ * in slabs and is used again. An entry that was removed can be looked at (live is false) until the next add.
  */
 struct tftp_tid;     /* a port of ours: only its address counts here */
 struct tftp_source;
@@ -65,9 +64,6 @@ int tftp_table_add(struct tftp_table *t, struct tftp_tid *tid, const union udp_a
 void tftp_table_open(struct tftp_table *t, struct tftp_entry *entry);    /* sets opened */
 void tftp_table_confirm(struct tftp_table *t, struct tftp_entry *entry); /* sets confirmed */
 void tftp_table_remove(struct tftp_table *t, struct tftp_entry *entry);
-
-/* tftp_table_reap: take out one removed entry, whose memory may be used again with the next add; NULL: none is left. */
-struct tftp_entry *tftp_table_reap(struct tftp_table *t);
 
 /* tftp_table_any: some live entry, or NULL. */
 struct tftp_entry *tftp_table_any(const struct tftp_table *t);

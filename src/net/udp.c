@@ -23,10 +23,13 @@ bool udp_addr_same(const union udp_addr *a, const union udp_addr *b)
 	       memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
 }
 
+/* Every bit of v counts in every bit of the result (the finalizer of MurmurHash3). */
 static uint64_t mix(uint64_t h, uint64_t v)
 {
-	h = (h ^ v) * 0x9e3779b97f4a7c15u;
-	return h ^ h >> 32;
+	h ^= v;
+	h = (h ^ h >> 33) * 0xff51afd7ed558ccdu;
+	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
+	return h ^ h >> 33;
 }
 
 static uint64_t half(const struct in6_addr *a, unsigned which)
@@ -203,30 +206,19 @@ void udp_out_init(struct udp_out *out)
 {
 	out->fd = -1;
 	out->n = 0;
-	out->scratch_used = 0;
+	out->used = 0;
 	out->failed = 0;
-	for (unsigned i = 0; i < UDP_BATCH; i++) {
-		out->iov[i][0].iov_base = out->head[i];
-		out->m[i].msg_hdr = (struct msghdr){.msg_iov = out->iov[i]};
-	}
+	for (unsigned i = 0; i < UDP_BATCH; i++)
+		out->m[i].msg_hdr = (struct msghdr){.msg_iov = &out->iov[i], .msg_iovlen = 1, .msg_name = &out->to[i]};
 }
 
-uint8_t *udp_out_begin(struct udp_out *out, int fd, size_t need)
+uint8_t *udp_out_begin(struct udp_out *out, int fd, size_t size)
 {
-	assert(need <= UDP_SCRATCH);
-	if (fd != out->fd || out->n == UDP_BATCH || UDP_SCRATCH - out->scratch_used < need)
+	assert(size <= UDP_OUT_MAX);
+	if (fd != out->fd || out->n == UDP_BATCH || sizeof(out->octets) - out->used < size)
 		udp_out_flush(out);
 	out->fd = fd;
-	return out->head[out->n];
-}
-
-uint8_t *udp_out_scratch(struct udp_out *out, size_t n)
-{
-	uint8_t *p = out->scratch + out->scratch_used;
-
-	assert(UDP_SCRATCH - out->scratch_used >= n);
-	out->scratch_used += n;
-	return p;
+	return out->octets + out->used;
 }
 
 static void set_source(struct msghdr *h, struct udp_control *control, const struct udp_local *local)
@@ -258,17 +250,17 @@ static void set_source(struct msghdr *h, struct udp_control *control, const stru
 	}
 }
 
-void udp_out_end(struct udp_out *out, const union udp_addr *to, const struct udp_local *local, size_t head_len,
-		 struct view payload)
+void udp_out_end(struct udp_out *out, const union udp_addr *to, const struct udp_local *local, size_t len)
 {
 	unsigned i = out->n++;
 	struct msghdr *h = &out->m[i].msg_hdr;
 
-	h->msg_name = (void *)(uintptr_t)to;
+	out->to[i] = *to;
 	h->msg_namelen = udp_addr_len(to);
-	out->iov[i][0].iov_len = head_len;
-	out->iov[i][1] = (struct iovec){(void *)(uintptr_t)payload.p, payload.len};
-	h->msg_iovlen = payload.len ? 2 : 1;
+	out->iov[i] = (struct iovec){out->octets + out->used, len};
+	out->used += (len + 7) & ~(size_t)7;
+	if (out->used > sizeof(out->octets))
+		out->used = sizeof(out->octets);
 	set_source(h, &out->control[i], local);
 }
 
@@ -290,5 +282,5 @@ void udp_out_flush(struct udp_out *out)
 		}
 	}
 	out->n = 0;
-	out->scratch_used = 0;
+	out->used = 0;
 }

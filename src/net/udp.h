@@ -14,8 +14,7 @@
  */
 #define UDP_BATCH 64       /* packets a system call */
 #define UDP_IN_MAX 1040    /* octets kept of a received packet; more is cut off */
-#define UDP_HEAD_MAX 128   /* octets of the part of a sent packet that is written here */
-#define UDP_SCRATCH 262144 /* octets of payloads that are not in memory elsewhere */
+#define UDP_OUT_MAX 65507  /* octets of a sent packet: what fits into IPv4 */
 
 /* A socket address without the room for families that do not concern us. */
 union udp_addr {
@@ -67,28 +66,28 @@ struct view udp_in_packet(const struct udp_in *in, unsigned i);
 const union udp_addr *udp_in_from(const struct udp_in *in, unsigned i); /* NULL: a family that we do not know */
 void udp_in_local(const struct udp_in *in, unsigned i, struct udp_local *local);
 
-/* What waits for sendmmsg. Addresses and payloads are borrowed until it was flushed. */
+/*
+ * What waits for sendmmsg. Everything is copied: a packet is one piece, which the kernel takes faster than two, and
+ * nothing has to live until it is sent.
+ */
 struct udp_out {
 	int fd;
 	unsigned n;
-	size_t scratch_used;
+	size_t used;            /* of octets */
 	unsigned long failed;   /* packets that the kernel did not take */
 	struct mmsghdr m[UDP_BATCH];
-	struct iovec iov[UDP_BATCH][2];
+	struct iovec iov[UDP_BATCH];
+	union udp_addr to[UDP_BATCH];
 	struct udp_control control[UDP_BATCH];
-	uint8_t head[UDP_BATCH][UDP_HEAD_MAX];
-	uint8_t scratch[UDP_SCRATCH];
+	uint8_t octets[4 * UDP_OUT_MAX];
 };
 
 void udp_out_init(struct udp_out *out);
 
 /*
- * udp_out_begin: room for one more packet from fd to `to`; flushes before that what has no room, or another fd.
- * Returns where to write its head (at most UDP_HEAD_MAX octets). Nothing is queued before udp_out_end.
- * need: octets of scratch that the packet will take with udp_out_scratch, at most UDP_SCRATCH.
+ * udp_out_begin: room for one more packet of at most size octets from fd; flushes before that what leaves no room, or
+ * is of another fd. Returns where to write it. Nothing is queued before udp_out_end.
  */
-uint8_t *udp_out_begin(struct udp_out *out, int fd, size_t need);
-uint8_t *udp_out_scratch(struct udp_out *out, size_t n);
-void udp_out_end(struct udp_out *out, const union udp_addr *to, const struct udp_local *local, size_t head_len,
-		 struct view payload);
+uint8_t *udp_out_begin(struct udp_out *out, int fd, size_t size);
+void udp_out_end(struct udp_out *out, const union udp_addr *to, const struct udp_local *local, size_t len);
 void udp_out_flush(struct udp_out *out);

@@ -192,7 +192,7 @@ static bool locate(struct content *c, const char *name, char path[PROVISION_NAME
 		memmove(path, name, strlen(name) + 1);
 		return true;
 	}
-	return content_index_find(c->index, name, path) &&
+	return content_index_find(c->index, name, path) == CONTENT_INDEX_FOUND &&
 	       content_files_stat(c->files, CONTENT_PROVISIONING, path, id);
 }
 
@@ -210,7 +210,15 @@ static bool is_secret(struct content *c, const char *name)
 		return false; /* such a name cannot be asked for, so phones have no use for it */
 	memcpy(other, name, n);
 	memcpy(other + n, encrypted, sizeof(encrypted));
-	return locate(c, other, path, &id);
+	switch (content_index_find(c->index, other, path)) {
+	case CONTENT_INDEX_FOUND:
+		return true;
+	case CONTENT_INDEX_NONE:
+		return false;
+	case CONTENT_INDEX_UNKNOWN:
+		break;
+	}
+	return content_files_stat(c->files, CONTENT_PROVISIONING, other, &id);
 }
 
 static void open_plain(struct content *c, const char *name, const struct answer *to)

@@ -12,10 +12,11 @@
 #include "server/content_id.h"
 
 /*
- * Making an index costs time in proportion to the folder. While somebody writes to the folder all the time, so much of
- * the worker's time may go into it, and answers come from the old index meanwhile: a tenth.
+ * Making an index of a large folder costs time. While somebody writes to the folder all the time, no more than a tenth
+ * of the worker's time goes into it, and answers come from the old index meanwhile.
  */
 #define REST_FACTOR 9
+#define REST_FROM_NS 1000000
 
 struct folder {
 	TAILQ_ENTRY(folder) link;
@@ -188,7 +189,7 @@ static void rebuild(struct content_index *x, struct folder *f)
 		empty(f);
 	closedir(d);
 	uint64_t end = now_ns();
-	f->rest_until_ns = end + (end - begin) * REST_FACTOR;
+	f->rest_until_ns = end - begin >= REST_FROM_NS ? end + (end - begin) * REST_FACTOR : 0;
 }
 
 static struct folder *folder_of(struct content_index *x, const char *path)
@@ -215,7 +216,16 @@ static struct folder *folder_of(struct content_index *x, const char *path)
 	return f;
 }
 
-bool content_index_find(struct content_index *x, const char *name, char actual[PROVISION_NAME_MAX + 1])
+/* The state of a folder; the root is asked for through its descriptor, which is faster. */
+static bool stat_folder(const struct content_index *x, const char *path, struct stat *st)
+{
+	if (path[0] == '.')
+		return fstat(x->root_dir, st) == 0;
+	return fstatat(x->root_dir, path, st, 0) == 0 && S_ISDIR(st->st_mode);
+}
+
+enum content_index_answer content_index_find(struct content_index *x, const char *name,
+					     char actual[PROVISION_NAME_MAX + 1])
 {
 	char path[PROVISION_NAME_MAX + 1] = ".";
 	const char *slash = strrchr(name, '/');
@@ -227,21 +237,24 @@ bool content_index_find(struct content_index *x, const char *name, char actual[P
 		memcpy(path, name, (size_t)(slash - name));
 		path[slash - name] = '\0';
 	}
-	if (fstatat(x->root_dir, path, &st, 0) < 0 || !S_ISDIR(st.st_mode))
-		return false;
+	if (!stat_folder(x, path, &st))
+		return CONTENT_INDEX_NONE;
 	f = folder_of(x, path);
 	if (!f)
-		return false;
+		return CONTENT_INDEX_UNKNOWN;
 	struct content_id id = content_id_of(&st);
-	if ((!f->settled || !content_id_same(&id, &f->id)) && now_ns() >= f->rest_until_ns)
+	bool stale = !f->settled || !content_id_same(&id, &f->id);
+	if (stale && now_ns() >= f->rest_until_ns) {
 		rebuild(x, f);
+		stale = false;
+	}
 	if (!f->slots)
-		return false;
+		return CONTENT_INDEX_UNKNOWN;
 	uint32_t slot = *slot_of(f, last);
 	if (!slot)
-		return false;
+		return stale ? CONTENT_INDEX_UNKNOWN : CONTENT_INDEX_NONE;
 	/* The lengths are the same, since only letters differ. */
 	memcpy(actual, name, (size_t)(last - name));
 	memcpy(actual + (last - name), f->arena + slot - 1, strlen(last) + 1);
-	return true;
+	return CONTENT_INDEX_FOUND;
 }

@@ -14,7 +14,13 @@ int content_index_new(int root_dir, size_t max_names, unsigned max_folders, stru
 void content_index_free(struct content_index *x); /* accepts NULL */
 
 /*
- * content_index_find: a name in the folder of `name` that is the same but for case.
- * Out: actual; false when there is none, or the folder has more than max_names.
+ * content_index_find: a name in the folder of `name` that is the same, or the same but for case.
+ * Out:    actual when it is CONTENT_INDEX_FOUND.
  */
-bool content_index_find(struct content_index *x, const char *name, char actual[PROVISION_NAME_MAX + 1]);
+enum content_index_answer {
+	CONTENT_INDEX_FOUND,
+	CONTENT_INDEX_NONE,    /* there is none */
+	CONTENT_INDEX_UNKNOWN, /* the folder has more than max_names, or changes faster than it can be read */
+};
+enum content_index_answer content_index_find(struct content_index *x, const char *name,
+					     char actual[PROVISION_NAME_MAX + 1]);

@@ -19,7 +19,11 @@ struct request {
 	tftp_opened *done;
 	void *done_ctx;
 	struct content_wait *wait;
-	char peer[INET6_ADDRSTRLEN];
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} peer;
 	char name[PROVISION_NAME_MAX + 1];
 };
 
@@ -46,15 +50,19 @@ static void log_outcome(const struct request *r, enum content_result result, con
 		[CONTENT_FOUND] = "served", [CONTENT_ABSENT] = "not found",
 		[CONTENT_REFUSED] = "refused", [CONTENT_FAILED] = "failed",
 	};
-	char name[4 * PROVISION_NAME_MAX + 1];
+	char name[4 * PROVISION_NAME_MAX + 1], peer[INET6_ADDRSTRLEN] = "?";
 
 	if (result != CONTENT_FAILED && !log_enabled(LOG_LEVEL_DEBUG))
 		return;
 	text_escape(name, sizeof(name), view_str(r->name));
-	if (result == CONTENT_FAILED)
-		log_limited(&limiter, LOG_LEVEL_WARN, "tftp: %s for %s: %s", name, r->peer, e->text);
+	if (r->peer.sa.sa_family == AF_INET)
+		inet_ntop(AF_INET, &r->peer.v4.sin_addr, peer, sizeof(peer));
 	else
-		log_debug("tftp: %s for %s: %s%s%s", name, r->peer, words[result], e->text[0] ? ": " : "", e->text);
+		inet_ntop(AF_INET6, &r->peer.v6.sin6_addr, peer, sizeof(peer));
+	if (result == CONTENT_FAILED)
+		log_limited(&limiter, LOG_LEVEL_WARN, "tftp: %s for %s: %s", name, peer, e->text);
+	else
+		log_debug("tftp: %s for %s: %s%s%s", name, peer, words[result], e->text[0] ? ": " : "", e->text);
 }
 
 static struct tftp_source *new_source(struct content_file *file)
@@ -96,17 +104,6 @@ static void on_content(void *ctx, enum content_result result, struct content_fil
 	free(r);
 }
 
-static void describe_peer(struct request *r, const struct sockaddr *peer)
-{
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
-
-	if (peer->sa_family == AF_INET)
-		inet_ntop(AF_INET, &v4->sin_addr, r->peer, sizeof(r->peer));
-	else
-		inet_ntop(AF_INET6, &v6->sin6_addr, r->peer, sizeof(r->peer));
-}
-
 static void *open_for_tftp(void *ctx, struct view name, const struct sockaddr *peer, tftp_opened *done, void *done_ctx)
 {
 	struct provision p;
@@ -119,8 +116,8 @@ static void *open_for_tftp(void *ctx, struct view name, const struct sockaddr *p
 	r->done = done;
 	r->done_ctx = done_ctx;
 	provision_parse(name, PROVISION_TFTP, &p);
-	describe_peer(r, peer);
-	memcpy(r->name, p.name, sizeof(r->name)); /* "" when it was refused for its letters */
+	memcpy(&r->peer, peer, peer->sa_family == AF_INET ? sizeof(r->peer.v4) : sizeof(r->peer.v6));
+	memcpy(r->name, p.name, strlen(p.name) + 1); /* "" when it was refused for its letters */
 	struct content_wait *wait = content_open(ctx, &p, false, on_content, r);
 	if (!wait)
 		return NULL; /* r is gone */
