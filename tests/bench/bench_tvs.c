@@ -60,7 +60,8 @@ static int listen_on(struct sockaddr_in *at)
 
 	*at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)at, sizeof(*at)) || getsockname(fd, (struct sockaddr *)at, &len) || listen(fd, 1024)) {
+	if (bind(fd, (struct sockaddr *)at, sizeof(*at)) || getsockname(fd, (struct sockaddr *)at, &len) ||
+	    listen(fd, 1024)) {
 		perror("listen");
 		exit(1);
 	}
@@ -184,7 +185,8 @@ static void once(SSL_CTX *ctx, const struct sockaddr_in *to, bool ask)
 	SSL *s = handshake(ctx, fd);
 	uint8_t answer[64];
 
-	if (ask && (SSL_write(s, request, (int)request_len) != (int)request_len || SSL_read(s, answer, sizeof(answer)) < 14 ||
+	if (ask && (SSL_write(s, request, (int)request_len) != (int)request_len ||
+		    SSL_read(s, answer, sizeof(answer)) < 14 ||
 		    answer[13] != 0)) {
 		fprintf(stderr, "no answer\n");
 		exit(1);
