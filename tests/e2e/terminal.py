@@ -8,7 +8,7 @@ import time
 
 import harness
 
-ESCAPES = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x07')
+ESCAPES = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|[\x00\x07]')   # a vt100 is given time with NULs
 
 
 class Terminal:
