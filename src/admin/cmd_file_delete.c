@@ -91,7 +91,7 @@ static int delete(struct command_run *r, enum served_place place, struct err *e)
 	if (deleted && command_option(r, "detail"))
 		fprintf(r->out, "deleted: %s\n", command_arg(r, 0));
 	fprintf(r->out, "files: found = %d, deleted = %d\n", found, deleted);
-	r->audited = deleted;
+	r->audited = true; /* by the operation; and where nothing was found nothing was changed */
 	r->status = !found;
 	return 0;
 }

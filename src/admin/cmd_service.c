@@ -124,6 +124,7 @@ static int apply(struct command_run *r, const struct store_service *before, enum
 	if (rc < 0) {
 		store_rollback(h->store);
 		r->audited = false;
+		r->after[0] = '\0';
 	}
 	return rc;
 }

@@ -130,6 +130,8 @@ static void expect(const char *line, int status, const char *text)
 
 static int audit_row(void *ctx, const struct store_audit *a)
 {
+	if (strcmp(a->outcome, "done") != 0)
+		assert_null(a->after);
 	snprintf(ctx, 600, "%s|%s|%s", a->who, a->object ? a->object : "", a->outcome);
 	return 1;
 }
