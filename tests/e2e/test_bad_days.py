@@ -40,21 +40,18 @@ def small_disk(megabytes):
 
 def fill(folder):
     """Use up every octet that is free."""
-    with open(os.path.join(folder, 'filler'), 'wb') as f:
+    fd = os.open(os.path.join(folder, 'filler'), os.O_WRONLY | os.O_CREAT)
+    for size in (65536, 1):
         with contextlib.suppress(OSError):
-            while True:
-                f.write(b'\0' * 65536)
-                f.flush()
-        with contextlib.suppress(OSError):
-            while True:
-                f.write(b'\0')
-                f.flush()
+            while os.write(fd, b'\0' * size):
+                pass
+    os.close(fd)
 
 
 def test_full_disk():
     """a full disk: commands fail with words, lists and files that were served still are, and all goes on afterwards"""
     with small_disk(24) as disk, Node() as node:
-        os.rename(node.data, os.path.join(disk, 'node'))
+        run('cp', '-a', node.data, os.path.join(disk, 'node'))
         node.data = os.path.join(disk, 'node')
         node.provision(f'{SEP}.cnf.xml', '<device/>')
         node.start()

@@ -131,7 +131,7 @@ def test_names():
         os.symlink(secret, node.path('provisioning', 'link.xml'))
         os.symlink('/etc/passwd', node.path('provisioning', 'passwd.xml'))
         node.start()
-        assert node.tftp('desktops/320x212x12/list.xml') == b'<list/>'
+        assert node.tftp('Desktops/320x212x12/list.xml') == b'<list/>'
         assert node.tftp(f'{SEP.lower()}.cnf.xml') == CONFIG.encode()
         assert node.tftp('/term75.default.loads') == b'loads'
         assert node.tftp('term75.default.loads.sgn', check=False) is None

@@ -1,0 +1,174 @@
+#!/usr/bin/python3
+"""The examples of README.md and of the manual pages, run as they stand but for addresses, folders and passphrases."""
+import glob
+import os
+import re
+import shutil
+import stat
+import subprocess
+
+import harness
+from harness import Node, ringfence
+
+# Lines that are not commands to run here, and why.
+NOT_RUN = {
+    './start': 'is the tour, a test of its own',
+    './check': 'is what runs this',
+    'ringfence admin --data /var/lib/ringfence': 'asks for a terminal; test_terminal.py has one',
+}
+
+
+def readme_examples():
+    with open(os.path.join(harness.ROOT, 'README.md')) as f:
+        for block in re.findall(r'```\n(.*?)```', f.read(), re.S):
+            yield 'README.md', block
+
+
+def manual_examples():
+    for path in sorted(glob.glob(os.path.join(harness.ROOT, 'man', '*.[1-8]'))):
+        with open(path) as f:
+            section = re.search(r'^\.Sh EXAMPLES\n(.*?)(?=^\.Sh |\Z)', f.read(), re.S | re.M)
+        for block in re.findall(r'^\.Bd [^\n]*\n(.*?)^\.Ed', section[1] if section else '', re.S | re.M):
+            yield os.path.basename(path), block.replace('\\e\n', '\\\n').replace('\\-', '-')
+
+
+def commands(block):
+    """Commands of a block: continued lines joined, comments cut; a line that begins with blanks belongs to the one before."""
+    joined = re.sub(r'\\\n\s*', '', block)
+    joined = re.sub(r'\n\s+', ' ', joined)
+    for line in joined.splitlines():
+        line = re.sub(r'\s+#.*', '', line).strip()
+        if line:
+            yield line
+
+
+class Desk:
+    """A folder with everything that the examples name, beside a node that serves."""
+
+    def __init__(self, node):
+        self.node = node
+        self.folder = os.path.join(node.folder, 'desk')
+        os.mkdir(self.folder)
+        self.put('bin/ringfence', f'#!/bin/sh\nexec {harness.RINGFENCE} "$@"\n', 0o755)
+        self.put('bin/jq', '#!/bin/sh\nexec python3 -m json.tool\n', 0o755)
+        self.put('passphrase', 'a passphrase\n', 0o600)
+        for unit in ('CallManager', 'TVS', 'CAPF', 'tomcat'):
+            key = glob.glob(node.path('keys', unit + '.*.key'))[0]
+            with open(key) as f, open(node.path('certs', unit, unit + '.pem')) as g:
+                self.put({'CallManager': 'server'}.get(unit, unit.lower()) + '.pem', f.read() + g.read(), 0o600)
+        shutil.copy(os.path.join(self.folder, 'server.pem'), os.path.join(self.folder, 'tftp.pem'))
+        node.admin('utils ctl set-cluster mixed-mode', '--yes')
+        ctl, itl = node.tftp('CTLFile.tlv'), node.tftp('ITLFile.tlv')
+        for name in ('CTLFile.tlv', 'published/CTLFile.tlv', 'new/CTLFile.tlv'):
+            self.put(name, ctl)
+        for name in ('ITLFile.tlv', 'installed.tlv', 'old/ITLFile.tlv', 'new.tlv'):
+            self.put(name, itl)
+        self.put('g3-tones.xml', '<tones/>\n')
+        self.put('cmterm.cop.sgn', bytes.fromhex('0100020100020002000a') + b'\x1f\x8b a package')
+        for device in range(1, 4):
+            node.provision(f'SEP00000000000{device}.cnf.xml', '<device></device>')
+
+    def put(self, name, content, mode=0o644):
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'wb') as f:
+            f.write(content if isinstance(content, bytes) else content.encode())
+        os.chmod(path, mode)
+
+    def adapt(self, line):
+        port = self.node.port
+        if line.startswith('ringfence init'):
+            listen = ' '.join(f'--listen {k}=127.0.0.1:{harness.free_port()}' for k in harness.KEYS)
+            line = re.sub(r'--data \S+', '--data fresh', line) + ' ' + listen
+            shutil.rmtree(os.path.join(self.folder, 'fresh'), ignore_errors=True)
+        line = re.sub(r'--data \S+(?<!fresh)', f'--data {self.node.data}', line)
+        line = re.sub(r'192\.0\.2\.\d+:6970', f'127.0.0.1:{port["http"]}', line)
+        line = re.sub(r'--(server|tvs) 192\.0\.2\.\d+', rf'--\1 127.0.0.1:{port["tvs"]}', line)
+        line = re.sub(r'--tftp 192\.0\.2\.\d+', f'--tftp 127.0.0.1:{port["tftp"]}', line)
+        line = re.sub(r'--ip 192\.0\.2\.\d+', '--ip 127.0.0.1', line)
+        line = line.replace('/media/stick/', '')
+        line = re.sub(r'--count \d+', '--count 3', line)
+        if re.match(r'ringfence recovery (export|verify)', line):
+            line += ' --passphrase-file passphrase'
+        if line.startswith('openssl pkcs12'):
+            line += ' -passin file:passphrase'
+        if line.startswith('ringfence serve'):
+            line += ' --check'
+        if 'utils ctl' in line:
+            line += ' --yes'
+        if 'sgn verify' in line or 'sgn strip' in line or 'recovery' in line:
+            return line
+        return line
+
+    def run(self, line):
+        env = dict(os.environ, PATH=os.path.join(self.folder, 'bin') + ':' + os.environ['PATH'])
+        return subprocess.run(['bash', '-o', 'pipefail', '-c', line], cwd=self.folder, env=env, text=True,
+                              capture_output=True, timeout=harness.PATIENCE, stdin=subprocess.DEVNULL)
+
+
+def run_all(examples):
+    done = 0
+    with Node() as node:
+        node.start()
+        desk = Desk(node)
+        for where, block in examples:
+            for line in commands(block):
+                if line in NOT_RUN:
+                    print(f'# {where}: not run: {line}: {NOT_RUN[line]}')
+                    continue
+                adapted = desk.adapt(line)
+                got = desk.run(adapted)
+                assert got.returncode == 0, f'{where}: {line}\nrun as: {adapted}\nexit {got.returncode}\n' \
+                                            f'{got.stdout[-1500:]}{got.stderr[-1500:]}'
+                assert 'stranded' not in got.stdout or 'fleet' in line, f'{where}: {line}: {got.stdout}'
+                done += 1
+    return done
+
+
+def test_readme():
+    """every command of README.md works"""
+    assert run_all(readme_examples()) >= 4
+
+
+def test_manuals():
+    """every example of the manual pages works"""
+    assert run_all(manual_examples()) >= 12
+
+
+def test_help():
+    """every command and subcommand explains itself, and has a manual page"""
+    top = ringfence('--help').stdout
+    names = re.findall(r'^  ([a-z-]+) ', top, re.M)
+    assert len(names) >= 10, top
+    for name in names:
+        text = ringfence(name, '--help').stdout
+        assert text.startswith(f'usage: ringfence {name}'), text
+        for sub in re.findall(r'^  ([a-z]+) {2,}', text, re.M):
+            more = ringfence(name, sub, '--help', check=False)
+            if more.returncode == 0:
+                assert f'ringfence {name} {sub}' in more.stdout
+        assert glob.glob(os.path.join(harness.ROOT, 'man', f'ringfence-{name}.[1-8]')), f'no manual page for {name}'
+
+
+def test_tour():
+    """./start --once from a copy of the tree in an empty folder"""
+    if os.environ.get('RINGFENCE_TOUR') == '0':
+        raise harness.Skip('RINGFENCE_TOUR=0')
+    with Node() as node:
+        copy = os.path.join(node.folder, 'clone')
+        listed = harness.run('git', '-C', harness.ROOT, 'ls-files', '-z', check=False).stdout.split('\0')
+        assert any(listed), 'the tree is not a git checkout'
+        for name in filter(None, listed):
+            source, target = os.path.join(harness.ROOT, name), os.path.join(copy, name)
+            if os.path.exists(source):
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                shutil.copy(source, target)
+                os.chmod(target, stat.S_IMODE(os.stat(source).st_mode))
+        done = subprocess.run([os.path.join(copy, 'start'), '--once'], cwd=copy, text=True, capture_output=True, timeout=540,
+                              stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        assert 'The tour is over' in done.stdout
+
+
+if __name__ == '__main__':
+    harness.main()
