@@ -119,7 +119,7 @@ static int heading(const struct place *at, char c[COLUMNS][CELL_MAX], struct err
 
 static int row(const struct place *at, char c[COLUMNS][CELL_MAX], struct traits *t, struct err *e)
 {
-	unsigned asks, sha512, ec, tls10, first, checksum;
+	unsigned asks = 0, sha512 = 0, ec = 0, tls10 = 0, first = 0, checksum = 0;
 	int rc;
 
 	*t = (struct traits){0};
