@@ -202,7 +202,8 @@ static void visit(const struct grammar_word *list, const char *before, grammar_v
 	char synopsis[200];
 
 	for (; list && list->text; list++) {
-		snprintf(synopsis, sizeof(synopsis), "%s%s%s", before, *before ? " " : "", list->text);
+		size_t n = text_append(synopsis, sizeof(synopsis), 0, "%s%s", before, *before ? " " : "");
+		text_append(synopsis, sizeof(synopsis), n, "%s", list->text);
 		if (list->command)
 			cb(ctx, synopsis, list);
 		visit(list->next, synopsis, cb, ctx);

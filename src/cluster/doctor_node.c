@@ -25,7 +25,7 @@
 
 static void check_mode(struct exam *x, int fd, const char *name, mode_t allowed, uid_t owner)
 {
-	char remedy[200];
+	char remedy[1024];
 	struct stat st;
 
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)

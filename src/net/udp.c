@@ -92,7 +92,7 @@ static int bound_to(int fd, union udp_addr *a, struct err *e)
 
 int udp_on_wildcard(int fd, bool *wildcard, struct err *e)
 {
-	union udp_addr a;
+	union udp_addr a = {0};
 	int on = 1, rc = 0;
 	int code = bound_to(fd, &a, e);
 

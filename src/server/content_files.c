@@ -247,7 +247,7 @@ static int open_kept(const struct content_files *x, enum content_root root, cons
 int content_files_private(const struct content_files *x, enum content_root root, const char *path,
 			  struct content_file **file, struct err *e)
 {
-	struct kept *k;
+	struct kept *k = NULL;
 	int code = open_kept(x, root, path, &k, e);
 
 	if (code)
@@ -303,7 +303,7 @@ static int open_consistent(struct content_files *x, enum content_root root, cons
 			   struct err *e)
 {
 	for (unsigned i = 0; i < READ_TRIES; i++) {
-		struct kept *k;
+		struct kept *k = NULL;
 		bool consistent = true;
 		int code = open_kept(x, root, path, &k, e);
 
