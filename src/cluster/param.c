@@ -13,6 +13,11 @@
 static const char *const generation_choices[] = { "8.0", "10.0", "10.5(2)", "11.5", "12.0", NULL };
 static const char *const digest_choices[] = { "SHA-1", "SHA-512", NULL };
 static const char *const name_choices[] = { "A", "C", NULL };
+static const char *const auto_choices[] = {
+	AUTO_REGISTRATION_NON_SECURE, AUTO_REGISTRATION_ALWAYS, AUTO_REGISTRATION_NEVER, NULL,
+};
+
+#define CAPF_SERVICE "Cisco Certificate Authority Proxy Function"
 
 /* Source: behaviour.md 3.3, 8.7; design.md 6; formats-and-protocols.md 1.12, 6.4. */
 const struct param_def param_table[] = {
@@ -32,6 +37,16 @@ const struct param_def param_table[] = {
 	  "Seconds for which a phone may keep an answer of TVS." },
 	{ PARAM_TVS_EXPIRED, "Cisco Trust Verification Service", PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
 	  "TVS also says yes for certificates that have expired, as CUCM's does. Only until there are new ones." },
+	{ PARAM_CAPF_EXPIRES, PARAM_ENTERPRISE, PARAM_NUMBER, 1, 365, NULL, "10", false, false, false,
+	  "Days after which a CAPF operation that was not completed expires, unless the phone's Operation Completes By says when." },
+	{ PARAM_AUTO_REGISTRATION, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, auto_choices, AUTO_REGISTRATION_NON_SECURE,
+	  false, false, false, "Whether a phone that nobody has added is added at its first contact." },
+	{ PARAM_AUTO_REGISTRATION_MAX, PARAM_ENTERPRISE, PARAM_NUMBER, 0, 1000000, NULL, "100000", false, false, false,
+	  "No phone is added by itself when there are this many, whoever added them." },
+	{ PARAM_STRING_ATTEMPTS, CAPF_SERVICE, PARAM_NUMBER, 1, 100, NULL, "5", false, false, false,
+	  "Wrong authentication strings after which CAPF looks at no string for the phone for a while." },
+	{ PARAM_STRING_LOCKOUT, CAPF_SERVICE, PARAM_NUMBER, 1, 1440, NULL, "15", false, false, false,
+	  "For how long; twice as long each further time." },
 	{ NULL },
 };
 

@@ -31,6 +31,16 @@ struct param_def {
 #define PARAM_TVS_TTL "TVS Certificate Cache Timeout"
 #define PARAM_TVS_EXPIRED "TVS Accepts Expired Certificates"
 #define PARAM_KEEP "PublishedGenerationsKept"
+#define PARAM_CAPF_EXPIRES "CAPF Operation Expires in (days)"
+#define PARAM_AUTO_REGISTRATION "Auto Registration"
+#define PARAM_AUTO_REGISTRATION_MAX "Auto Registration Maximum"
+#define PARAM_STRING_ATTEMPTS "CAPF Authentication String Attempts"
+#define PARAM_STRING_LOCKOUT "CAPF Authentication String Lockout (in minutes)"
+
+/* Values of PARAM_AUTO_REGISTRATION. */
+#define AUTO_REGISTRATION_NON_SECURE "Non-Secure Mode Only"
+#define AUTO_REGISTRATION_ALWAYS "Always"
+#define AUTO_REGISTRATION_NEVER "Never"
 
 extern const struct param_def param_table[]; /* ended by a NULL name */
 const struct param_def *param_find(const char *name); /* any case; NULL */

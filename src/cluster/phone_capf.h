@@ -33,8 +33,8 @@ int phone_string_check(struct cluster *c, const char *name, struct view string, 
 		       enum phone_string_answer *answer, struct err *e) MUST_CHECK;
 
 /*
- * phone_operation_failed: status "<operation> Failed: why". over: the operation is no longer pending and its string is gone;
- * otherwise the phone may try again until Operation Completes By. Nothing happens when no operation is pending.
+ * phone_operation_failed: status "<operation> Failed: why". over: the operation is no longer pending and its string is
+ * gone; otherwise the phone may try again until Operation Completes By. Nothing happens when no operation is pending.
  */
 int phone_operation_failed(struct cluster *c, const char *name, enum device_failure why, bool over, int64_t now,
 			   struct err *e) MUST_CHECK;

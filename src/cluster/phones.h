@@ -70,7 +70,8 @@ int phones_list(struct cluster *c, const struct phones_filter *f, int (*cb)(void
 
 /*
  * The authentication string: 4 to 10 digits, kept only as a derived value, good for one operation.
- * phones_string_generate: a random one. Out: string, which nothing can show again. phones_string_set: the administrator's own.
+ * phones_string_generate: a random one. Out: string, which nothing can show again.
+ * phones_string_set: the administrator's own.
  * Errors: ERR_USAGE unknown phone, not 4 to 10 digits; authentication mode is not By Authentication String.
  */
 #define PHONE_STRING_MIN 4

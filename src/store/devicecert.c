@@ -67,7 +67,8 @@ static int write_row(struct store *s, const char *pkid, const char *sha256, cons
 			     " notafter, changed, certificate) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 			     " ON CONFLICT (fkdevice, sha256) DO UPDATE SET kind = $3, state = $4, changed = $9",
 			     VALUES(value_text(pkid), value_text(sha256), value_text(devicecert_kind_names[dc->kind]),
-				    value_text(devicecert_state_names[dc->state]), value_text(dc->issuer), value_text(serial),
+				    value_text(devicecert_state_names[dc->state]), value_text(dc->issuer),
+				    value_text(serial),
 				    value_int(dc->not_before), value_int(dc->not_after), value_int(dc->changed),
 				    value_text(pem)));
 }
