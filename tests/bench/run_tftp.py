@@ -2,17 +2,23 @@
 """Our TFTP server beside those of Debian: transfers a second, and processor time for each.
 
 usage: run_tftp.py HARNESS BENCH [--rounds N] [--seconds S] [--clients N] [--load PROCESSES] [--files N] [--reuse]
-                   [--only NAME[,NAME]] [--octets N]
+                   [--only NAME[,NAME]] [--octets N] [--crowd N]
 
 256 clients at once fetch files of 6 KB in blocks of 512 octets. The servers take turns, round by round, so that a
 machine whose speed drifts treats them alike. tftpd-hpa and atftpd conflict as packages: they are downloaded and
 unpacked, not installed. Everything runs in a network namespace of its own, since dnsmasq serves TFTP on port 69 only.
 Needs root. Servers that cannot be had are left out, aloud.
+
+Then 10,000 transfers of as many files are begun and held open at our server, its memory is looked at, and all of them
+are brought to their end.
 """
 import argparse
 import os
+import resource
+import select
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -98,8 +104,10 @@ class Server:
         self.process = None
 
 
-def servers(args, folder, work):
+def servers(args, folder, work, ours=False):
     found = [Server('ringfence', [args.harness, '127.0.0.1', '0', str(args.workers), folder], 0, True)]
+    if ours:
+        return found
     dnsmasq = shutil.which('dnsmasq', path='/usr/sbin:/usr/bin')
     if dnsmasq:
         found.append(Server('dnsmasq', [dnsmasq, '-k', '--conf-file=/dev/null', '--port=0', '--enable-tftp', '--user=root',
@@ -164,6 +172,50 @@ def report(results):
               f'{ours[1] / theirs[1]:.2f} of its processor time per transfer (goal 0.60)')
 
 
+def crowd(args, folder, log):
+    """So many transfers at the same time, each of another file: the memory that they take, and whether all are served."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (args.crowd + 1000,) * 2)
+    names = [f'SEP1122334{i:05X}.cnf.xml' for i in range(args.crowd)]
+    for name in names:
+        with open(os.path.join(folder, name), 'wb') as f:
+            f.write(os.urandom(args.octets))
+    server = servers(args, folder, '', ours=True)[0]
+    server.start(log)
+    clients, received = {}, {}
+    try:
+        idle = server.memory()
+        watch = select.epoll()
+        for name in names:
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            clients[s.fileno()] = s
+            received[s.fileno()] = 0
+            watch.register(s, select.EPOLLIN)
+            s.sendto(b'\0\1' + name.encode() + b'\0octet\0', ('127.0.0.1', server.port))
+            if len(clients) % 100 == 0:
+                time.sleep(0.005)
+        deadline = time.monotonic() + 60
+        seen = set()
+        while len(seen) < args.crowd and time.monotonic() < deadline:
+            seen.update(fd for fd, _ in watch.poll(0.1, args.crowd))
+        peak = server.memory()
+        done = 0
+        while done < args.crowd and time.monotonic() < deadline:
+            for fd, _ in watch.poll(0.1, 1000):
+                data, tid = clients[fd].recvfrom(2048)
+                block = int.from_bytes(data[2:4], 'big')
+                if data[1] != 3 or block != received[fd] + 1:
+                    continue
+                received[fd] = block
+                clients[fd].sendto(b'\0\4' + data[2:4], tid)
+                done += len(data) < 516
+        print(f'{args.crowd} transfers at once: {len(seen)} begun, {done} completed; PSS of all processes {peak:.1f} MiB '
+              f'(idle {idle:.1f}; goal 256)')
+    finally:
+        server.stop()
+        for s in clients.values():
+            s.close()
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument('harness')
@@ -176,6 +228,7 @@ def main():
     p.add_argument('--files', type=int, default=256)
     p.add_argument('--octets', type=int, default=6144)
     p.add_argument('--reuse', action='store_true')
+    p.add_argument('--crowd', type=int, default=10000)
     p.add_argument('--only')
     args = p.parse_args()
     args.harness, args.bench = os.path.abspath(args.harness), os.path.abspath(args.bench)
@@ -203,7 +256,9 @@ def main():
             for _ in range(args.rounds):
                 for server in every:
                     results.setdefault(server.name, []).append(measure(server, args, folder, names, log))
-        report(results)
+            report(results)
+            if args.crowd:
+                crowd(args, folder, log)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
