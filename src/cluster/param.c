@@ -18,6 +18,8 @@ static const char *const auto_choices[] = {
 };
 
 #define CAPF_SERVICE "Cisco Certificate Authority Proxy Function"
+static const char *const issuer_choices[] = { CAPF_SERVICE, CAPF_ISSUER_OFFLINE, NULL };
+static const char *const unknown_choices[] = { "Unknown Device", "No Action", NULL };
 
 /* Source: behaviour.md 3.3, 8.7; design.md 6; formats-and-protocols.md 1.12, 6.4. */
 const struct param_def param_table[] = {
@@ -47,6 +49,30 @@ const struct param_def param_table[] = {
 	  "Wrong authentication strings after which CAPF looks at no string for the phone for a while." },
 	{ PARAM_STRING_LOCKOUT, CAPF_SERVICE, PARAM_NUMBER, 1, 1440, NULL, "15", false, false, false,
 	  "For how long; twice as long each further time." },
+	{ PARAM_CAPF_PORT, PARAM_ENTERPRISE, PARAM_NUMBER, 1, 65535, NULL, "3804", false, false, false,
+	  "The TCP port that phones are told for CAPF. The node listens where ringfence.conf says." },
+	{ PARAM_CAPF_ISSUER, CAPF_SERVICE, PARAM_CHOICE, 0, 0, issuer_choices, CAPF_SERVICE, false, false, false,
+	  "Who signs LSCs: CAPF itself, or an authority elsewhere ('utils capf csr', 'utils capf cert import')." },
+	{ PARAM_CAPF_VALIDITY, CAPF_SERVICE, PARAM_NUMBER, 1, 1825, NULL, "1825", false, false, false,
+	  "Days for which an LSC is valid. It ends earlier when the CAPF certificate does." },
+	{ PARAM_CAPF_KEEP_ALIVE, CAPF_SERVICE, PARAM_NUMBER, 5, 60, NULL, "15", false, false, false,
+	  "Minutes after which a silent connection of a phone is probed ('utils capf set keep_alive')." },
+	{ PARAM_CAPF_UNKNOWN, CAPF_SERVICE, PARAM_CHOICE, 0, 0, unknown_choices, "Unknown Device", false, false, false,
+	  "What a device that does not exist is told. 'No Action' is what a device without a pending operation is told, so that nobody "
+	  "can find out which devices there are." },
+	{ PARAM_CAPF_ADDRESS_FAILURES, CAPF_SERVICE, PARAM_NUMBER, 0, 10000, NULL, "50", false, false, false,
+	  "Failed authentications after which an address (of IPv6: a /64) is locked out. 0: never." },
+	{ PARAM_CAPF_ADDRESS_LOCK, CAPF_SERVICE, PARAM_NUMBER, 1, 1440, NULL, "15", false, false, false,
+	  "Minutes for which an address is locked out, and after which its failures are forgotten." },
+	{ PARAM_CAPF_SUDI, CAPF_SERVICE, PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
+	  "Phones that authenticate by certificate must send SUDI_DATA, the only proof that holds for one session alone. Phones "
+	  "without a MIC cannot." },
+	{ PARAM_CAPF_RENEWAL_RATE, CAPF_SERVICE, PARAM_NUMBER, 0, 1000, NULL, "20", false, false, false,
+	  "How many LSCs that are two thirds through their life get an Install/Upgrade in a minute. 0: none by itself." },
+	{ PARAM_CAPF_RENEWAL_JITTER, CAPF_SERVICE, PARAM_NUMBER, 0, 365, NULL, "14", false, false, false,
+	  "Days over which renewals are spread of phones that were enrolled together." },
+	{ PARAM_CAPF_RENEWAL_STOP, CAPF_SERVICE, PARAM_NUMBER, 0, 10000, NULL, "10", false, false, false,
+	  "When so many renewals have failed, no others are scheduled until somebody has looked at those. 0: never stop." },
 	{ NULL },
 };
 
@@ -144,6 +170,16 @@ int param_get_number(struct cluster *c, const char *name, uint32_t *value, struc
 		return err_set(e, ERR_STORE, "the store has '%s' for %s, which is no number", text, name);
 	*value = (uint32_t)number;
 	return 0;
+}
+
+int param_get_bool(struct cluster *c, const char *name, bool *value, struct err *e)
+{
+	AUTO(auto_free) char *text = NULL;
+	int rc = param_get(c, name, &text, e);
+
+	if (!rc)
+		*value = strcmp(text, "True") == 0;
+	return rc;
 }
 
 int param_generation(struct cluster *c, enum compose_generation *g, struct err *e)

@@ -42,6 +42,20 @@ struct param_def {
 #define AUTO_REGISTRATION_ALWAYS "Always"
 #define AUTO_REGISTRATION_NEVER "Never"
 
+#define PARAM_CAPF_PORT "CAPF Phone Port"
+#define PARAM_CAPF_ISSUER "Certificate Issuer to Endpoint"
+#define PARAM_CAPF_VALIDITY "Duration Of Certificate Validity (in days)"
+#define PARAM_CAPF_KEEP_ALIVE "CAPF Keep Alive (in minutes)"
+#define PARAM_CAPF_UNKNOWN "CAPF Answer to Unknown Devices"
+#define PARAM_CAPF_ADDRESS_FAILURES "CAPF Failures per Address"
+#define PARAM_CAPF_ADDRESS_LOCK "CAPF Address Lockout (in minutes)"
+#define PARAM_CAPF_SUDI "CAPF SUDI Data Required"
+#define PARAM_CAPF_RENEWAL_RATE "CAPF Renewals per Minute"
+#define PARAM_CAPF_RENEWAL_JITTER "CAPF Renewal Jitter (in days)"
+#define PARAM_CAPF_RENEWAL_STOP "CAPF Renewals Stop after Failures"
+
+#define CAPF_ISSUER_OFFLINE "Offline CA"
+
 extern const struct param_def param_table[]; /* ended by a NULL name */
 const struct param_def *param_find(const char *name); /* any case; NULL */
 
@@ -52,6 +66,7 @@ int param_check(const struct param_def *def, const char *value, const char **can
 /* param_get: the value in force, the default when nobody set one. Out: *value heap text. ERR_USAGE unknown name. */
 int param_get(struct cluster *c, const char *name, char **value, struct err *e) MUST_CHECK;
 int param_get_number(struct cluster *c, const char *name, uint32_t *value, struct err *e) MUST_CHECK;
+int param_get_bool(struct cluster *c, const char *name, bool *value, struct err *e) MUST_CHECK;
 
 /* param_warnings: what phones would make of it, before it is set. Changes nothing. Errors: as param_set. */
 int param_warnings(struct cluster *c, const char *name, const char *value, struct notes *notes, struct err *e) MUST_CHECK;

@@ -24,7 +24,9 @@ static const struct {
 	{CAPF_ASK_AUTH, CAPF_DO_GENERATE, CAPF_STATE_KEY},
 	{CAPF_ASK_AUTH, CAPF_DO_FETCH, CAPF_STATE_FETCH},
 	{CAPF_ASK_AUTH, CAPF_DO_DELETE, CAPF_STATE_DELETE},
+	{CAPF_ASK_AUTH, CAPF_DO_STORE, CAPF_STATE_STORE},   /* issued elsewhere, for a key of an earlier session */
 	{CAPF_ASK_KEY, CAPF_DO_STORE, CAPF_STATE_STORE},
+	{CAPF_ASK_KEY, CAPF_DO_GENERATE, CAPF_STATE_KEY},   /* no EC key, but RSA will do */
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -36,8 +36,7 @@ static inline int64_t node_wall(void *ctx)
 
 static inline uint64_t node_mono(void *ctx)
 {
-	(void)ctx;
-	return 0;
+	return (uint64_t)((struct node *)ctx)->now * 1000;
 }
 
 static inline struct init_request node_request(const struct node *n, const char *generation)
