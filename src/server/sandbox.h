@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /*
@@ -13,8 +15,8 @@ int sandbox_keeper(int keys_dir, struct err *e) MUST_CHECK;
 int sandbox_worker(int published_dir, int provisioning_dir, struct err *e) MUST_CHECK;
 int sandbox_director(struct err *e) MUST_CHECK;
 
-/* sandbox_has_landlock: ABI version of the kernel's Landlock, 0 when it has none. */
-int sandbox_landlock(void);
+int sandbox_landlock(void);      /* ABI version of the kernel's Landlock, 0 when it has none */
+bool sandbox_filters_calls(void); /* false in sanitizer builds */
 
 /* sandbox_limits: no core dumps where there are secrets; as many descriptors as the system lets us have. */
 void sandbox_limits(void);
