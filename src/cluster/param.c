@@ -33,6 +33,9 @@ const struct param_def param_table[] = {
 	  "Trust lists say signer version 1.1, which makes phones that know it use EC keys and HTTPS on port 6971." },
 	{ PARAM_NAME_FORM, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, name_choices, "A", false, true, true,
 	  "How names stand in trust lists: A as CUCM writes them (CN=..;OU=..), C as other tools do (CN=..,O=..)." },
+	{ PARAM_LEGACY_TLS, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
+	  "The listeners legacy-tvs, legacy-capf and legacy-https of ringfence.conf answer, with TLS 1.0 and AES256-SHA. Only "
+	  "for phones that know nothing better; other listeners stay as they are." },
 	{ PARAM_KEEP, PARAM_ENTERPRISE, PARAM_NUMBER, 2, 10000, NULL, "200", false, false, false,
 	  "How many generations of published trust lists are kept. Older ones are removed when a new one is made." },
 	{ PARAM_TVS_TTL, "Cisco Trust Verification Service", PARAM_NUMBER, 60, 604800, NULL, "86400", false, false, false,

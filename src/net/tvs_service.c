@@ -253,16 +253,19 @@ int tvs_service_new(struct event_base *base, struct net_pool *pool, tvs_service_
 	return 0;
 }
 
+void tvs_service_close_all(struct tvs_service *s)
+{
+	struct client *c;
+
+	while ((c = LIST_FIRST(&s->clients)))
+		client_end(c);
+}
+
 void tvs_service_free(struct tvs_service *s)
 {
-	struct client *c, *following;
-
 	if (!s)
 		return;
-	for (c = LIST_FIRST(&s->clients); c; c = following) {
-		following = LIST_NEXT(c, link);
-		client_free(c);
-	}
+	tvs_service_close_all(s);
 	SSL_CTX_free(s->tls);
 	free(s);
 }

@@ -37,6 +37,7 @@ void tvs_service_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_
 
 /* tvs_service_drain: close what waits for its client; answers that are on their way get there. True when nothing is left. */
 bool tvs_service_drain(struct tvs_service *s);
+void tvs_service_close_all(struct tvs_service *s); /* the service was stopped; it can be accepted again afterwards */
 
 struct tvs_service_stats {
 	struct tvs_counters requests;

@@ -22,6 +22,17 @@ const char *const worker_stat_names[STAT_COUNT] = {
 	[STAT_HTTPS_REFUSED] = "https requests refused",
 	[STAT_HTTPS_TIMED_OUT] = "https connections timed out",
 	[STAT_HTTPS_TLS_FAILED] = "https handshakes failed",
+	[STAT_TVS_CONNECTIONS] = "tvs connections",
+	[STAT_TVS_VALID] = "tvs verify requests answered valid",
+	[STAT_TVS_INVALID] = "tvs verify requests answered invalid",
+	[STAT_TVS_FOUND] = "tvs query requests answered found",
+	[STAT_TVS_NOT_FOUND] = "tvs query requests answered not found",
+	[STAT_TVS_MALFORMED] = "tvs requests malformed",
+	[STAT_TVS_TIMED_OUT] = "tvs connections timed out",
+	[STAT_TVS_TLS_FAILED] = "tvs handshakes failed",
+	[STAT_TVS_CURRENT] = "tvs connections now",
+	[STAT_TVS_LEGACY_CONNECTIONS] = "tvs legacy connections",
+	[STAT_TVS_LEGACY_TLS_FAILED] = "tvs legacy handshakes failed",
 	[STAT_CONNECTIONS] = "connections now",
 	[STAT_CONNECTIONS_REFUSED] = "connections refused by their address's share",
 	[STAT_CONNECTIONS_EVICTED] = "idle connections closed to make room",
@@ -30,7 +41,7 @@ const char *const worker_stat_names[STAT_COUNT] = {
 
 bool worker_stat_is_gauge(enum worker_stat s)
 {
-	return s == STAT_TFTP_CURRENT || s == STAT_CONNECTIONS;
+	return s == STAT_TFTP_CURRENT || s == STAT_TVS_CURRENT || s == STAT_CONNECTIONS;
 }
 
 #define SERVICES_KNOWN (UINT64_C(1) << 32)

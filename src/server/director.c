@@ -9,8 +9,10 @@
 
 #include <openssl/crypto.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cluster/param.h"
 #include "cluster/publish.h"
 #include "cluster/recovery.h"
 #include "format/sgn.h"
@@ -18,14 +20,17 @@
 #include "server/control.h"
 #include "server/sandbox.h"
 #include "server/signer.h"
+#include "server/tvs.h"
 #include "store/service.h"
 
-/* TLS servers of the workers, and whose certificate each shows. Source: formats-and-protocols.md 8.4 */
+/* TLS servers of the workers, and whose certificate each shows. Source: formats-and-protocols.md 6, 8.4 */
 static const struct {
 	enum listen_service service;
 	const char *unit;
 } identities[] = {
 	{LISTEN_HTTPS, "CallManager-ECDSA"},
+	{LISTEN_TVS, "TVS"},
+	{LISTEN_LEGACY_TVS, "TVS"},
 };
 #define N_IDENTITIES (sizeof(identities) / sizeof(identities[0]))
 
@@ -37,6 +42,7 @@ struct director {
 	struct store *store;
 	struct cluster *cluster;
 	struct signer *signer;
+	struct tvs_director *tvs;
 	struct admin_host host;
 	struct control *control;
 	struct event *term;
@@ -106,6 +112,7 @@ static void tell_identity(struct director *d, unsigned worker, size_t i)
 static void tell_all(struct director *d, unsigned worker)
 {
 	tell_epoch(d, worker);
+	tell(d, worker, IPC_TVS_INDEX, (struct view){0});
 	for (size_t i = 0; i < N_IDENTITIES; i++)
 		tell_identity(d, worker, i);
 	tell_services(d, worker, d->services);
@@ -113,9 +120,25 @@ static void tell_all(struct director *d, unsigned worker)
 
 /* --- what there is to tell --- */
 
+/* Two things switch a legacy listener on: an address for it, and the parameter that says what it does. */
+static int legacy_allowed(struct director *d, bool *allowed, struct err *e)
+{
+	AUTO(auto_free) char *value = NULL;
+	int rc = param_get(d->cluster, PARAM_LEGACY_TLS, &value, e);
+
+	if (rc == 0)
+		*allowed = strcmp(value, "True") == 0;
+	return rc;
+}
+
 static int running_services(struct director *d, uint32_t *services, struct err *e)
 {
 	uint32_t got = 0;
+	bool legacy = false;
+	int failed = legacy_allowed(d, &legacy, e);
+
+	if (failed < 0)
+		return failed;
 
 	for (int s = 0; s < LISTEN_COUNT; s++) {
 		struct store_service svc;
@@ -124,7 +147,7 @@ static int running_services(struct director *d, uint32_t *services, struct err *
 		int rc = store_service_get(d->store, d->node->cfg.node_name, listen_kinds[s].service, &svc, e);
 		if (rc < 0)
 			return rc;
-		if (svc.activated && svc.started)
+		if (svc.activated && svc.started && (s != LISTEN_LEGACY_TVS || legacy))
 			got |= 1u << s;
 	}
 	*services = got;
@@ -166,6 +189,14 @@ static void refresh_identity(struct director *d, size_t i)
 		tell_identity(d, w, i);
 }
 
+static void on_tvs_index(void *ctx)
+{
+	struct director *d = ctx;
+
+	for (unsigned w = 0; w < d->node->n_workers; w++)
+		tell(d, w, IPC_TVS_INDEX, (struct view){0});
+}
+
 /* A command may have changed anything: look, and tell what is new. Looking is cheap. */
 static void refresh(void *ctx)
 {
@@ -177,6 +208,7 @@ static void refresh(void *ctx)
 	refresh_services(d);
 	for (size_t i = 0; i < N_IDENTITIES; i++)
 		refresh_identity(d, i);
+	tvs_director_refresh(d->tvs);
 	if (publish_generation(d->cluster, &epoch, &e) < 0) {
 		log_error("the generation in force: %s", e.text);
 		return;
@@ -300,6 +332,7 @@ static size_t counters(void *ctx, struct admin_counter *c, size_t max)
 	board_sum(d->node->board, sum);
 	for (int i = 0; i < STAT_COUNT; i++)
 		n = put_counter(c, n, max, worker_stat_names[i], sum[i]);
+	n = put_counter(c, n, max, "tvs certificates", tvs_director_certificates(d->tvs));
 	n = put_counter(c, n, max, "files signed", s->signed_files);
 	n = put_counter(c, n, max, "files signed before and found", s->from_cache);
 	n = put_counter(c, n, max, "files that could not be signed", s->failed);
@@ -355,6 +388,8 @@ static int open_cluster(struct director *d, struct err *e)
 	if ((rc = cluster_open(&cfg, &d->cluster, e)) < 0 ||
 	    (rc = publish_refresh(d->cluster, "ringfence serve", "start", &changed, e)) < 0)
 		return rc;
+	if ((rc = tvs_director_new(d->base, d->cluster, &clock_system, on_tvs_index, d, &d->tvs, e)) < 0)
+		return rc;
 	return signer_new(d->cluster, &clock_system, d->provisioning, &d->signer, e);
 }
 
@@ -398,6 +433,17 @@ static void remind_of_recovery(struct director *d)
 		log_warn("%s", state.text);
 }
 
+/* Half of what switches a legacy listener on is a mistake that shows only as phones that are refused. */
+static void remind_of_legacy(struct director *d)
+{
+	bool allowed = true;
+	struct err e = ERR_INIT;
+
+	if (d->node->cfg.listen[LISTEN_LEGACY_TVS].n && (legacy_allowed(d, &allowed, &e) < 0 || !allowed))
+		log_warn("legacy-tvs has an address in " CONFIG_FILE " but does not answer: set the parameter '" PARAM_LEGACY_TLS
+			 "' to True if phones need TLS 1.0");
+}
+
 static int begin(struct director *d, struct err *e)
 {
 	struct ipc_msg ready = {.type = IPC_READY};
@@ -420,6 +466,7 @@ static int begin(struct director *d, struct err *e)
 	for (unsigned w = 0; w < d->node->n_workers; w++)
 		tell_all(d, w);
 	remind_of_recovery(d);
+	remind_of_legacy(d);
 	return ipc_channel_send(d->link, &ready, e);
 }
 
@@ -432,6 +479,7 @@ static void end(struct director *d)
 	signer_free(d->signer);
 	for (size_t i = 0; i < N_IDENTITIES; i++)
 		cert_unref(d->identity[i]);
+	tvs_director_free(d->tvs);
 	cluster_free(d->cluster);
 	store_close(d->store);
 	keystore_free(d->keys);

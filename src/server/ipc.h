@@ -39,6 +39,7 @@ enum ipc_type {
 	/* Director to worker, unasked. */
 	IPC_SERVICES = 48,       /* body: u32, a bit (1 << enum listen_service) for each that answers */
 	IPC_EPOCH = 49,          /* body: u64, generation number: look again at what was kept of the old one */
+	IPC_TVS_INDEX = 51,      /* body: nothing: the index of TVS is another one, map it */
 	IPC_IDENTITY = 50,       /* a TLS server's certificate: u8 enum listen_service, str key name, octets DER */
 };
 

@@ -184,6 +184,8 @@ int ipc_channel_new(struct event_base *base, int fd, const struct ipc_handlers *
 		c->last_id = 0;
 	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
+	if (c->readable)
+		event_priority_set(c->readable, 0); /* a loop with priorities sees to other processes first */
 	if (!c->readable || !c->writable || evutil_make_socket_nonblocking(fd) < 0 || event_add(c->readable, NULL) < 0) {
 		ipc_channel_free(c);
 		return err_set(e, ERR_NOMEM, "no memory for a channel between processes");

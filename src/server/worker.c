@@ -16,6 +16,7 @@
 #include "server/content_http.h"
 #include "server/content_tftp.h"
 #include "server/sandbox.h"
+#include "server/tvs.h"
 
 #define WORKER_MAX_CONNS 8192        /* TCP connections of one process, all services together */
 #define WORKER_MAX_PER_ADDRESS 1024  /* of one address: many phones may stand behind one */
@@ -32,9 +33,10 @@
  */
 struct endpoint {
 	struct http_server *http;  /* of http, https */
+	struct tvs_service *tvs;   /* of tvs, legacy-tvs */
 	struct acceptor *acceptors[2 * CONFIG_MAX_ADDRS];
 	size_t n;
-	bool tls, has_identity;
+	bool tls, has_identity, insecure;
 	bool running;
 };
 
@@ -47,6 +49,7 @@ struct worker {
 	struct content *content;
 	struct net_pool *pool;
 	struct tftp_server *tftp;
+	struct tvs_map tvs_index;
 	struct endpoint endpoints[LISTEN_COUNT];
 	struct ipc_channel *director;
 	struct event *report, *term, *drain;
@@ -57,10 +60,19 @@ struct worker {
 
 /* --- what is running --- */
 
-static void start_endpoint(struct endpoint *ep)
+/* Without a certificate there is nothing to begin a handshake with, and without an index nothing to answer from: clients
+ * had better be refused. */
+static bool can_serve(const struct worker *w, const struct endpoint *ep)
+{
+	return (!ep->tls || ep->has_identity) && (!ep->tvs || w->tvs_index.data);
+}
+
+static void start_endpoint(struct worker *w, struct endpoint *ep)
 {
 	struct err e = ERR_INIT;
 
+	if (!ep->running || !can_serve(w, ep))
+		return;
 	for (size_t i = 0; i < ep->n; i++)
 		if (acceptor_start(ep->acceptors[i], &e) < 0)
 			log_error("a listener could not be started: %s", e.text);
@@ -73,15 +85,16 @@ static void set_running(struct worker *w, int service, bool running)
 	if (service == LISTEN_TFTP)
 		tftp_server_set_serving(w->tftp, running);
 	ep->running = running;
-	/* Without a certificate there is nothing to begin a handshake with: clients had better be refused. */
-	if (running && (!ep->tls || ep->has_identity)) {
-		start_endpoint(ep);
+	if (running && can_serve(w, ep)) {
+		start_endpoint(w, ep);
 		return;
 	}
 	for (size_t i = 0; i < ep->n; i++)
 		acceptor_stop(ep->acceptors[i]);
 	if (ep->http)
 		http_server_close_idle(ep->http);
+	if (ep->tvs)
+		tvs_service_close_all(ep->tvs);
 }
 
 static void set_services(struct worker *w, uint32_t services)
@@ -126,7 +139,7 @@ static void on_epoch(struct worker *w, struct view body)
 		content_set_epoch(w->content, epoch);
 }
 
-static int use_identity(struct worker *w, enum listen_service s, const char *key_name, struct view der, struct err *e)
+static int use_identity(struct worker *w, struct endpoint *ep, const char *key_name, struct view der, struct err *e)
 {
 	struct cert *cert = NULL;
 	EVP_PKEY *key = NULL;
@@ -136,9 +149,11 @@ static int use_identity(struct worker *w, enum listen_service s, const char *key
 	if (rc == 0)
 		rc = key_borrow(w->keys, key_name, X509_get0_pubkey(cert_x509(cert)), &key, e);
 	if (rc == 0)
-		rc = tls_server_new(cert, key, &ctx, e);
-	if (rc == 0)
-		http_server_set_tls(w->endpoints[s].http, ctx);
+		rc = ep->insecure ? tls_server_new_insecure_legacy(cert, key, &ctx, e) : tls_server_new(cert, key, &ctx, e);
+	if (rc == 0 && ep->http)
+		http_server_set_tls(ep->http, ctx);
+	if (rc == 0 && ep->tvs)
+		tvs_service_set_tls(ep->tvs, ctx);
 	SSL_CTX_free(ctx);
 	EVP_PKEY_free(key);
 	cert_unref(cert);
@@ -159,13 +174,32 @@ static void on_identity(struct worker *w, struct view body)
 	    service >= LISTEN_COUNT || !w->endpoints[service].tls)
 		return;
 	struct endpoint *ep = &w->endpoints[service];
-	if (use_identity(w, (enum listen_service)service, key, der, &e) < 0) {
+	if (use_identity(w, ep, key, der, &e) < 0) {
 		log_error("%s: its certificate cannot be used: %s", listen_kinds[service].key, e.text);
 		return;
 	}
 	ep->has_identity = true;
-	if (ep->running)
-		start_endpoint(ep);
+	start_endpoint(w, ep);
+}
+
+/* Requests from now on are answered from the index that is published now. */
+static void load_tvs_index(struct worker *w)
+{
+	static const enum listen_service services[] = {LISTEN_TVS, LISTEN_LEGACY_TVS};
+	struct err e = ERR_INIT;
+
+	if (tvs_map_load(&w->tvs_index, w->published, &e) < 0) {
+		if (e.sys_errno != ENOENT)
+			log_error("the index of TVS cannot be used: %s", e.text);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+		struct endpoint *ep = &w->endpoints[services[i]];
+		if (!ep->tvs)
+			continue;
+		tvs_service_set_index(ep->tvs, &w->tvs_index.ix);
+		start_endpoint(w, ep);
+	}
 }
 
 static void on_message(void *ctx, struct ipc_channel *ch, const struct ipc_msg *m)
@@ -179,6 +213,8 @@ static void on_message(void *ctx, struct ipc_channel *ch, const struct ipc_msg *
 		on_epoch(w, m->body);
 	else if (m->type == IPC_IDENTITY)
 		on_identity(w, m->body);
+	else if (m->type == IPC_TVS_INDEX)
+		load_tvs_index(w);
 }
 
 /* --- what the director is asked --- */
@@ -245,6 +281,23 @@ static void report_http(uint64_t now[STAT_COUNT], int first, const struct http_s
 	now[first + 3] = s->timed_out;
 }
 
+static void report_tvs(uint64_t now[STAT_COUNT], const struct tvs_service *srv, bool legacy)
+{
+	const struct tvs_service_stats *s = srv ? tvs_service_stats(srv) : NULL;
+
+	if (!s)
+		return;
+	now[legacy ? STAT_TVS_LEGACY_CONNECTIONS : STAT_TVS_CONNECTIONS] = s->requests.connections;
+	now[legacy ? STAT_TVS_LEGACY_TLS_FAILED : STAT_TVS_TLS_FAILED] = s->handshakes_failed;
+	now[STAT_TVS_VALID] += s->requests.verify_valid;
+	now[STAT_TVS_INVALID] += s->requests.verify_invalid;
+	now[STAT_TVS_FOUND] += s->requests.query_found;
+	now[STAT_TVS_NOT_FOUND] += s->requests.query_not_found;
+	now[STAT_TVS_MALFORMED] += s->requests.malformed;
+	now[STAT_TVS_TIMED_OUT] += s->requests.timed_out;
+	now[STAT_TVS_CURRENT] += s->current;
+}
+
 static void report(struct worker *w)
 {
 	const struct tftp_server_stats *t = tftp_server_stats(w->tftp);
@@ -267,6 +320,8 @@ static void report(struct worker *w)
 	report_http(now, STAT_HTTPS_REQUESTS, w->endpoints[LISTEN_HTTPS].http);
 	if (w->endpoints[LISTEN_HTTPS].http)
 		now[STAT_HTTPS_TLS_FAILED] = http_server_stats(w->endpoints[LISTEN_HTTPS].http)->tls_failed;
+	report_tvs(now, w->endpoints[LISTEN_TVS].tvs, false);
+	report_tvs(now, w->endpoints[LISTEN_LEGACY_TVS].tvs, true);
 	for (int s = 0; s < LISTEN_COUNT; s++)
 		for (size_t i = 0; i < w->endpoints[s].n; i++)
 			now[STAT_ACCEPT_PAUSES] += acceptor_pauses(w->endpoints[s].acceptors[i]);
@@ -301,7 +356,8 @@ static void on_drain(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	for (int s = 0; s < LISTEN_COUNT; s++)
-		if (w->endpoints[s].http && !http_server_drain(w->endpoints[s].http))
+		if ((w->endpoints[s].http && !http_server_drain(w->endpoints[s].http)) ||
+		    (w->endpoints[s].tvs && !tvs_service_drain(w->endpoints[s].tvs)))
 			empty = false;
 	if (w->director && (empty || w->n_signing == 0 || since >= WORKER_LET_GO_MS))
 		let_go(w);
@@ -333,6 +389,17 @@ static void on_director_closed(void *ctx, struct ipc_channel *ch, const struct e
 
 /* --- the beginning --- */
 
+static int new_server(struct worker *w, struct endpoint *ep, enum listen_service s, struct err *e)
+{
+	struct http_handler h = content_for_http(w->content);
+
+	ep->tls = s != LISTEN_HTTP;
+	ep->insecure = s == LISTEN_LEGACY_TVS;
+	if (s == LISTEN_TVS || s == LISTEN_LEGACY_TVS)
+		return tvs_service_new(w->base, w->pool, tvs_log, (void *)listen_kinds[s].key, &ep->tvs, e);
+	return http_server_new(w->base, w->pool, &h, &ep->http, e);
+}
+
 static int open_endpoint(struct worker *w, const struct listener *l, struct err *e)
 {
 	struct endpoint *ep = &w->endpoints[l->service];
@@ -340,13 +407,12 @@ static int open_endpoint(struct worker *w, const struct listener *l, struct err 
 
 	if (l->service == LISTEN_TFTP)
 		return tftp_server_listen(w->tftp, l->fd[w->index], e);
-	if (!ep->http) {
-		struct http_handler h = content_for_http(w->content);
-		rc = http_server_new(w->base, w->pool, &h, &ep->http, e);
-		ep->tls = l->service == LISTEN_HTTPS;
-	}
+	if (!ep->http && !ep->tvs)
+		rc = new_server(w, ep, l->service, e);
+	accept_fn *fn = ep->tvs ? tvs_service_accept : http_server_accept;
+	void *server = ep->tvs ? (void *)ep->tvs : (void *)ep->http;
 	if (rc == 0)
-		rc = acceptor_new(w->base, l->fd[w->index], http_server_accept, ep->http, &ep->acceptors[ep->n], e);
+		rc = acceptor_new(w->base, l->fd[w->index], fn, server, &ep->acceptors[ep->n], e);
 	if (rc == 0)
 		ep->n++;
 	return rc;
@@ -399,8 +465,9 @@ static int begin(struct worker *w, struct err *e)
 	uint32_t services;
 	int rc;
 
+	/* What the director says comes before what clients ask: its answer to a command is out when all have heard of it. */
 	w->base = event_base_new();
-	if (!w->base)
+	if (!w->base || event_base_priority_init(w->base, 2) < 0)
 		return err_set(e, ERR_NOMEM, "no memory for the loop");
 	if ((rc = new_pool(w, e)) < 0 || (rc = open_all(w, e)) < 0 || (rc = new_events(w, e)) < 0 ||
 	    (rc = child_drop(w->node, CHILD_WORKER, e)) < 0)
@@ -412,6 +479,7 @@ static int begin(struct worker *w, struct err *e)
 	    (rc = keystore_keeper_open(w->node->keeper_worker[w->index][1], &w->keys, e)) < 0 ||
 	    (rc = ipc_channel_new(w->base, w->node->director_worker[w->index][1], &h, &w->director, e)) < 0)
 		return rc;
+	load_tvs_index(w);
 	/* What our predecessor served is served on, also while the director is away. */
 	if (board_services(w->node->board, w->index, &services)) {
 		set_services(w, services);
@@ -428,7 +496,9 @@ static void end(struct worker *w)
 		for (size_t i = 0; i < w->endpoints[s].n; i++)
 			acceptor_free(w->endpoints[s].acceptors[i]);
 		http_server_free(w->endpoints[s].http);
+		tvs_service_free(w->endpoints[s].tvs);
 	}
+	tvs_map_clear(&w->tvs_index);
 	tftp_server_free(w->tftp);
 	content_free(w->content);
 	ipc_channel_free(w->director);
