@@ -6,6 +6,7 @@
 #include "cmd/cmd.h"
 #include "cmd/diff/diff.h"
 #include "cmd/doctor/doctor.h"
+#include "cmd/enc/enc.h"
 #include "cmd/init/init.h"
 #include "cmd/inspect/inspect.h"
 #include "cmd/phone/phone.h"
@@ -26,6 +27,7 @@ static const struct cmd *const commands[] = {
 	&cmd_diff,
 	&cmd_tlv,
 	&cmd_sgn,
+	&cmd_enc,
 	&cmd_tvs,
 	&cmd_phone,
 	NULL,

@@ -1,9 +1,11 @@
 #include "cmd/offline.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -27,6 +29,21 @@ int offline_read(const char *path, struct view *v, struct err *e)
 void offline_free(struct view v)
 {
 	free((void *)(uintptr_t)v.p);
+}
+
+int offline_check_out(const char *path, const char *out, bool force, struct err *e)
+{
+	struct stat in, there;
+
+	if (stat(out, &there) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, ERR_IO, "%s", out);
+	if (strcmp(path, "-") != 0 && stat(path, &in) == 0 && in.st_dev == there.st_dev && in.st_ino == there.st_ino)
+		return err_set(e, ERR_USAGE, "%s is the input itself, which is kept", out);
+	if (!S_ISREG(there.st_mode))
+		return err_set(e, ERR_USAGE, "%s is no ordinary file", out);
+	if (!force)
+		return err_set(e, ERR_USAGE, "%s exists; --force replaces it", out);
+	return 0;
 }
 
 int offline_list(const char *path, struct trust_list **l, struct err *e)

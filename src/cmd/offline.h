@@ -11,6 +11,12 @@
 int offline_read(const char *path, struct view *v, struct err *e) MUST_CHECK;
 void offline_free(struct view v);
 
+/*
+ * offline_check_out: may out be written? The input is never written to, whatever it is called there; another file only by
+ * force. Errors: ERR_USAGE, ERR_IO.
+ */
+int offline_check_out(const char *in, const char *out, bool force, struct err *e) MUST_CHECK;
+
 /* offline_list: a trust list that must be intact (list_verify_self). Errors: as list_parse and list_verify_self. */
 int offline_list(const char *path, struct trust_list **l, struct err *e) MUST_CHECK;
 
@@ -50,6 +56,8 @@ struct pem_signer {
  * Errors: ERR_USAGE no key or no certificate in it, the passphrase is wrong or cannot be asked for, they are no pair.
  */
 int pem_signer_load(const char *path, struct pem_signer *s, struct err *e) MUST_CHECK;
+/* pem_key_load: the private key alone. Errors: ERR_USAGE as above. */
+int pem_key_load(const char *path, EVP_PKEY **key, struct err *e) MUST_CHECK;
 void pem_signer_clear(struct pem_signer *s);
 struct list_signer pem_signer_of(struct pem_signer *s); /* borrows */
 

@@ -12,6 +12,7 @@
 /* What the passphrase callback knows, and what became of it. */
 struct asking {
 	const char *path;
+	const char *remedy; /* when there is no key */
 	bool no_terminal;
 	bool asked;
 };
@@ -41,12 +42,12 @@ static int key_missing(const struct asking *a, struct err *e)
 			       a->path);
 	if (a->asked)
 		return err_set(e, ERR_USAGE, "%s: the passphrase does not open the key", a->path);
-	return err_set(e, ERR_USAGE, "%s: there is no private key in it; a signer is a PEM file with the key and its certificate", a->path);
+	return err_set(e, ERR_USAGE, "%s: there is no private key in it%s", a->path, a->remedy);
 }
 
-static int read_key(const char *path, struct view pem, EVP_PKEY **key, struct err *e)
+static int read_key(const char *path, const char *remedy, struct view pem, EVP_PKEY **key, struct err *e)
 {
-	struct asking a = {.path = path};
+	struct asking a = {.path = path, .remedy = remedy};
 	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.len);
 
 	EVP_PKEY *got = bio ? PEM_read_bio_PrivateKey(bio, NULL, ask_passphrase, &a) : NULL;
@@ -75,7 +76,7 @@ int pem_signer_load(const char *path, struct pem_signer *s, struct err *e)
 
 	if (err)
 		return err;
-	err = read_key(path, pem, &got.key, e);
+	err = read_key(path, "; a signer is a PEM file with the key and its certificate", pem, &got.key, e);
 	if (!err)
 		err = read_cert(path, pem, &got.cert, e);
 	if (!err && X509_check_private_key(cert_x509(got.cert), got.key) != 1)
@@ -89,6 +90,19 @@ int pem_signer_load(const char *path, struct pem_signer *s, struct err *e)
 	}
 	*s = got;
 	return 0;
+}
+
+int pem_key_load(const char *path, EVP_PKEY **key, struct err *e)
+{
+	struct view pem = {0};
+	int err = offline_read(path, &pem, e);
+
+	if (err)
+		return err;
+	err = read_key(path, "; it is a PEM file", pem, key, e);
+	secret_wipe((void *)(uintptr_t)pem.p, pem.len);
+	offline_free(pem);
+	return err;
 }
 
 void pem_signer_clear(struct pem_signer *s)

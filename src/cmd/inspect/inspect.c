@@ -251,7 +251,7 @@ static void print_text(const struct inspection *in)
 
 enum { OPT_TRUST = CMD_LONG, OPT_CERT, OPT_JSON };
 
-static const struct cmd_opt opts[] = {
+const struct cmd_opt inspect_opts[] = {
 	{OPT_TRUST, "trust", "FILE", "a trust list whose signers are trusted; may be given again"},
 	{OPT_CERT, "cert", "PEM", "a certificate that is trusted as signer; may be given again"},
 	{OPT_JSON, "json", NULL, "print a JSON object instead of the listing"},
@@ -317,7 +317,7 @@ const struct cmd cmd_inspect = {
 	.name = "inspect",
 	.summary = "show and verify a trust list, a signed or an encrypted file",
 	.usage = "FILE [--trust FILE]... [--cert PEM]... [--json]",
-	.opts = opts,
+	.opts = inspect_opts,
 	.more = "A trust list is verified when a SAST record of a --trust list signed it, a signed file when a TFTP or\n"
 		"CCM+TFTP record did, either when a --cert certificate did. That a list verifies with itself proves nothing.\n\n"
 		"exit status: 0 verified, 1 intact but not verified, 2 malformed or damaged, 3 wrong usage",

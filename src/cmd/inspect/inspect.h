@@ -30,4 +30,5 @@ const char *inspect_status_name(enum inspect_status s); /* "verified", "intact",
 /* inspect_json: the inspection as a JSON object, on standard output. */
 int inspect_json(const struct inspection *in, struct err *e) MUST_CHECK;
 
+extern const struct cmd_opt inspect_opts[];
 extern const struct cmd cmd_inspect;

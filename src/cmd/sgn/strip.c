@@ -1,10 +1,8 @@
 #include "cmd/sgn/sgn.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -40,22 +38,6 @@ static int default_out(const char *path, char *out, size_t size, struct err *e)
 		return err_set(e, ERR_USAGE, "%s ends neither in .sgn nor in .sha512: say with -o where to write", path);
 	if ((size_t)snprintf(out, size, "%.*s", (int)(dot - path), path) >= size)
 		return err_set(e, ERR_USAGE, "the name of the file is too long");
-	return 0;
-}
-
-/* The input is never written to, whatever it is called there; another file only by force. */
-static int check_out(const char *path, const char *out, bool force, struct err *e)
-{
-	struct stat in, there;
-
-	if (stat(out, &there) < 0)
-		return errno == ENOENT ? 0 : err_sys(e, ERR_IO, "%s", out);
-	if (strcmp(path, "-") != 0 && stat(path, &in) == 0 && in.st_dev == there.st_dev && in.st_ino == there.st_ino)
-		return err_set(e, ERR_USAGE, "%s is the signed file itself, which is kept", out);
-	if (!S_ISREG(there.st_mode))
-		return err_set(e, ERR_USAGE, "%s is no ordinary file", out);
-	if (!force)
-		return err_set(e, ERR_USAGE, "%s exists; --force replaces it", out);
 	return 0;
 }
 
@@ -101,7 +83,7 @@ static int strip(const struct cmd *c, const char *path, const struct options *o)
 
 	int err = o->out ? 0 : default_out(path, def, sizeof(def), &e);
 	if (!err)
-		err = check_out(path, out, o->force, &e);
+		err = offline_check_out(path, out, o->force, &e);
 	if (!err)
 		err = offline_read(path, &file, &e);
 	if (!err && (err = payload_of(o, file, &payload, &e)))
