@@ -51,12 +51,12 @@ static struct cert *subscriber_cert(void)
 	return c;
 }
 
-static void add_subscriber(void)
+static void add_subscriber(struct notes *notes)
 {
 	struct cert *cm = subscriber_cert();
-	struct node_certs certs = { .call_manager = cm };
 
-	assert_ok(cluster_node_add(node.cluster, "test", "cucm-1051-a-sub1", "10.48.47.156", &certs, NULL, &e), &e);
+	assert_ok(cluster_node_add(node.cluster, "test", "cucm-1051-a-sub1", "10.48.47.156", notes, &e), &e);
+	assert_ok(cluster_node_certificate(node.cluster, "test", "cucm-1051-a-sub1", "CallManager", cm, notes, &e), &e);
 	cert_unref(cm);
 }
 
@@ -64,7 +64,7 @@ static void add_subscriber(void)
 static void test_octet_counts_of_the_seed(void **state)
 {
 	(void)state;
-	add_subscriber();
+	add_subscriber(NULL);
 	assert_null(node_list(&node, LIST_CTL));
 	assert_ok(cluster_set_mixed(node.cluster, "test", NULL, &e), &e);
 	struct trust_list *l = node_list(&node, LIST_CTL);
@@ -85,7 +85,7 @@ static void test_non_secure_shrinks_to_33(void **state)
 	bool mixed;
 
 	(void)state;
-	add_subscriber();
+	add_subscriber(NULL);
 	assert_ok(cluster_set_mixed(node.cluster, "test", NULL, &e), &e);
 	assert_ok(cluster_is_mixed(node.cluster, &mixed, &e), &e);
 	assert_true(mixed);
@@ -108,10 +108,7 @@ static void test_update(void **state)
 	assert_ok(cluster_set_mixed(node.cluster, "test", NULL, &e), &e);
 	uint64_t before = node_generation(&node);
 	struct notes notes = NOTES_INIT;
-	struct cert *cm = subscriber_cert();
-	assert_ok(cluster_node_add(node.cluster, "test", "cucm-1051-a-sub1", "10.48.47.156",
-				   &(struct node_certs){ .call_manager = cm }, &notes, &e), &e);
-	cert_unref(cm);
+	add_subscriber(&notes);
 	assert_int_equal(notes.n, 1);
 	assert_non_null(strstr(notes.text[0], "utils ctl update CTLFile"));
 	notes_clear(&notes);

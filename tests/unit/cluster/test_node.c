@@ -45,8 +45,9 @@ static void test_itl_names_its_tvs_at_once(void **state)
 	bool named = false;
 
 	(void)state;
-	assert_ok(cluster_node_add(node.cluster, "test", "cucm-1051-a-sub1", "10.48.47.156",
-				   &(struct node_certs){ .tvs = tvs }, NULL, &e), &e);
+	assert_ok(cluster_node_add(node.cluster, "test", "cucm-1051-a-sub1", "10.48.47.156", NULL, &e), &e);
+	assert_int_equal(node_generation(&node), 1);
+	assert_ok(cluster_node_certificate(node.cluster, "test", "CUCM-1051-a-sub1", "tvs", tvs, NULL, &e), &e);
 	assert_int_equal(node_generation(&node), 2);
 	struct trust_list *l = node_list(&node, LIST_ITL);
 	for (size_t i = 0; i < l->n_records; i++)
@@ -56,22 +57,79 @@ static void test_itl_names_its_tvs_at_once(void **state)
 	cert_unref(tvs);
 }
 
-static void test_refusals(void **state)
+static void test_deleted_with_its_certificates(void **state)
 {
-	static const struct node_certs none;
+	struct cert *tvs = issue("TVS", "sub", 1024), *cm = issue("CallManager", "sub", 1024);
+	struct notes notes = NOTES_INIT;
+	struct cert *left;
 
 	(void)state;
-	assert_err(cluster_node_add(node.cluster, "test", "bad name", NULL, &none, NULL, &e), ERR_USAGE);
-	err_clear(&e);
-	assert_err(cluster_node_add(node.cluster, "test", "sub", "10.1.2", &none, NULL, &e), ERR_USAGE);
-	assert_non_null(strstr(e.text, "no IPv4 address"));
-	err_clear(&e);
-	assert_err(cluster_node_add(node.cluster, "test", "CUCM-1051-A-PUB", NULL, &none, NULL, &e), ERR_USAGE);
-	err_clear(&e);
-	assert_int_equal(node_generation(&node), 1);
+	assert_ok(cluster_set_mixed(node.cluster, "test", NULL, &e), &e);
+	struct trust_list *before = node_list(&node, LIST_ITL);
+	assert_ok(cluster_node_add(node.cluster, "test", "sub", "2001:db8::2", NULL, &e), &e);
+	assert_ok(cluster_node_certificate(node.cluster, "test", "sub", "TVS", tvs, NULL, &e), &e);
+	assert_ok(cluster_node_certificate(node.cluster, "test", "sub", "CallManager", cm, &notes, &e), &e);
+	assert_int_equal(notes.n, 1);
+	assert_non_null(strstr(notes.text[0], "does not name this certificate of sub yet"));
+	notes_clear(&notes);
+	assert_ok(cluster_ctl_update(node.cluster, "test", NULL, &e), &e);
+	struct trust_list *ctl = node_list(&node, LIST_CTL);
+	bool named = false;
+	for (size_t i = 0; i < ctl->n_records; i++)
+		named |= list_record_is_cert(&ctl->records[i], cm);
+	assert_true(named);
+	list_free(ctl);
+
+	assert_ok(cluster_node_delete(node.cluster, "test", "SUB", &notes, &e), &e);
+	assert_int_equal(notes.n, 1);
+	assert_string_equal(notes.text[0], "The CTL file still names sub: run 'utils ctl update CTLFile'.");
+	notes_clear(&notes);
+	struct trust_list *after = node_list(&node, LIST_ITL);
+	assert_int_equal(after->n_records, before->n_records);
+	assert_ok(cluster_own_cert(node.cluster, "cucm-1051-a-pub", "TVS", &left, &e), &e);
+	assert_non_null(left);
+	cert_unref(left);
+	assert_err(cluster_node_delete(node.cluster, "test", "sub", NULL, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "no node sub"));
+	list_free(before);
+	list_free(after);
+	cert_unref(tvs);
+	cert_unref(cm);
 }
 
-/* Phones load 64 KiB: the node that would make the ITL larger is refused, and nothing of it stays. */
+static void test_refusals(void **state)
+{
+	struct cert *cm = issue("CallManager", "sub", 1024);
+
+	(void)state;
+	assert_err(cluster_node_add(node.cluster, "test", "bad name", NULL, NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_err(cluster_node_add(node.cluster, "test", "sub", "10.1.2", NULL, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "no IPv4 or IPv6 address"));
+	err_clear(&e);
+	assert_err(cluster_node_add(node.cluster, "test", "CUCM-1051-A-PUB", NULL, NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_err(cluster_node_certificate(node.cluster, "test", "sub", "CallManager", cm, NULL, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "no node sub"));
+	err_clear(&e);
+	assert_ok(cluster_node_add(node.cluster, "test", "sub", NULL, NULL, &e), &e);
+	assert_err(cluster_node_certificate(node.cluster, "test", "sub", "CAPF", cm, NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_err(cluster_node_certificate(node.cluster, "test", "sub", "CallManager-ECDSA", cm, NULL, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "EC key"));
+	err_clear(&e);
+	for (int i = 0; i < 2; i++) {
+		const char *self = "cucm-1051-a-pub";
+		assert_err(i ? cluster_node_certificate(node.cluster, "test", self, "CallManager", cm, NULL, &e) :
+			       cluster_node_delete(node.cluster, "test", self, NULL, &e), ERR_USAGE);
+		assert_non_null(strstr(e.text, "is this node"));
+		err_clear(&e);
+	}
+	assert_int_equal(node_generation(&node), 1);
+	cert_unref(cm);
+}
+
+/* Phones load 64 KiB: the certificate that would make the ITL larger is refused, and nothing of it stays. */
 static void test_itl_may_not_outgrow_phones(void **state)
 {
 	struct notes notes = NOTES_INIT;
@@ -85,7 +143,8 @@ static void test_itl_may_not_outgrow_phones(void **state)
 		assert_in_range(added, 0, 60);
 		snprintf(name, sizeof(name), "sub%u", added);
 		struct cert *tvs = issue("TVS", name, 1024);
-		rc = cluster_node_add(node.cluster, "test", name, NULL, &(struct node_certs){ .tvs = tvs }, &notes, &e);
+		assert_ok(cluster_node_add(node.cluster, "test", name, NULL, NULL, &e), &e);
+		rc = cluster_node_certificate(node.cluster, "test", name, "TVS", tvs, &notes, &e);
 		cert_unref(tvs);
 		added += !rc;
 	}
@@ -104,11 +163,10 @@ static void test_itl_may_not_outgrow_phones(void **state)
 	assert_non_null(strstr(notes.text[0], "The ITL file is "));
 	notes_clear(&notes);
 	char name[32];
-	struct store_node row;
-	bool found = true;
+	struct cert *kept;
 	snprintf(name, sizeof(name), "sub%u", added);
-	assert_ok(store_node_get(node.store, name, &row, &found, &e), &e);
-	assert_false(found);
+	assert_ok(cluster_own_cert(node.cluster, name, "TVS", &kept, &e), &e);
+	assert_null(kept);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -117,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_itl_names_its_tvs_at_once),
+		TEST(test_deleted_with_its_certificates),
 		TEST(test_refusals),
 		TEST(test_itl_may_not_outgrow_phones),
 	};
