@@ -559,5 +559,5 @@ int capf_step(struct capf *a, struct err *e)
 			session_lost(a, &a->sessions[i],
 				     a->sessions[i].next == CAPF_ASK_KEY ? DEVICE_FAILED_KEY : DEVICE_FAILED_COMMUNICATION);
 	int rc = phones_expire(a->c, now, &n, e);
-	return rc ? rc : capf_renewals_step(a->c, now, e);
+	return rc ? rc : capf_renewals_step(a, now, e);
 }

@@ -61,6 +61,7 @@ struct capf {
 	unsigned audit_left;      /* audit rows that strangers may cause before more time has passed */
 	uint64_t audit_ms;        /* when audit_left was brought up to date */
 	unsigned audit_dropped;
+	bool renewals_stopped;    /* the audit says so */
 };
 
 /* One question on its way to its answer. */
@@ -125,4 +126,4 @@ int capf_is_offline(struct cluster *c, bool *offline, struct err *e) MUST_CHECK;
 int capf_trace(struct cluster *c, const char *device, const char *kind, const struct cert *cert, struct err *e) MUST_CHECK;
 
 /* --- what becomes due: capf_renew.c --- */
-int capf_renewals_step(struct cluster *c, int64_t now, struct err *e) MUST_CHECK;
+int capf_renewals_step(struct capf *a, int64_t now, struct err *e) MUST_CHECK;

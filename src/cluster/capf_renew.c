@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,8 +99,28 @@ static int schedule(struct renewal *r, const char *name)
 	return phones_set(r->c, WHO, name, v, sizeof(v) / sizeof(v[0]), NULL, r->e);
 }
 
-int capf_renewals_step(struct cluster *c, int64_t now, struct err *e)
+/* Once for each time that it stops: the row stays the latest word until scheduling goes on. */
+static int note_stop(struct capf *a, const struct renewal *r, bool stopped)
 {
+	char outcome[160];
+
+	if (stopped == a->renewals_stopped)
+		return 0;
+	if (stopped)
+		snprintf(outcome, sizeof(outcome), "renewals have stopped: %u phones failed, see their Certificate Operation Status",
+			 r->failing);
+	else
+		snprintf(outcome, sizeof(outcome), "renewals go on: %u phones have failed", r->failing);
+	const struct store_audit row = { .time = r->now, .who = WHO, .command = "renew", .outcome = outcome };
+	int rc = store_audit_append(r->c->store, &row, r->e);
+	if (!rc)
+		a->renewals_stopped = stopped;
+	return rc;
+}
+
+int capf_renewals_step(struct capf *a, int64_t now, struct err *e)
+{
+	struct cluster *c = a->c;
 	struct renewal r = { .c = c, .now = now, .e = e };
 	int rc = load(&r);
 
@@ -109,7 +130,10 @@ int capf_renewals_step(struct cluster *c, int64_t now, struct err *e)
 	if (!r.names)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rc = phones_expiry(c, now, 0, look_at, &r, e);
-	for (size_t i = 0; !rc && i < r.n && (!r.stop || r.failing < r.stop); i++)
+	bool stopped = r.stop && r.failing >= r.stop;
+	if (!rc)
+		rc = note_stop(a, &r, stopped);
+	for (size_t i = 0; !rc && !stopped && i < r.n; i++)
 		rc = schedule(&r, r.names[i]);
 	free(r.names);
 	return rc;
