@@ -64,8 +64,7 @@ static void count(struct udp_set *s, unsigned packets)
 		return;
 	unsigned clients = s->h.clients(s->h.ctx);
 	unsigned enough = s->looking ? UDP_SET_LEAVE : UDP_SET_ENTER;
-	bool paused = !s->looking && took_ms > 2 * UDP_SET_WINDOW_MS; /* nothing came for a while */
-	if (clients >= UDP_SET_CLIENTS && s->counted >= enough && !paused)
+	if (clients >= UDP_SET_CLIENTS && s->counted >= enough * took_ms)
 		look_at_intervals(s, clients);
 	else if (s->looking)
 		listen_again(s);

@@ -15,8 +15,8 @@
 #define UDP_SET_PER_CLIENT_US 5 /* the interval, for each client: far more packets than a processor can take fit in */
 #define UDP_SET_TICK_MAX_US 1000
 #define UDP_SET_WINDOW_MS 10    /* how long packets are counted before it is decided again */
-#define UDP_SET_ENTER 400       /* packets in a window from which on it looks at intervals */
-#define UDP_SET_LEAVE 200       /* packets in a window below which it listens again */
+#define UDP_SET_ENTER 10        /* packets a millisecond from which on it looks at intervals */
+#define UDP_SET_LEAVE 5         /* packets a millisecond below which it listens again */
 
 struct udp_set_handler {
 	unsigned (*ready)(void *ctx, void *owner, int fd); /* take what has come to fd; returns how many packets it were */

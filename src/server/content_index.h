@@ -10,7 +10,8 @@
  */
 struct content_index;
 
-int content_index_new(int root_dir, size_t max_names, unsigned max_folders, struct content_index **x, struct err *e) MUST_CHECK;
+int content_index_new(int root_dir, size_t max_names, unsigned max_folders, struct content_index **x,
+		      struct err *e) MUST_CHECK;
 void content_index_free(struct content_index *x); /* accepts NULL */
 
 /*

@@ -10,7 +10,7 @@ struct content_signed_names;
 struct content_signed_names *content_signed_names_new(unsigned max); /* NULL: out of memory */
 void content_signed_names_free(struct content_signed_names *x);      /* accepts NULL */
 
-/* content_signed_names_get: the cache name of `name` made from `base` in the state *id, or NULL. Valid until the next call. */
+/* content_signed_names_get: the cache name of name made from base in the state *id, or NULL; valid until the next call. */
 const char *content_signed_names_get(struct content_signed_names *x, const char *name, const char *base,
 				     const struct content_id *id);
 

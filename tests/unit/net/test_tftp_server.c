@@ -130,7 +130,9 @@ static struct fixture *new_fixture(const char *host, const struct tftp_server_op
 		octets[i] = (uint8_t)(i * 31 + i / 256);
 	f->now_ms = 1000000;
 	f->clock = (struct clock){.mono_ms = fake_mono, .ctx = f};
-	f->file.source = (struct tftp_source){.size = 1000, .read = fake_read, .changed = fake_changed, .release = fake_release};
+	f->file.source = (struct tftp_source){
+		.size = 1000, .read = fake_read, .changed = fake_changed, .release = fake_release,
+	};
 	f->base = event_base_new();
 	const struct tftp_content content = {fake_open, fake_cancel, f};
 	assert_ok(tftp_server_new(f->base, &f->clock, &content, options, &f->srv, &e), &e);
