@@ -1,0 +1,115 @@
+#!/usr/bin/python3
+"""TVS of a real node: new TLS connection and verification, against bare TLS handshakes.
+
+    RINGFENCE=build/src/cmd/ringfence TVS_LOAD=build/tests/bench/tvs_load tests/bench/run_tvs.py [SECONDS]
+
+Both servers have the node's own TVS key (RSA-2048), the same number of processes that accept, the same cores and the
+same clients; they take turns of a second, so that a busy machine disturbs both. Reported are the rates and what a
+connection costs in CPU time of the server, the keeper included. Then 5,000 idle connections, in MiB (proportional
+set size) over all processes of the node.
+"""
+import glob
+import os
+import statistics
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'e2e'))
+import harness  # noqa: E402
+
+LOAD = os.environ.get('TVS_LOAD', os.path.join(harness.ROOT, 'build', 'tests', 'bench', 'tvs_load'))
+CLIENTS = 8
+TICK = os.sysconf('SC_CLK_TCK')
+GOAL = 0.90
+IDLE = 5000
+
+
+def cpu(pids):
+    total = 0
+    for pid in pids:
+        with open(f'/proc/{pid}/stat') as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+def pss(pids):
+    kib = 0
+    for pid in pids:
+        with open(f'/proc/{pid}/smaps_rollup') as f:
+            kib += sum(int(line.split()[1]) for line in f if line.startswith('Pss:'))
+    return kib / 1024
+
+
+class Side:
+    def __init__(self, name, pids, args):
+        self.name, self.pids, self.args = name, pids, args
+        self.rates, self.cpu, self.n = [], 0.0, 0
+
+    def turn(self):
+        before = cpu(self.pids)
+        out = subprocess.run([LOAD, *map(str, self.args)], capture_output=True, text=True, check=True).stdout.split()
+        self.cpu += cpu(self.pids) - before
+        self.n += int(out[0])
+        self.rates.append(int(out[0]) / float(out[1]))
+
+    def rate(self):
+        return statistics.median(self.rates)
+
+    def each(self):
+        return self.cpu / self.n * 1e6
+
+
+def start_bare(node, processes):
+    port = harness.free_port()
+    key = glob.glob(node.path('keys', 'TVS.*.key'))[0]
+    bare = subprocess.Popen([LOAD, 'bare', node.path('certs', 'TVS', 'TVS.pem'), key, str(port), str(processes)])
+    harness.until('the bare server listens', lambda: len(harness.children(bare.pid)) == processes)
+    return bare, port
+
+
+def compare(node, pids, seconds):
+    workers = sum(1 for pid in pids if open(f'/proc/{pid}/comm').read().startswith('rf-worker'))
+    bare, port = start_bare(node, workers)
+    cert = node.path('certs', 'tomcat', 'tomcat.pem')
+    sides = [Side('bare TLS handshakes', harness.children(bare.pid), ['handshake', port, CLIENTS, 1]),
+             Side('TVS, new connection and verify', pids, ['verify', node.port['tvs'], CLIENTS, 1, cert]),
+             Side('TVS, handshake only', pids, ['handshake', node.port['tvs'], CLIENTS, 1])]
+    try:
+        for i in range(seconds * 3):
+            sides[i % 3].turn()
+    finally:
+        bare.kill()
+        bare.wait()
+    print(f'{os.cpu_count()} cores, {workers} accepting processes on each side, {CLIENTS} clients, RSA-2048, TLS 1.3, '
+          f'turns of 1 s')
+    for s in sides:
+        print(f'  {s.name:32} {s.rate():7.0f} a second (of bare {s.rate() / sides[0].rate():.2f}), '
+              f'{s.each():5.0f} us of server CPU each (bare is {sides[0].each() / s.each():.2f})')
+    return sides[1].rate() / sides[0].rate()
+
+
+def idle(node, pids):
+    before = pss(pids)
+    holder = subprocess.Popen([LOAD, 'idle', str(node.port['tvs']), str(IDLE)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+    opened = int(holder.stdout.readline())
+    now = int(next(line.split()[-1] for line in node.admin('show status').stdout.splitlines()
+                   if 'tvs connections now' in line))
+    after = pss(pids)
+    holder.communicate()
+    print(f'  {opened} connections opened one after the other and held, up to {now} of them at once: {after:.0f} MiB over '
+          f'all processes ({before:.0f} before)')
+
+
+def main():
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 6
+    with harness.Node().start() as node:
+        pids = [node.process.pid, *harness.children(node.process.pid)]
+        ratio = compare(node, pids, seconds)
+        idle(node, pids)
+    print(f'ratio {ratio:.2f}, goal {GOAL:.2f}')
+
+
+if __name__ == '__main__':
+    main()
