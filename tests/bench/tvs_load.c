@@ -4,7 +4,7 @@
  *     tvs_load bare CERT KEY PORT PROCESSES        SSL_accept and nothing else, until killed
  *     tvs_load handshake PORT CLIENTS SECONDS      new TLS connections; prints how many
  *     tvs_load verify PORT CLIENTS SECONDS CERT    each with one verification, which must be answered valid
- *     tvs_load idle PORT N                         N connections, held until standard input ends
+ *     tvs_load idle PORT N                         N connections of many addresses, held until standard input ends
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -124,12 +124,16 @@ static SSL_CTX *client_ctx(void)
 	return ctx;
 }
 
-static SSL *dial(SSL_CTX *ctx)
+/* host: the last octets of the own address in 127.0.0.0/8; 0: any. */
+static SSL *dial(SSL_CTX *ctx, unsigned host)
 {
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000U + host)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 	SSL *s = SSL_new(ctx);
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (host && bind(fd, (struct sockaddr *)&own, sizeof(own)))
+		die("bind");
 	if (connect(fd, (struct sockaddr *)&server, sizeof(server)))
 		die("connect");
 	SSL_set_fd(s, fd);
@@ -186,7 +190,7 @@ static unsigned long client(double end, struct view request)
 	unsigned long n = 0;
 
 	for (; bench_now() < end; n++) {
-		SSL *s = dial(ctx);
+		SSL *s = dial(ctx, 0);
 		if (request.len)
 			ask(s, request);
 		hang_up(s);
@@ -216,15 +220,34 @@ static int load(int clients, double seconds, struct view request)
 	return failed != 0;
 }
 
+#define DIALLERS 4
+#define PER_ADDRESS 200 /* a node gives one address a share only */
+
+/* Several at once, because a server ends what says nothing for ten seconds. */
 static int idle(int n)
 {
 	struct rlimit l = {(rlim_t)n + 64, (rlim_t)n + 64};
 	SSL_CTX *ctx = client_ctx();
+	int p[2], share = n / DIALLERS;
+	char done;
 
 	setrlimit(RLIMIT_NOFILE, &l);
-	for (int i = 0; i < n; i++)
-		(void)dial(ctx);
-	printf("%d\n", n);
+	if (pipe(p))
+		die("pipe");
+	for (unsigned d = 0; d < DIALLERS; d++)
+		if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (int i = 0; i < share; i++)
+				(void)dial(ctx, (d + 1) << 8 | (unsigned)(1 + i / PER_ADDRESS));
+			if (write(p[1], "", 1) == 1)
+				pause();
+			_exit(1);
+		}
+	close(p[1]);
+	for (int d = 0; d < DIALLERS; d++)
+		if (read(p[0], &done, 1) != 1)
+			return 1;
+	printf("%d\n", share * DIALLERS);
 	fflush(stdout);
 	while (getchar() != EOF)
 		;

@@ -44,6 +44,14 @@ def free_port(kind=socket.SOCK_STREAM, host='127.0.0.1'):
         return s.getsockname()[1]
 
 
+def free_ports(keys, host):
+    """A free port for each key; no two the same."""
+    while True:
+        port = {k: free_port(socket.SOCK_DGRAM if k == 'tftp' else socket.SOCK_STREAM, host) for k in keys}
+        if len(set(port.values())) == len(port):
+            return port
+
+
 def until(what, predicate, seconds=None):
     """Wait until predicate() is true; fail with `what` when it never becomes so."""
     deadline = time.monotonic() + (seconds or PATIENCE)
@@ -78,7 +86,7 @@ class Node:
         self.host = host
         self.serve_options = list(serve)
         self.process = None
-        self.port = {k: free_port(socket.SOCK_DGRAM if k == 'tftp' else socket.SOCK_STREAM, host) for k in KEYS}
+        self.port = free_ports(KEYS, host)
         shown = f'[{host}]' if ':' in host else host
         listen = [w for k in KEYS for w in ('--listen', f'{k}={shown}:{self.port[k]}')]
         self.made = ringfence('init', '--data', self.data, '--node', name, '--ip', '127.0.0.1',
