@@ -104,7 +104,7 @@ static void start_child(struct supervisor *s, struct child *c)
 	pid_t pid = fork();
 	if (pid == 0) {
 		child_enter(&s->node, c->kind, c->index, link[1], s->lock);
-		exit(c->main(&s->node, c->index));
+		_exit(c->main(&s->node, c->index)); /* what the supervisor has open or registered is not ours to end */
 	}
 	close(link[1]);
 	if (pid < 0) {
@@ -320,6 +320,7 @@ static void replace(struct child *c)
 		c->leaving = true;
 		kill(c->pid, SIGTERM);
 	}
+	c->ready = false;
 	c->due_ms = 0;
 }
 

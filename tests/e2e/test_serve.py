@@ -20,8 +20,11 @@ def processes(node):
     """{name: pid} of a node's children, by the names the kernel knows."""
     found = {}
     for pid in harness.children(node.process.pid):
-        with open(f'/proc/{pid}/comm') as f:
-            found[f.read().strip()] = pid
+        try:
+            with open(f'/proc/{pid}/comm') as f:
+                found[f.read().strip()] = pid
+        except FileNotFoundError:
+            pass   # it has just ended
     return found
 
 
