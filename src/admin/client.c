@@ -13,6 +13,7 @@
 #include "admin/control.h"
 #include "admin/download.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/secret.h"
 
 #define CLIENT_IN_MAX (2 * (CONTROL_HEADER + CONTROL_BODY_MAX))
@@ -66,6 +67,9 @@ struct call {
 	sigset_t waking;
 	struct wr in;
 	struct download download;
+	const char *upload;      /* name of the file that the command takes, NULL: none */
+	uint8_t *file;           /* and its contents */
+	size_t file_len;
 	int cancelled;           /* the count of Ctrl-C when CANCEL was sent, 0: it was not */
 	int status;              /* -1: not known yet */
 };
@@ -116,6 +120,43 @@ static int send_request(struct call *k, const struct grammar_match *m, struct er
 	return send_all(k, &w, e);
 }
 
+/* The file that the command names: read before the node hears of it, so that a wrong name changes nothing. */
+static int read_upload(struct call *k, const struct grammar_match *m, struct err *e)
+{
+	unsigned at = m->command->upload;
+
+	k->upload = at && at <= m->n_args ? m->args[at - 1] : NULL;
+	if (!k->upload)
+		return 0;
+	if (strcmp(k->upload, "-") == 0)
+		return file_read_fd(STDIN_FILENO, "standard input", CONTROL_UPLOAD_MAX, &k->file, &k->file_len, e);
+	return file_read(AT_FDCWD, k->upload, CONTROL_UPLOAD_MAX, &k->file, &k->file_len, e);
+}
+
+/* It may hold authentication strings. */
+static void drop_upload(struct call *k)
+{
+	if (k->file)
+		secret_wipe(k->file, k->file_len);
+	free(k->file);
+}
+
+/* Only what the person has named is ever sent. */
+static int send_upload(struct call *k, struct err *e)
+{
+	struct view rest = {k->file, k->file_len};
+	int rc = 0;
+
+	if (!k->upload)
+		return err_rule(e, "control-order", 0, "the node asks for a file, but the command names none");
+	while (rc == 0 && rest.len) {
+		size_t n = rest.len < CONTROL_CHUNK ? rest.len : CONTROL_CHUNK;
+		rc = send_message(k, CONTROL_UPLOAD, (struct view){rest.p, n}, e);
+		rest = (struct view){rest.p + n, rest.len - n};
+	}
+	return rc ? rc : send_message(k, CONTROL_UPLOAD_END, (struct view){0}, e);
+}
+
 static int prompt(struct call *k, struct view body, struct err *e)
 {
 	char answer[ADMIN_ANSWER_MAX];
@@ -126,6 +167,8 @@ static int prompt(struct call *k, struct view body, struct err *e)
 
 	if (rc < 0)
 		return rc;
+	if (kind == CONTROL_PROMPT_FILE)
+		return send_upload(k, e);
 	text = strndup((const char *)v.p, v.len);
 	if (!text)
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -194,6 +237,8 @@ static int message(struct call *k, const struct control_frame *f, struct err *e)
 	case CONTROL_REQUEST:
 	case CONTROL_ANSWER:
 	case CONTROL_CANCEL:
+	case CONTROL_UPLOAD:
+	case CONTROL_UPLOAD_END:
 		break;
 	}
 	return err_rule(e, "control-order", 0, "the node sent a message that only clients send");
@@ -271,10 +316,14 @@ int admin_client_run(const struct admin_client *c, const struct grammar_match *m
 {
 	struct call k = {.c = c, .fd = -1, .folder = folder_of(m), .download = DOWNLOAD_INIT, .status = -1};
 	sigset_t block;
-	int rc = admin_client_connect(c->data_dir, &k.fd, e);
+	int rc = read_upload(&k, m, e);
 
-	if (rc < 0)
+	if (rc == 0)
+		rc = admin_client_connect(c->data_dir, &k.fd, e);
+	if (rc < 0) {
+		drop_upload(&k);
 		return rc;
+	}
 	sigemptyset(&block);
 	sigaddset(&block, SIGINT);
 	sigprocmask(SIG_BLOCK, &block, &k.waking); /* Ctrl-C arrives while waiting, and at no other moment */
@@ -284,6 +333,7 @@ int admin_client_run(const struct admin_client *c, const struct grammar_match *m
 		rc = receive(&k, e);
 	download_clear(&k.download);
 	wr_clear(&k.in);
+	drop_upload(&k);
 	close(k.fd);
 	sigprocmask(SIG_SETMASK, &k.waking, NULL);
 	if (rc == 0)

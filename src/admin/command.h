@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include "admin/grammar.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 
@@ -79,6 +80,7 @@ struct command_run {
 	const struct grammar_match *match;
 	FILE *out;                /* becomes standard output at the other end */
 	unsigned columns;         /* of the terminal there, 0 when it is none */
+	struct view upload;       /* the file at the other end that command->upload names; lives during the command */
 	int status;               /* exit status: 0, or 1 when the answer is no and there is no error to explain */
 	bool audited;             /* the operation itself has written the audit record; otherwise it is made of these: */
 	char object[600], before[512], after[512];
@@ -97,6 +99,11 @@ struct command {
 	int (*ask)(struct command_run *r, struct err *e);
 	/* 0 or an ERR_ class; e->text is then shown on standard error and in the audit. */
 	int (*run)(struct command_run *r, struct err *e);
+	/*
+	 * 1 + the argument that names a file at the client's side, 0: none does. The client sends its contents, because the
+	 * node may neither see that file nor be allowed to read it for whoever asks. The name "-" is standard input.
+	 */
+	unsigned upload;
 };
 
 extern const struct grammar_word admin_grammar[];

@@ -4,7 +4,7 @@
 
 static bool type_known(uint8_t t)
 {
-	return (t >= CONTROL_REQUEST && t <= CONTROL_CANCEL) || (t >= CONTROL_OUTPUT && t <= CONTROL_DONE);
+	return (t >= CONTROL_REQUEST && t <= CONTROL_UPLOAD_END) || (t >= CONTROL_OUTPUT && t <= CONTROL_DONE);
 }
 
 int control_next(struct view in, struct control_frame *f, size_t *used, struct err *e)
@@ -174,7 +174,7 @@ int control_get_prompt(struct view body, enum control_prompt *kind, struct view 
 	uint8_t k;
 
 	rd_init(&r, body.p, body.len);
-	if (!rd_u8(&r, &k) || k > CONTROL_PROMPT_SECRET)
+	if (!rd_u8(&r, &k) || k > CONTROL_PROMPT_FILE)
 		return body_bad(&r, "PROMPT", e);
 	struct view t = rd_rest(&r);
 	int rc = text_check(t, e);

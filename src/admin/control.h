@@ -14,6 +14,7 @@
 #define CONTROL_BODY_MAX 65536
 #define CONTROL_CHUNK 32768      /* octets of text or file in one message, at most, as the server cuts them */
 #define CONTROL_WORDS_MAX 64
+#define CONTROL_UPLOAD_MAX (64 << 20) /* octets of a file that a command takes */
 #define CONTROL_VERSION 1
 
 enum control_type {
@@ -21,6 +22,8 @@ enum control_type {
 	CONTROL_REQUEST = 1,   /* struct control_request */
 	CONTROL_ANSWER = 2,    /* text, without the newline */
 	CONTROL_CANCEL = 3,    /* empty: Ctrl-C; answered with DONE unless that is on its way already */
+	CONTROL_UPLOAD = 4,    /* octets of the file that was asked for with CONTROL_PROMPT_FILE */
+	CONTROL_UPLOAD_END = 5, /* empty: the file is whole */
 
 	/* node to client */
 	CONTROL_OUTPUT = 16,   /* text for standard output */
@@ -35,6 +38,7 @@ enum control_type {
 enum control_prompt {
 	CONTROL_PROMPT_LINE = 0,   /* the answer may be seen while it is typed */
 	CONTROL_PROMPT_SECRET = 1, /* it may not */
+	CONTROL_PROMPT_FILE = 2,   /* send the file that the command names (admin/command.h: upload); the text is empty */
 };
 
 struct control_frame {

@@ -43,7 +43,7 @@ struct grammar_option {
 };
 
 #define GRAMMAR_ARGS_MAX 8
-#define GRAMMAR_OPTIONS_MAX 8
+#define GRAMMAR_OPTIONS_MAX 12
 #define GRAMMAR_TOKENS_MAX 64
 #define GRAMMAR_LINE_MAX 32768
 

@@ -46,3 +46,14 @@ int cmd_run_sql(struct command_run *r, struct err *e);
 int cmd_show_parameter(struct command_run *r, struct err *e);
 int cmd_set_parameter_ask(struct command_run *r, struct err *e);
 int cmd_set_parameter(struct command_run *r, struct err *e);
+
+int cmd_phones_add(struct command_run *r, struct err *e);
+int cmd_phones_set(struct command_run *r, struct err *e);
+int cmd_phones_delete_ask(struct command_run *r, struct err *e);
+int cmd_phones_delete(struct command_run *r, struct err *e);
+int cmd_phones_string_ask(struct command_run *r, struct err *e);
+int cmd_phones_string(struct command_run *r, struct err *e);
+int cmd_phones_list(struct command_run *r, struct err *e);
+int cmd_phones_show(struct command_run *r, struct err *e);
+int cmd_phones_export(struct command_run *r, struct err *e);
+int cmd_phones_import(struct command_run *r, struct err *e);

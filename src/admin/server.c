@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "admin/command_internal.h"
+#include "base/secret.h"
 
 #define IN_MAX (CONTROL_HEADER + CONTROL_BODY_MAX)
 
 enum conn_state {
 	CONN_IDLE,    /* a REQUEST may come */
 	CONN_ASKING,  /* an ANSWER must come */
+	CONN_TAKING,  /* UPLOAD and UPLOAD_END must come */
 	CONN_SENDING, /* what the command has written is on its way */
 };
 
@@ -28,6 +30,7 @@ struct admin_conn {
 	struct command_run run;
 	struct command_ask ask;
 	struct command_send send;
+	struct wr upload;           /* the file that came with it */
 	struct wr text;             /* what it wrote to run.out */
 	size_t sent;                /* octets of text that were sent */
 	struct err failure;         /* what it failed with; its text is sent behind the output */
@@ -45,6 +48,7 @@ struct admin_conn *admin_conn_new(const struct admin_host *host, const struct gr
 	c->peer = *peer;
 	wr_init(&c->in, 2 * IN_MAX);
 	wr_init(&c->text, ADMIN_OUTPUT_MAX);
+	wr_init(&c->upload, CONTROL_UPLOAD_MAX);
 	return c;
 }
 
@@ -58,6 +62,9 @@ static void command_over(struct admin_conn *c)
 	command_ask_wipe(&c->ask);
 	command_send_clear(&c->send);
 	wr_clear(&c->text);
+	if (c->upload.p) /* it may hold authentication strings */
+		secret_wipe(c->upload.p, c->upload.len);
+	wr_clear(&c->upload);
 	c->sent = 0;
 	c->failure = ERR_INIT;
 	c->state = CONN_IDLE;
@@ -98,7 +105,7 @@ static int audit(struct admin_conn *c, int rc, const char *why, struct err *e)
 	const char *word = rc == ERR_AUTH || rc == ERR_USAGE ? "refused" : "failed";
 	char outcome[sizeof(((struct err *)0)->text) + 16] = "done";
 
-	if ((rc == 0 && c->run.audited) || (cmd->privilege == ADMIN_READ && rc != ERR_AUTH) ||
+	if (c->run.audited || (cmd->privilege == ADMIN_READ && rc != ERR_AUTH) ||
 	    command_option(&c->run, "--dry-run"))
 		return 0;
 	if (rc < 0)
@@ -203,6 +210,12 @@ static void go_on(struct admin_conn *c, struct wr *out)
 	ended(c, rc, e.text);
 }
 
+static void ask_file(struct admin_conn *c, struct wr *out)
+{
+	control_put_prompt(out, CONTROL_PROMPT_FILE, "");
+	c->state = CONN_TAKING;
+}
+
 static int refuse(struct admin_conn *c, struct err *e)
 {
 	const struct command *cmd = c->match.command;
@@ -261,9 +274,24 @@ static int request(struct admin_conn *c, struct view body, struct wr *out, struc
 	rc = refuse(c, &why);
 	if (rc < 0)
 		ended(c, rc, why.text);
+	else if (c->match.command->upload)
+		ask_file(c, out);
 	else
 		go_on(c, out);
 	return 0;
+}
+
+static int upload(struct admin_conn *c, struct view body, struct err *e)
+{
+	if (wr_view(&c->upload, body))
+		return 0;
+	return err_set(e, c->upload.failed, "the file is larger than %d MiB", CONTROL_UPLOAD_MAX >> 20);
+}
+
+static void upload_end(struct admin_conn *c, struct wr *out)
+{
+	c->run.upload = wr_view_all(&c->upload);
+	go_on(c, out);
 }
 
 static int answer(struct admin_conn *c, struct view body, struct wr *out, struct err *e)
@@ -287,7 +315,7 @@ static int answer(struct admin_conn *c, struct view body, struct wr *out, struct
 
 static void cancel(struct admin_conn *c, struct wr *out)
 {
-	if (c->state == CONN_ASKING)
+	if (c->state == CONN_ASKING || c->state == CONN_TAKING)
 		ended(c, ERR_USAGE, "cancelled; nothing was changed");
 	else if (c->state == CONN_SENDING) {
 		control_put_done(out, 1);
@@ -301,6 +329,12 @@ static int message(struct admin_conn *c, const struct control_frame *f, struct w
 		return request(c, f->body, out, e);
 	if (f->type == CONTROL_ANSWER && c->state == CONN_ASKING)
 		return answer(c, f->body, out, e);
+	if (f->type == CONTROL_UPLOAD && c->state == CONN_TAKING)
+		return upload(c, f->body, e);
+	if (f->type == CONTROL_UPLOAD_END && f->body.len == 0 && c->state == CONN_TAKING) {
+		upload_end(c, out);
+		return 0;
+	}
 	if (f->type == CONTROL_CANCEL && f->body.len == 0) {
 		cancel(c, out);
 		return 0;

@@ -1,4 +1,5 @@
 #include "admin/handlers.h"
+#include "admin/table.h"
 #include "cluster/param.h"
 #include "store/service.h"
 #include "store/unit.h"
@@ -54,11 +55,6 @@ static const char *log_name(size_t i)
 
 /* Options. */
 
-#define OPT_JSON {"--json", NULL, "print JSON"}
-#define OPT_YES {"--yes", NULL, "answer the question with yes"}
-#define OPT_DRY {"--dry-run", NULL, "say what would be changed, and change nothing"}
-#define OPT_DETAIL {"detail", NULL, "date, time and size too"}
-
 static const struct grammar_option opts_json[] = {OPT_JSON, {0}};
 static const struct grammar_option opts_change[] = {OPT_YES, OPT_DRY, {0}};
 static const struct grammar_option opts_dry[] = {OPT_DRY, {0}};
@@ -71,10 +67,6 @@ static const struct grammar_option opts_delete[] = {
 	{"detail", NULL, "name what was deleted"}, {"noconfirm", NULL, "do not ask"}, OPT_YES, OPT_DRY, {0}};
 
 /* Commands: with READ nothing changes; CHANGE asks first where there is an ask function. */
-
-#define READ(name, opts, fn) static const struct command name = {.options = (opts), .privilege = ADMIN_READ, .run = (fn)}
-#define CHANGE(name, opts, asks, fn)                                                                                   \
-	static const struct command name = {.options = (opts), .privilege = ADMIN_CHANGE, .ask = (asks), .run = (fn)}
 
 READ(show_ctl, NULL, cmd_show_ctl);
 READ(show_itl, NULL, cmd_show_itl);
@@ -111,12 +103,6 @@ const struct command command_help = {.local = true};
 const struct command command_exit = {.local = true};
 
 /* Words, from the end of the lines to their beginning. */
-
-#define WORD(text, help, next, command) {GRAMMAR_WORD, text, help, NULL, next, command}
-#define VALUE(text, help, values, next, command) {GRAMMAR_VALUE, text, help, values, next, command}
-#define HINT(text, help, values, command) {GRAMMAR_HINT, text, help, values, NULL, command}
-#define REST(text, help, command) {GRAMMAR_REST, text, help, NULL, NULL, command}
-#define END {0}
 
 static const struct grammar_word cert_list[] = {
 	WORD("own", "this node's own certificates", NULL, &show_cert_list_own),
@@ -224,6 +210,7 @@ const struct grammar_word admin_grammar[] = {
 	WORD("set", "change certificates or parameters", set, NULL),
 	WORD("utils", "trust lists and services", utils, NULL),
 	WORD("file", "files that phones are served", file, NULL),
+	WORD("phone", "phones and their certificates", phone_grammar, NULL),
 	WORD("run", "run a query", run, NULL),
 	WORD("help", "what a command does, and how it goes on", help_about, &command_help),
 	WORD("exit", "leave the shell", NULL, &command_exit),

@@ -83,7 +83,8 @@ static int failed(struct cluster *c, struct phone_change *ch, void *ctx, struct 
 	return store_device_set(c->store, &d, e);
 }
 
-int phone_operation_failed(struct cluster *c, const char *name, enum device_failure why, bool over, int64_t now, struct err *e)
+int phone_operation_failed(struct cluster *c, const char *name, enum device_failure why, bool over, int64_t now,
+			   struct err *e)
 {
 	return run(c, "operation", failed, &(struct doing){ .name = name, .why = why, .over = over, .now = now }, e);
 }
@@ -193,7 +194,8 @@ static int lock_seconds(struct cluster *c, unsigned failures, int64_t *seconds, 
 	return 0;
 }
 
-static int count_failure(struct cluster *c, struct phone_change *ch, const struct doing *w, struct store_device *d, struct err *e)
+static int count_failure(struct cluster *c, struct phone_change *ch, const struct doing *w, struct store_device *d,
+			 struct err *e)
 {
 	const char *status = device_status_failed(d->operation, DEVICE_FAILED_STRING);
 	int64_t seconds;

@@ -8,6 +8,9 @@
 #include "cluster/param.h"
 #include "cluster/phones_internal.h"
 
+#define MODEL_MAX 32
+#define MODEL_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-+. "
+
 struct contacts {
 	const struct phone_contact *contacts;
 	size_t n, created;
@@ -56,15 +59,15 @@ static int create(struct cluster *c, struct phone_change *ch, const struct phone
 	return rc ? rc : phone_audit(c, &record, "done", e);
 }
 
-static int contact(struct cluster *c, struct phone_change *ch, struct contacts *k, const struct phone_contact *p, struct err *e)
+static int contact(struct cluster *c, struct phone_change *ch, struct contacts *k, const struct phone_contact *p,
+		   struct err *e)
 {
 	struct phone_contact q = *p;
 	bool known = false;
 
 	if (!text_is_device_name(q.name))
 		return 0;
-	if (q.model && (strlen(q.model) > 32 || strspn(q.model, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-+. ") !=
-							strlen(q.model)))
+	if (q.model && (strlen(q.model) > MODEL_MAX || strspn(q.model, MODEL_CHARS) != strlen(q.model)))
 		q.model = NULL;
 	if (q.address && strlen(q.address) >= STORE_ADDRESS_SIZE)
 		q.address = NULL;

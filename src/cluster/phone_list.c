@@ -29,7 +29,8 @@ static bool wanted(const struct listing *l, const struct store_device *d)
 
 	return like(f->name, d->name) && like(f->model, d->model) && like(f->pool, d->pool) && like(f->group, d->group) &&
 	       like(f->description, d->description) && like(f->status, d->status) && like(f->issuer, d->lsc.issuer) &&
-	       is(l->security, device_security_names[d->security]) && is(l->operation, device_operation_names[d->operation]) &&
+	       is(l->security, device_security_names[d->security]) &&
+	       is(l->operation, device_operation_names[d->operation]) &&
 	       (!f->lsc_expires_before || (has_lsc && d->lsc.not_after < f->lsc_expires_before)) && !(f->no_lsc && has_lsc);
 }
 

@@ -18,8 +18,8 @@ static int hash(struct view string, const uint8_t salt[SALT_LEN], unsigned itera
 {
 	if (string.len > INT32_MAX)
 		return err_set(e, ERR_LIMIT, "an authentication string of %zu octets", string.len);
-	if (PKCS5_PBKDF2_HMAC((const char *)string.p, (int)string.len, salt, SALT_LEN, (int)iterations, EVP_sha256(), HASH_LEN,
-			      out) != 1)
+	if (PKCS5_PBKDF2_HMAC((const char *)string.p, (int)string.len, salt, SALT_LEN, (int)iterations, EVP_sha256(),
+			      HASH_LEN, out) != 1)
 		return err_openssl(e, ERR_CRYPTO, "PBKDF2");
 	return 0;
 }

@@ -77,7 +77,8 @@ static int read_header(struct import *im, const struct csv_row *row, struct err 
 }
 
 /* Each row that is not the header; stops with what cb returns. */
-static int each_row(struct import *im, int (*cb)(void *ctx, const struct csv_row *row, struct err *e), void *ctx, struct err *e)
+static int each_row(struct import *im, int (*cb)(void *ctx, const struct csv_row *row, struct err *e), void *ctx,
+		    struct err *e)
 {
 	struct csv csv;
 	struct csv_row row;

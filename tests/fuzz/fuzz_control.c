@@ -21,13 +21,16 @@ static int ask(struct command_run *r, struct err *e)
 
 static int run(struct command_run *r, struct err *e)
 {
-	fprintf(r->out, "%s %u\n", command_arg(r, 0), r->columns);
+	fprintf(r->out, "%s %u %zu\n", command_arg(r, 0), r->columns, r->upload.len);
 	return command_option(r, "--fail") ? err_set(e, ERR_IO, "failed") : 0;
 }
 
 static const struct grammar_option opts[] = {{"--yes", NULL, "yes"}, {"--fail", NULL, "fail"}, {0}};
 static const struct command command = {.options = opts, .ask = ask, .run = run};
-static const struct grammar_word words[] = {{GRAMMAR_HINT, "WORD", "a word", NULL, NULL, &command}, {0}};
+static const struct command taking = {.options = opts, .ask = ask, .run = run, .upload = 1};
+static const struct grammar_word file[] = {{GRAMMAR_HINT, "FILE", "a file", NULL, NULL, &taking}, {0}};
+static const struct grammar_word words[] = {
+	{GRAMMAR_WORD, "take", "a file", NULL, file, NULL}, {GRAMMAR_HINT, "WORD", "a word", NULL, NULL, &command}, {0}};
 
 static void step(struct admin_conn *c, struct view in, int *rc)
 {

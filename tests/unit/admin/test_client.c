@@ -323,6 +323,29 @@ static void test_connect_says_why(void **state)
 	assert_int_equal(fd, -1);
 }
 
+/* The file is read where the person is, and only the file that the command names. */
+static void test_upload(void **state)
+{
+	char path[200], line[300];
+	struct err e = ERR_INIT;
+	int status = -1, last = 0;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/phones.csv", target);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("Device Name\n", f);
+	fclose(f);
+	snprintf(line, sizeof(line), "phone import %s", path);
+	control_put_prompt(&script, CONTROL_PROMPT_FILE, "");
+	assert_err(run(line, 1000, &status, &last, &e), ERR_CLOSED); /* the script ends there */
+	assert_int_equal(last, CONTROL_UPLOAD);
+	err_clear(&e);
+	assert_err(run("show ctl", 1000, &status, &last, &e), ERR_PROTO);
+	assert_string_equal(e.rule, "control-order");
+	unlink(path);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -330,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_output),   TEST(test_question),      TEST(test_no_answer_cancels), TEST(test_interrupt_cancels),
 		TEST(test_file),     TEST(test_bad_files),     TEST(test_file_given_up),     TEST(test_connect_says_why),
+		TEST(test_upload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

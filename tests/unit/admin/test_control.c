@@ -207,7 +207,7 @@ static void test_refused(void **state)
 {
 	(void)state;
 	refused("\x00", 1, "control-type");
-	refused("\x04", 1, "control-type");
+	refused("\x06", 1, "control-type");
 	refused("\x17", 1, "control-type");
 	refused("\x10\x00\x01\x00\x01", 5, "control-length");
 	refused("\x01\x00\x00\x00\x01\x02", 6, "control-version");

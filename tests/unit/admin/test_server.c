@@ -122,6 +122,14 @@ static int copy(struct command_run *r, struct err *e)
 	return rc;
 }
 
+static int take(struct command_run *r, struct err *e)
+{
+	(void)e;
+	ran++;
+	snprintf(seen, sizeof(seen), "%.*s", (int)r->upload.len, (const char *)r->upload.p);
+	return 0;
+}
+
 static const struct grammar_option change_opts[] = {{"--yes", NULL, "yes"}, {"--dry-run", NULL, "dry"}, {0}};
 static const struct command c_hello = {.run = say_hello}, c_no = {.run = say_no}, c_fail = {.run = break_down},
 			    c_forbidden = {.run = forbidden}, c_talk = {.run = talk}, c_endless = {.run = talk_without_end},
@@ -129,7 +137,11 @@ static const struct command c_hello = {.run = say_hello}, c_no = {.run = say_no}
 			    c_change = {change_opts, ADMIN_CHANGE, false, change_ask, change},
 			    c_login = {change_opts, ADMIN_CHANGE, false, login_ask, login},
 			    c_reset = {change_opts, ADMIN_RESET, false, NULL, change},
-			    c_broken = {NULL, ADMIN_CHANGE, false, NULL, break_down};
+			    c_broken = {NULL, ADMIN_CHANGE, false, NULL, break_down},
+			    c_take = {.options = change_opts, .privilege = ADMIN_CHANGE, .run = take, .upload = 1},
+			    c_take_high = {.privilege = ADMIN_RESET, .run = take, .upload = 1};
+static const struct grammar_word take_file[] = {{GRAMMAR_HINT, "FILE", "", NULL, NULL, &c_take}, {0}};
+static const struct grammar_word high_file[] = {{GRAMMAR_HINT, "FILE", "", NULL, NULL, &c_take_high}, {0}};
 static const struct grammar_word root[] = {
 	{GRAMMAR_WORD, "hello", "", NULL, NULL, &c_hello},     {GRAMMAR_WORD, "no", "", NULL, NULL, &c_no},
 	{GRAMMAR_WORD, "fail", "", NULL, NULL, &c_fail},       {GRAMMAR_WORD, "forbidden", "", NULL, NULL, &c_forbidden},
@@ -137,6 +149,7 @@ static const struct grammar_word root[] = {
 	{GRAMMAR_WORD, "copy", "", NULL, NULL, &c_copy},       {GRAMMAR_WORD, "local", "", NULL, NULL, &c_local},
 	{GRAMMAR_WORD, "change", "", NULL, NULL, &c_change},   {GRAMMAR_WORD, "login", "", NULL, NULL, &c_login},
 	{GRAMMAR_WORD, "reset", "", NULL, NULL, &c_reset},     {GRAMMAR_WORD, "broken", "", NULL, NULL, &c_broken},
+	{GRAMMAR_WORD, "take", "", NULL, take_file, NULL},     {GRAMMAR_WORD, "high", "", NULL, high_file, NULL},
 	{0}};
 
 /* A node with a store, and somebody who talks to it. */
@@ -329,6 +342,49 @@ static void test_cancel(void **state)
 	audited(t, 1, "change", "refused: cancelled; nothing was changed", NULL);
 	talk_request(t, "hello", 0);
 	assert_int_equal(t->status, 0);
+}
+
+static void test_upload(void **state)
+{
+	struct talk *t = *state;
+
+	talk_request(t, "take phones.csv", 0);
+	assert_int_equal(t->prompt_kind, CONTROL_PROMPT_FILE);
+	assert_int_equal(ran, 0);
+	talk_tell(t, CONTROL_UPLOAD, "one ");
+	talk_tell(t, CONTROL_UPLOAD, "two");
+	assert_int_equal(ran, 0);
+	talk_tell(t, CONTROL_UPLOAD_END, "");
+	assert_int_equal(t->status, 0);
+	assert_string_equal(seen, "one two");
+	talk_request(t, "take phones.csv --dry-run", 0); /* the file is needed for that too; nothing is left of the first */
+	talk_tell(t, CONTROL_UPLOAD_END, "");
+	assert_int_equal(t->status, 0);
+	assert_string_equal(seen, "");
+
+	talk_request(t, "take phones.csv", 0);
+	talk_tell(t, CONTROL_UPLOAD, "half");
+	talk_tell(t, CONTROL_CANCEL, "");
+	assert_int_equal(t->status, 1);
+	assert_int_equal(ran, 2);
+	t->prompt_kind = -1;
+	talk_request(t, "high phones.csv", 0); /* not allowed: not asked for */
+	assert_int_equal(t->status, 1);
+	assert_int_equal(t->prompt_kind, -1);
+	assert_int_equal(ran, 2);
+}
+
+static void test_upload_out_of_turn(void **state)
+{
+	struct talk *t = *state;
+	struct err e = ERR_INIT;
+	struct wr w;
+
+	wr_init(&w, 1000);
+	control_put(&w, CONTROL_UPLOAD, view_str("unasked"));
+	assert_err(talk_give(t, wr_view_all(&w), &e), ERR_PROTO);
+	assert_string_equal(e.rule, "control-order");
+	wr_clear(&w);
 }
 
 static void test_privilege(void **state)
@@ -549,6 +605,7 @@ int main(void)
 		TEST(test_cancel),            TEST(test_privilege),      TEST(test_stranger),
 		TEST(test_long_output),       TEST(test_output_cap),     TEST(test_cancel_output),
 		TEST(test_files),             TEST(test_file_shrinks),   TEST(test_out_of_turn),
+		TEST(test_upload),            TEST(test_upload_out_of_turn),
 		TEST(test_octet_by_octet),    TEST(test_free_while_asking), TEST(test_peer),
 	};
 
