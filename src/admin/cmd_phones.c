@@ -32,6 +32,21 @@ static int finish(struct command_run *r, int rc, struct notes *notes, const char
 	return rc;
 }
 
+/* --dry-run: the same answers, and nothing done. */
+static int rehearse(struct command_run *r, enum phone_request what, const struct phone_value *v, size_t n, const char *done,
+		    struct err *e)
+{
+	struct notes notes = NOTES_INIT;
+	int rc = phones_check(r->host->cluster, what, command_arg(r, 0), v, n, &notes, e);
+
+	if (rc == 0) {
+		fprintf(r->out, "Nothing was changed. With this command: %s\n", done);
+		print_notes(r->out, &notes);
+	}
+	notes_clear(&notes);
+	return rc;
+}
+
 int cmd_phones_add(struct command_run *r, struct err *e)
 {
 	struct phone_value v[N_ADD_OPTIONS];
@@ -45,6 +60,8 @@ int cmd_phones_add(struct command_run *r, struct err *e)
 			v[n++] = (struct phone_value){add_options[i].field, value};
 	}
 	snprintf(done, sizeof(done), "Phone %.255s added", command_arg(r, 0));
+	if (command_option(r, "--dry-run"))
+		return rehearse(r, PHONE_ADD, v, n, done, e);
 	return finish(r, phones_add(r->host->cluster, r->peer->actor, command_arg(r, 0), v, n, &notes, e), &notes, done);
 }
 
@@ -60,6 +77,8 @@ int cmd_phones_set(struct command_run *r, struct err *e)
 	if (!text_starts(r->match->words, words) || !phone_field_find(r->match->words + strlen(words), &v.field))
 		return err_set(e, ERR_BUG, "%s names no field of a phone", r->match->words);
 	snprintf(done, sizeof(done), "%s of %.255s set to %.255s", phone_field_name(v.field), name, value);
+	if (command_option(r, "--dry-run"))
+		return rehearse(r, PHONE_SET, &v, 1, done, e);
 	return finish(r, phones_set(r->host->cluster, r->peer->actor, name, &v, 1, &notes, e), &notes, done);
 }
 
@@ -121,6 +140,8 @@ int cmd_phones_string(struct command_run *r, struct err *e)
 	if (digits && (command_option(r, "--enter") || !text_number(digits, PHONE_STRING_MIN, PHONE_STRING_MAX, &n)))
 		return err_set(e, ERR_USAGE, "--digits is a number from %d to %d, and goes with a string that is made here",
 			       PHONE_STRING_MIN, PHONE_STRING_MAX);
+	if (command_option(r, "--dry-run"))
+		return rehearse(r, PHONE_STRING, NULL, 0, "a new authentication string", e);
 	r->audited = true;
 	if (!command_option(r, "--enter"))
 		return generate(r, (unsigned)n, e);

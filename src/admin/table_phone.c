@@ -52,11 +52,12 @@ static const struct grammar_option opts_phone_add[] = {
 	{"--security", "MODE", "Device Security Mode: \"Non Secure\", Authenticated, Encrypted"},
 	{"--transport", "TYPE", "Transport Type: TCP+UDP, TCP, UDP; TLS follows from a secure mode"},
 	{"--encrypted-config", "BOOL", "TFTP Encrypted Config: True, False"},
-	{0}};
+	OPT_DRY, {0}};
+static const struct grammar_option opts_phone_set[] = {OPT_DRY, {0}};
 static const struct grammar_option opts_phone_string[] = {
 	{"--digits", "N", "make one of this many digits, 4 to 10, instead of 6"},
 	{"--enter", NULL, "ask for it, instead of making one"},
-	{0}};
+	OPT_DRY, {0}};
 static const struct grammar_option opts_phone_delete[] = {OPT_YES, OPT_DRY, {0}};
 static const struct grammar_option opts_phone_import[] = {OPT_DRY, {0}};
 
@@ -64,7 +65,7 @@ READ(phone_list, opts_phone_list, cmd_phones_list);
 READ(phone_show, opts_phone_show, cmd_phones_show);
 READ(phone_export, opts_phone_export, cmd_phones_export);
 CHANGE(phone_add, opts_phone_add, NULL, cmd_phones_add);
-CHANGE(phone_set, NULL, NULL, cmd_phones_set);
+CHANGE(phone_set, opts_phone_set, NULL, cmd_phones_set);
 CHANGE(phone_string, opts_phone_string, cmd_phones_string_ask, cmd_phones_string);
 CHANGE(phone_delete, opts_phone_delete, cmd_phones_delete_ask, cmd_phones_delete);
 static const struct command phone_import = {.options = opts_phone_import, .privilege = ADMIN_CHANGE, .upload = 1,

@@ -152,6 +152,20 @@ int phones_set(struct cluster *c, const char *who, const char *name, const struc
 	return put(c, who, "phone set", &(struct phone_put){ .name = name, .v = v, .n = n, .may_set = true, .notes = notes }, e);
 }
 
+int phones_check(struct cluster *c, enum phone_request what, const char *name, const struct phone_value *v, size_t n,
+		 struct notes *notes, struct err *e)
+{
+	struct phone_put p = { .name = name, .v = v, .n = n, .notes = notes, .may_add = what == PHONE_ADD,
+			       .may_set = what != PHONE_ADD };
+	struct phone_change ch = { .rehearsal = true, .apply = phone_put_apply, .ctx = &p };
+
+	if (what == PHONE_STRING) {
+		p.n = 0;
+		p.string = "0000";
+	}
+	return phone_change_run(c, &ch, e);
+}
+
 static int delete(struct cluster *c, struct phone_change *ch, void *name, struct err *e)
 {
 	struct store_device d;

@@ -50,6 +50,11 @@ int phones_add(struct cluster *c, const char *who, const char *name, const struc
 	       struct notes *notes, struct err *e) MUST_CHECK;
 int phones_set(struct cluster *c, const char *who, const char *name, const struct phone_value *v, size_t n,
 	       struct notes *notes, struct err *e) MUST_CHECK;
+/* phones_check: what would phones_add, phones_set or phones_string_set (v is not looked at) say? Changes nothing. */
+enum phone_request { PHONE_ADD, PHONE_SET, PHONE_STRING };
+int phones_check(struct cluster *c, enum phone_request what, const char *name, const struct phone_value *v, size_t n,
+		 struct notes *notes, struct err *e) MUST_CHECK;
+
 int phones_delete(struct cluster *c, const char *who, const char *name, struct err *e) MUST_CHECK;
 int phones_get(struct cluster *c, const char *name, struct store_device *d, struct err *e) MUST_CHECK; /* ERR_USAGE: none */
 

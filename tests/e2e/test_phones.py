@@ -40,6 +40,8 @@ def test_life_of_a_phone():
         assert phone['description'] == 'He said "hi"' and phone['certificate_operation_status'] == 'None', phone
         assert "'512', '1024', '2048', '3072', '4096'" in refused(node, f'phone set {PHONE} rsa key size', '1536') or \
             '1536' in refused(node, f'phone set {PHONE} rsa key size', '1536')
+        said = node.admin(f'phone set {PHONE} certificate operation delete --dry-run').stdout
+        assert 'Nothing was changed' in said and 'No LSC' in said and shown(node) == phone, said
         node.admin(f'phone set {PHONE} certificate operation install/upgrade')
         node.stop()
         node.start()

@@ -216,6 +216,26 @@ static void warnings_say_what_will_surprise(void **state)
 	assert_int_equal(notes.n, 0); /* said once */
 }
 
+static void checking_changes_nothing(void **state)
+{
+	const struct phone_value secure = { PHONE_SECURITY, "Encrypted" };
+	char before[1024];
+
+	(void)state;
+	snprintf(before, sizeof(before), "%s", last_audit());
+	assert_ok(phones_check(node.cluster, PHONE_ADD, PHONE, NULL, 0, NULL, &e), &e);
+	assert_err(phones_check(node.cluster, PHONE_SET, PHONE, NULL, 0, NULL, &e), ERR_USAGE);
+	assert_string_equal(last_audit(), before);
+	add_phone();
+	snprintf(before, sizeof(before), "%s", last_audit());
+	assert_ok(phones_check(node.cluster, PHONE_SET, PHONE, &secure, 1, NULL, &e), &e);
+	assert_int_equal(phone().security, DEVICE_NON_SECURE);
+	assert_err(phones_check(node.cluster, PHONE_STRING, PHONE, NULL, 0, NULL, &e), ERR_USAGE);
+	assert_ok(set(PHONE_AUTH, "By Authentication String"), &e);
+	assert_ok(phones_check(node.cluster, PHONE_STRING, PHONE, NULL, 0, NULL, &e), &e);
+	assert_false(phone().has_string);
+}
+
 static void deleting_is_recorded(void **state)
 {
 	(void)state;
@@ -319,6 +339,7 @@ int main(void)
 		PHONE_TEST(strings_are_four_to_ten_digits),
 		PHONE_TEST(a_derived_string_says_nothing_but_yes_or_no),
 		PHONE_TEST(warnings_say_what_will_surprise),
+		PHONE_TEST(checking_changes_nothing),
 		PHONE_TEST(deleting_is_recorded),
 		PHONE_TEST(lists_are_filtered),
 		PHONE_TEST(a_phone_comes_by_itself),
