@@ -86,8 +86,8 @@ FIELD_VALUES(set_encrypt, encrypt_value, "whether its configuration is encrypted
 FIELD_VALUES(set_operation, operation_value, "what CAPF is to do when the phone comes next");
 FIELD_VALUES(set_auth, auth_value, "how the phone shows who it is");
 FIELD_VALUES(set_order, order_value, "which keys it makes");
-FIELD_VALUES(set_rsa, rsa_value, "bits");
-FIELD_VALUES(set_ec, ec_value, "bits");
+FIELD_VALUES(set_rsa, rsa_value, "bits of an RSA key");
+FIELD_VALUES(set_ec, ec_value, "bits of an EC key");
 
 static const struct grammar_word security_mode[] = {WORD("mode", "Device Security Mode", set_security, NULL), END};
 static const struct grammar_word device[] = {
