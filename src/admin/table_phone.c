@@ -107,8 +107,8 @@ static const struct grammar_word by[] = {WORD("by", "Operation Completes By", ti
 static const struct grammar_word completes[] = {WORD("completes", "Operation Completes By", by, NULL), END};
 
 static const struct grammar_word set_field[] = {
-	WORD("description", "Description", text_value, NULL),
-	WORD("model", "Model", text_value, NULL),
+	WORD("description", "what it is called by people", text_value, NULL),
+	WORD("model", "its model, as 8861", text_value, NULL),
 	WORD("device", "Device Pool, Device Security Mode", device, NULL),
 	WORD("callmanager", "CallManager Group", callmanager, NULL),
 	WORD("transport", "Transport Type", transport, NULL),
