@@ -191,7 +191,9 @@ def report(results):
         table[name] = (rate, cost)
         print(f'{name:<12}{rate:>12.0f}{cost:>13.1f}{sum(r["failed"] for r in rounds):>8.0f}'
               f'{sum(r["stalls"] for r in rounds):>8.0f}{max(r["memory"] for r in rounds):>9.1f}')
-    ours = table.pop('ringfence')
+    ours = table.pop('ringfence', None)
+    if not ours:
+        return
     for name, (rate, cost) in sorted(table.items(), key=lambda i: -i[1][0]):
         print(f'ringfence / {name}: {ours[0] / rate:.2f} of its transfers per second (goal 1.40 of the best), '
               f'{ours[1] / cost:.2f} of its processor time per transfer (goal 0.60)')
