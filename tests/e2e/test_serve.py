@@ -301,6 +301,30 @@ def test_ordinary_user():
         assert stat.S_IMODE(mode) == 0o644
 
 
+def test_folder_of_somebody_else():
+    """root serves a closed folder of another user: keeper and director as that user, workers as a third"""
+    if os.geteuid() != 0:
+        raise Skip('needs root')
+    with Node() as node:
+        node.provision('SEP001122334455.cnf.xml', '<device/>')
+        run('chown', '-R', '4711:4711', node.data)
+        os.chmod(node.data, 0o700)
+        node.start()
+        for name, pid in processes(node).items():
+            uid = status(pid)['Uid'].split()[0]
+            assert (uid == '4711') == (not name.startswith('rf-worker')) and uid != '0', (name, uid)
+        assert node.http('SEP001122334455.cnf.xml.sgn').endswith(b'<device/>')
+        assert peer_certificate(node)
+        node.admin('utils ctl set-cluster mixed-mode', '--yes')
+        assert until('the CTL', lambda: node.tftp('CTLFile.tlv', check=False))
+        node.process.send_signal(signal.SIGHUP)
+        until('it serves again', lambda: node.log().count(' serves ') == 2)
+        assert node.tftp('CTLFile.tlv')
+        assert node.stop() == 0
+        strangers = run('find', node.data, '!', '-uid', '4711', '!', '-path', '*/run/pid', check=False).stdout
+        assert strangers == '', strangers
+
+
 def test_start_fails_whole():
     """a node that cannot start says why, exits 1 and leaves no process"""
     with Node() as node:
