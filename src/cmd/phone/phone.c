@@ -11,16 +11,18 @@
 #include "net/fetch.h"
 
 #define DEFAULT_MODEL "7975"
+#define NOW_MAX 253402300799 /* the last second of the year 9999 */
 
 enum option {
 	OPT_STATE = CMD_LONG, OPT_DEVICE, OPT_MODEL, OPT_TFTP, OPT_HTTP_PORT, OPT_HTTPS_PORT, OPT_TRANSPORT,
-	OPT_MODELS, OPT_JSON, OPT_QUIET,
+	OPT_MODELS, OPT_NOW, OPT_JSON, OPT_QUIET,
 };
 
 struct boot_options {
 	const char *state, *device, *model, *models;
 	struct driver_server server;
 	enum driver_transport transport;
+	uint64_t now_s; /* 0: the machine's time */
 	bool json, quiet;
 };
 
@@ -32,10 +34,31 @@ struct session {
 	struct phone phone;
 	struct driver driver;
 	struct console console;
+	struct clock clock;
 	const struct boot_options *o;
 	const struct cmd *cmd;
 	int exit;
 };
+
+static int64_t stopped_wall_s(void *ctx)
+{
+	const struct session *s = ctx;
+
+	return (int64_t)s->o->now_s;
+}
+
+static uint64_t running_mono_ms(void *ctx)
+{
+	(void)ctx;
+	return clock_mono_ms(&clock_system);
+}
+
+/* With --now the phone's clock stands still, so that what expires at a second can be tried at that second. */
+static void set_clock(struct session *s)
+{
+	s->clock = s->o->now_s ? (struct clock){stopped_wall_s, running_mono_ms, s} : clock_system;
+	s->console.clock = &s->clock;
+}
 
 static void print_line(void *ctx, const char *text)
 {
@@ -106,7 +129,7 @@ static int boot_phone(struct session *s)
 		return cmd_error(s->cmd, CMD_NO, "%s", e.text);
 	if ((status = who(s)))
 		return status;
-	s->console.clock = &clock_system;
+	set_clock(s);
 	if (!o->json && !o->quiet) {
 		s->console.line = print_line;
 		s->console.message = print_message;
@@ -173,6 +196,10 @@ static int boot_option(const struct cmd *c, int key, const char *value, struct b
 	case OPT_MODELS:
 		o->models = value;
 		break;
+	case OPT_NOW:
+		if (!text_number(value, 1, NOW_MAX, &o->now_s))
+			return cmd_usage_error(c, "'%s' is no time in seconds since 1970", value);
+		break;
 	case OPT_JSON:
 		o->json = true;
 		break;
@@ -215,6 +242,7 @@ static const struct cmd_opt boot_opts[] = {
 	{OPT_HTTPS_PORT, "https-port", "PORT", "where it speaks HTTPS, for phones with EC; 6971"},
 	{OPT_TRANSPORT, "transport", "HOW", "auto (as the model does), tftp or http only"},
 	{OPT_MODELS, "models", "FILE", "another table of models"},
+	{OPT_NOW, "now", "SECONDS", "what the phone's clock says during this boot, seconds since 1970"},
 	{OPT_JSON, "json", NULL, "only the result, as JSON"},
 	{OPT_QUIET, "quiet", NULL, "no console log, only the result"},
 	{0},
