@@ -175,6 +175,10 @@ int cluster_regen(struct cluster *c, const char *who, const char *unit, struct n
 
 /* --- before asking --- */
 
+/*
+ * Who signs the ITL and who vouches for its signer decide whether phones take it. CallManager signs the configurations too,
+ * also where it does not sign the ITL: a phone that cannot take the next ITL would lose them as well.
+ */
 static int warn_reach(struct cluster *c, const struct unit_rule *rule, enum compose_generation g, struct notes *notes,
 		      struct err *e)
 {
@@ -182,7 +186,7 @@ static int warn_reach(struct cluster *c, const struct unit_rule *rule, enum comp
 	struct cert *signer = NULL, *tvs = NULL;
 	int rc = 0;
 
-	if (!is_signer && !is_tvs)
+	if (!is_signer && !is_tvs && rule->number != STORE_UNIT_CALLMANAGER)
 		return 0;
 	if (!is_signer)
 		rc = cluster_own_cert(c, NULL, compose_signer_unit(g), &signer, e);

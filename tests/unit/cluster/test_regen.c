@@ -185,6 +185,8 @@ static void test_warnings_of_12_0(void **state)
 	regen("TVS");
 	assert_no_warning("CallManager");
 	assert_warning("ITLRecovery", "would be stranded");
+	regen("ITLRecovery");
+	assert_warning("CallManager", "would be stranded"); /* who missed both has had its configurations until now */
 	assert_ok(cluster_set_mixed(node.cluster, "test", NULL, &e), &e);
 	assert_warning("CallManager", "mixed mode");
 	assert_err(cluster_regen_warnings(node.cluster, "nonsense", NULL, &e), ERR_USAGE);
