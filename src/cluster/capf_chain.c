@@ -86,34 +86,46 @@ static int check_use(const struct cert *cert, struct err *e)
  * C-4: an LSC that the phone has exchanged for a later one proves nothing any longer. One that we do not know of is taken when
  * we know of no later one: phones bring those from the cluster they come from, or the store is an older copy of itself.
  */
-static int check_current(struct cluster *c, const struct store_device *d, const struct cert *cert, struct err *e)
+static int check_current(struct cluster *c, const struct store_device *d, const struct cert *cert,
+			 const struct store_devicecert *known, struct err *e)
 {
-	char sha256[65];
-	struct store_devicecert known, current;
-	bool found, has;
-	int rc;
+	struct store_devicecert current;
+	bool has;
 
-	text_hex(sha256, sizeof(sha256), (struct view){ cert_sha256(cert), 32 }, '\0', false);
-	if (strcmp(sha256, d->lsc.sha256) == 0)
+	if (known && known->state == DEVICECERT_STORED)
 		return 0;
-	rc = store_devicecert_get(c->store, d->name, sha256, &known, NULL, &found, e);
-	if (!rc)
-		rc = store_devicecert_get(c->store, d->name, d->lsc.sha256, &current, NULL, &has, e);
+	int rc = store_devicecert_get(c->store, d->name, d->lsc.sha256, &current, NULL, &has, e);
 	if (rc)
 		return rc;
-	if (found && known.state == DEVICECERT_DELETED)
+	if (known && known->state == DEVICECERT_DELETED)
 		return err_set(e, ERR_AUTH, "the phone has deleted this LSC");
-	if ((found && known.state == DEVICECERT_SUPERSEDED) || (has && cert_not_before(cert) <= current.not_before))
+	if ((known && known->state == DEVICECERT_SUPERSEDED) || (has && cert_not_before(cert) <= current.not_before))
 		return err_set(e, ERR_AUTH, "it is superseded by a later LSC of the phone");
 	return 0;
+}
+
+/* What we know of it. An authority elsewhere that issues LSCs looks like a manufacturer; what it issued is remembered. */
+static int look_up(struct cluster *c, const struct store_device *d, const struct cert *cert, struct store_devicecert *known,
+		   bool *found, struct err *e)
+{
+	char sha256[65];
+
+	text_hex(sha256, sizeof(sha256), (struct view){ cert_sha256(cert), 32 }, '\0', false);
+	return store_devicecert_get(c->store, d->name, sha256, known, NULL, found, e);
 }
 
 int capf_cert_check(struct cluster *c, const struct store_device *d, const struct cert *cert, int64_t now,
 		    enum capf_cert_is *is, bool *expired, struct err *e)
 {
+	struct store_devicecert known;
+	bool found = false;
 	char shown[80];
 	int rc = find_issuer(c, cert, is, e);
 
+	if (!rc)
+		rc = look_up(c, d, cert, &known, &found, e);
+	if (!rc && found)
+		*is = known.kind == DEVICECERT_LSC ? CAPF_IS_LSC : CAPF_IS_MIC;
 	if (!rc && !capf_cert_is_device(cert, view_str(d->name))) {
 		text_escape(shown, sizeof(shown), view_str(cert_cn(cert)));
 		rc = err_set(e, ERR_AUTH, "it is the certificate of \"%s\"", shown);
@@ -123,7 +135,7 @@ int capf_cert_check(struct cluster *c, const struct store_device *d, const struc
 	if (!rc && now < cert_not_before(cert))
 		rc = err_set(e, ERR_AUTH, "it is not valid yet: check the clock");
 	if (!rc && *is == CAPF_IS_LSC)
-		rc = check_current(c, d, cert, e);
+		rc = check_current(c, d, cert, found ? &known : NULL, e);
 	if (!rc)
 		*expired = now > cert_not_after(cert);
 	return rc;
