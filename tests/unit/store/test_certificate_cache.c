@@ -65,8 +65,8 @@ static void a_damaged_row_is_not_believed(void **state)
 	struct fixture *f = *state;
 	static const char *const damages[] = {
 		"UPDATE certificate SET certificate = 'x' WHERE commonname = 'a'",
-		"UPDATE certificate SET certificate = (SELECT certificate FROM certificate WHERE commonname = 'b') "
-		"WHERE commonname = 'a'",
+		("UPDATE certificate SET certificate = (SELECT certificate FROM certificate WHERE commonname = 'b') "
+		 "WHERE commonname = 'a'"),
 		"UPDATE certificate SET sha256 = 'zz' WHERE commonname = 'a'",
 	};
 	static const struct store_certificate_info info;
