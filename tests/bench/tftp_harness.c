@@ -98,7 +98,7 @@ static void work(int fd, const char *provisioning, const char *published)
 	const struct content_signer signer = {.request = no_signer};
 	struct event_base *base = event_base_new();
 	struct tftp_server *srv;
-	struct content *content;
+	struct content *content = NULL;
 	struct event *term;
 	struct err e = ERR_INIT;
 	int dirs[2];

@@ -85,9 +85,9 @@ class Desk:
         port = self.node.port
         if line.startswith('ringfence init'):
             listen = ' '.join(f'--listen {k}=127.0.0.1:{harness.free_port()}' for k in harness.KEYS)
-            line = re.sub(r'--data \S+', '--data fresh', line) + ' ' + listen
             shutil.rmtree(os.path.join(self.folder, 'fresh'), ignore_errors=True)
-        line = re.sub(r'--data \S+(?<!fresh)', f'--data {self.node.data}', line)
+            return re.sub(r'--ip 192\.0\.2\.\d+', '--ip 127.0.0.1', re.sub(r'--data \S+', '--data fresh', line)) + ' ' + listen
+        line = re.sub(r'--data \S+', f'--data {self.node.data}', line)
         line = re.sub(r'192\.0\.2\.\d+:6970', f'127.0.0.1:{port["http"]}', line)
         line = re.sub(r'--(server|tvs) 192\.0\.2\.\d+', rf'--\1 127.0.0.1:{port["tvs"]}', line)
         line = re.sub(r'--tftp 192\.0\.2\.\d+', f'--tftp 127.0.0.1:{port["tftp"]}', line)
@@ -122,7 +122,9 @@ def run_all(examples):
                     continue
                 adapted = desk.adapt(line)
                 got = desk.run(adapted)
-                assert got.returncode == 0, f'{where}: {line}\nrun as: {adapted}\nexit {got.returncode}\n' \
+                # A list that nobody vouches for is intact and no more: inspect says so with 1.
+                bare = line.startswith('ringfence inspect') and '--trust' not in line and '--cert' not in line
+                assert got.returncode in ((0, 1) if bare else (0,)), f'{where}: {line}\nrun as: {adapted}\nexit {got.returncode}\n' \
                                             f'{got.stdout[-1500:]}{got.stderr[-1500:]}'
                 assert 'stranded' not in got.stdout or 'fleet' in line, f'{where}: {line}: {got.stdout}'
                 done += 1
