@@ -12,7 +12,7 @@
  * costs the sender and the receiver more than the packet itself does. A client alone is never made to wait so.
  */
 #define UDP_SET_CLIENTS 32      /* clients from which on it may look at intervals */
-#define UDP_SET_PER_CLIENT_US 5 /* the interval, for each client: far more packets than a processor can take fit in */
+#define UDP_SET_PER_CLIENT_US 3 /* the interval, for each client: far more packets than a processor can take fit in */
 #define UDP_SET_TICK_MAX_US 1000
 #define UDP_SET_WINDOW_MS 10    /* how long packets are counted before it is decided again */
 #define UDP_SET_ENTER 10        /* packets a millisecond from which on it looks at intervals */
