@@ -2,21 +2,9 @@
 """House rules that a program can see, over the files git tracks. TAP, one line a rule."""
 import os
 import re
-import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-
-def tracked():
-    out = subprocess.run(['git', '-C', ROOT, 'ls-files', '-z'], capture_output=True)
-    if out.returncode:  # a tarball: every file that is there
-        names = []
-        for base, dirs, files in os.walk(ROOT):
-            dirs[:] = [d for d in dirs if not d.startswith('build') and d != '.git']
-            names += [os.path.relpath(os.path.join(base, f), ROOT) for f in files]
-        return sorted(names)
-    return sorted(n.decode() for n in out.stdout.split(b'\0') if n)
+from tree import ROOT, tracked
 
 
 def text_of(name):

@@ -1,54 +1,8 @@
-#include "testing.h"
+#include "golden.h"
 
-#include <fcntl.h>
-#include <openssl/pem.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "format/enc.h"
-
-static void path_of(char *path, size_t size, const char *name)
-{
-	snprintf(path, size, "%s/%s", getenv("GOLDEN"), name);
-}
-
-static struct view golden(const char *name)
-{
-	struct err e = ERR_INIT;
-	char path[512];
-	uint8_t *data;
-	size_t len;
-
-	path_of(path, sizeof(path), name);
-	assert_ok(file_read(AT_FDCWD, path, 1 << 20, &data, &len, &e), &e);
-	return (struct view){data, len};
-}
-
-static EVP_PKEY *golden_key(const char *name)
-{
-	char path[512];
-
-	path_of(path, sizeof(path), name);
-	FILE *f = fopen(path, "r");
-	assert_non_null(f);
-	EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
-	fclose(f);
-	assert_non_null(key);
-	return key;
-}
-
-static struct cert *golden_cert(const char *name)
-{
-	struct err e = ERR_INIT;
-	struct cert *c;
-	char path[512];
-
-	path_of(path, sizeof(path), name);
-	assert_ok(cert_load(AT_FDCWD, path, &c, &e), &e);
-	return c;
-}
 
 /* A signer over a key in this process: RSA PKCS#1 v1.5 with DigestInfo. */
 static int sign_here(void *ctx, enum digest d, const uint8_t *hash, uint8_t *sig, size_t *len, struct err *e)
@@ -75,7 +29,7 @@ static const struct {
 
 static void vectors_decrypt(void **state)
 {
-	EVP_PKEY *key = golden_key("keys/device2048.key");
+	EVP_PKEY *key = golden_key_file("keys/device2048.key");
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -97,8 +51,8 @@ static void vectors_decrypt(void **state)
 /* With the key and IV of the vectors (10 11 ... 1f, a0 a1 ... af) and their wrapped key, the same file comes out. */
 static void vectors_are_made_again(void **state)
 {
-	EVP_PKEY *key = golden_key("keys/tftp2048.key");
-	struct cert *signer = golden_cert("certs/tftp2048.pem"), *device = golden_cert("certs/device2048.pem");
+	EVP_PKEY *key = golden_key_file("keys/tftp2048.key");
+	struct cert *signer = golden_cert_file("certs/tftp2048.pem"), *device = golden_cert_file("certs/device2048.pem");
 	const struct list_signer sign = {sign_here, key};
 
 	(void)state;
@@ -136,8 +90,8 @@ static void vectors_are_made_again(void **state)
 
 static void what_is_built_opens_again(void **state)
 {
-	EVP_PKEY *key = golden_key("keys/tftp2048.key"), *device_key = golden_key("keys/device2048.key");
-	struct cert *signer = golden_cert("certs/tftp2048.pem"), *device = golden_cert("certs/device2048.pem");
+	EVP_PKEY *key = golden_key_file("keys/tftp2048.key"), *device_key = golden_key_file("keys/device2048.key");
+	struct cert *signer = golden_cert_file("certs/tftp2048.pem"), *device = golden_cert_file("certs/device2048.pem");
 	const struct list_signer sign = {sign_here, key};
 	const struct enc_spec spec = {
 		.sgn = {.signer = signer, .digest = DIGEST_SHA512, .timestamp = 1, .file_name = "SEP1.cnf.xml.enc.sgn"},
@@ -166,7 +120,7 @@ static void what_is_built_opens_again(void **state)
 
 static void refuses_ec_with_words(void **state)
 {
-	struct cert *ec = golden_cert("certs/ec384.pem"), *signer = golden_cert("certs/tftp2048.pem");
+	struct cert *ec = golden_cert_file("certs/ec384.pem"), *signer = golden_cert_file("certs/tftp2048.pem");
 	const struct enc_spec spec = {
 		.sgn = {.signer = signer, .digest = DIGEST_SHA1, .file_name = "SEP1.cnf.xml.enc.sgn"}, .device = ec};
 	struct err e = ERR_INIT;
@@ -183,7 +137,7 @@ static void refuses_ec_with_words(void **state)
 /* Every cut and every flipped bit of the header fails, and none tells a wrong padding from a wrong key. */
 static void damage_is_refused(void **state)
 {
-	EVP_PKEY *key = golden_key("keys/device2048.key"), *other = golden_key("keys/tftp2048.key");
+	EVP_PKEY *key = golden_key_file("keys/device2048.key"), *other = golden_key_file("keys/tftp2048.key");
 	struct view file = golden("enc/SEP001122334455.cnf.xml.enc.sgn");
 	uint8_t *copy = malloc(file.len);
 	struct err e = ERR_INIT;

@@ -1,8 +1,6 @@
 #pragma once
 
 /* Certificates and keys of the vectors, and a signer over them. */
-#include <fcntl.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,38 +9,21 @@
 #include "golden.h"
 #include "testing.h"
 
-static inline void golden_path(char *out, size_t size, const char *name)
-{
-	const char *dir = getenv("GOLDEN");
-
-	snprintf(out, size, "%s/%s", dir ? dir : "tests/golden", name);
-}
-
 /* A certificate of golden/certs and, when it signs, its key of golden/keys. */
 static inline struct cert *golden_cert(const char *name)
 {
-	struct err e = ERR_INIT;
-	struct cert *c = NULL;
-	char path[512], file[128];
+	char file[128];
 
 	snprintf(file, sizeof(file), "certs/%s.der", name);
-	golden_path(path, sizeof(path), file);
-	assert_ok(cert_load(AT_FDCWD, path, &c, &e), &e);
-	return c;
+	return golden_cert_file(file);
 }
 
 static inline EVP_PKEY *golden_key(const char *name)
 {
-	char path[512], file[128];
+	char file[128];
 
 	snprintf(file, sizeof(file), "keys/%s.key", name);
-	golden_path(path, sizeof(path), file);
-	FILE *f = fopen(path, "r");
-	assert_non_null(f);
-	EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
-	fclose(f);
-	assert_non_null(key);
-	return key;
+	return golden_key_file(file);
 }
 
 /* RSA PKCS#1 v1.5 is deterministic, so the vectors' keys make the vectors' signatures again. */

@@ -606,7 +606,7 @@ static void ipv6(void **state)
 		struct fixture *f = new_fixture(hosts[i], NULL);
 
 		if (!f)
-			skip(); /* no IPv6 here */
+			SKIP_TEST("no IPv6 here");
 		struct peer *p = new_peer("::1");
 		send_to_server(f, p, "::1", "\0\1file\0octet\0", 13);
 		receive(f, p);

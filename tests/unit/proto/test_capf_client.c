@@ -1,56 +1,10 @@
-#include "testing.h"
+#include "golden.h"
 
-#include <fcntl.h>
-#include <openssl/pem.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "proto/capf_client.h"
 #include "proto/capf_proof.h"
 #include "proto/capf_server.h"
-
-static void path_of(char *path, size_t size, const char *name)
-{
-	snprintf(path, size, "%s/%s", getenv("GOLDEN"), name);
-}
-
-static struct view golden(const char *name)
-{
-	struct err e = ERR_INIT;
-	char path[512];
-	uint8_t *data;
-	size_t len;
-
-	path_of(path, sizeof(path), name);
-	assert_ok(file_read(AT_FDCWD, path, 1 << 20, &data, &len, &e), &e);
-	return (struct view){data, len};
-}
-
-static struct cert *golden_cert(const char *name)
-{
-	struct err e = ERR_INIT;
-	struct cert *c;
-	char path[512];
-
-	path_of(path, sizeof(path), name);
-	assert_ok(cert_load(AT_FDCWD, path, &c, &e), &e);
-	return c;
-}
-
-static EVP_PKEY *golden_key(const char *name)
-{
-	char path[512];
-
-	path_of(path, sizeof(path), name);
-	FILE *f = fopen(path, "r");
-	assert_non_null(f);
-	EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
-	fclose(f);
-	assert_non_null(key);
-	return key;
-}
 
 /* The octets that a client answers to the server's greeting of the vectors. */
 static void answers_with(const struct capf_identity *me, const char *want_name)
@@ -76,8 +30,8 @@ static void answers_with(const struct capf_identity *me, const char *want_name)
 
 static void answers_as_recorded(void **state)
 {
-	struct cert *cert = golden_cert("certs/device2048.pem");
-	EVP_PKEY *key = golden_key("keys/device2048.key");
+	struct cert *cert = golden_cert_file("certs/device2048.pem");
+	EVP_PKEY *key = golden_key_file("keys/device2048.key");
 	struct capf_identity me = {.device = "SEP001122334455", .version = 3};
 
 	(void)state;
@@ -146,7 +100,7 @@ static void meet(struct pair *p, const struct capf_identity *me)
 
 static void installs_through_both_machines(void **state)
 {
-	struct cert *lsc = golden_cert("certs/device2048.pem");
+	struct cert *lsc = golden_cert_file("certs/device2048.pem");
 	struct err e = ERR_INIT;
 
 	(void)state;

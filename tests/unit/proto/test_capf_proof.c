@@ -1,63 +1,27 @@
-#include "testing.h"
+#include "golden.h"
 
-#include <fcntl.h>
-#include <openssl/pem.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "proto/capf_proof.h"
 
 #define SESSION 0x00010203
 #define DEVICE "SEP001122334455"
 
-static void golden_path(char *path, size_t size, const char *name)
+/* To be changed by the test, and freed. */
+static uint8_t *octets(const char *name, size_t *len)
 {
-	snprintf(path, size, "%s/%s", getenv("GOLDEN"), name);
-}
+	struct view v = golden(name);
 
-static uint8_t *golden(const char *name, size_t *len)
-{
-	struct err e = ERR_INIT;
-	char path[512];
-	uint8_t *data;
-
-	golden_path(path, sizeof(path), name);
-	assert_ok(file_read(AT_FDCWD, path, 65536, &data, len, &e), &e);
-	return data;
-}
-
-static struct cert *golden_cert(const char *name)
-{
-	struct err e = ERR_INIT;
-	struct cert *c;
-	char path[512];
-
-	golden_path(path, sizeof(path), name);
-	assert_ok(cert_load(AT_FDCWD, path, &c, &e), &e);
-	return c;
-}
-
-static EVP_PKEY *golden_key(const char *name)
-{
-	char path[512];
-
-	golden_path(path, sizeof(path), name);
-	FILE *f = fopen(path, "r");
-	assert_non_null(f);
-	EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
-	fclose(f);
-	assert_non_null(key);
-	return key;
+	*len = v.len;
+	return (uint8_t *)(uintptr_t)v.p;
 }
 
 static void vectors_hold_and_every_octet_counts(void **state)
 {
-	struct cert *c = golden_cert("certs/device2048.der");
+	struct cert *c = golden_cert_file("certs/device2048.der");
 	size_t n1, n2;
-	uint8_t *sig = golden("capf/signed-data.bin", &n1);
-	uint8_t *sha2 = golden("capf/sha2-signed-data.bin", &n2);
+	uint8_t *sig = octets("capf/signed-data.bin", &n1);
+	uint8_t *sha2 = octets("capf/sha2-signed-data.bin", &n2);
 	struct err e = ERR_INIT;
 
 	(void)state;
@@ -81,10 +45,10 @@ static void vectors_hold_and_every_octet_counts(void **state)
 
 static void both_proofs_are_needed(void **state)
 {
-	struct cert *c = golden_cert("certs/device2048.der");
+	struct cert *c = golden_cert_file("certs/device2048.der");
 	size_t n1, n2;
-	uint8_t *sig = golden("capf/signed-data.bin", &n1);
-	uint8_t *sha2 = golden("capf/sha2-signed-data.bin", &n2);
+	uint8_t *sig = octets("capf/signed-data.bin", &n1);
+	uint8_t *sha2 = octets("capf/sha2-signed-data.bin", &n2);
 	struct err e = ERR_INIT;
 
 	(void)state;
@@ -104,8 +68,8 @@ static void both_proofs_are_needed(void **state)
 
 static void what_we_make_is_what_phones_make(void **state)
 {
-	struct cert *c = golden_cert("certs/device2048.der");
-	EVP_PKEY *key = golden_key("keys/device2048.key");
+	struct cert *c = golden_cert_file("certs/device2048.der");
+	EVP_PKEY *key = golden_key_file("keys/device2048.key");
 	struct err e = ERR_INIT;
 	struct wr sig, sha2, sudi;
 	size_t len;
@@ -116,13 +80,13 @@ static void what_we_make_is_what_phones_make(void **state)
 	wr_init(&sudi, 65536);
 	assert_ok(capf_proof_make(view_str(DEVICE), c, key, &sig, &sha2, &e), &e);
 	assert_ok(capf_sudi_make(SESSION, c, key, &sudi, &e), &e);
-	uint8_t *want = golden("capf/signed-data.bin", &len);
+	uint8_t *want = octets("capf/signed-data.bin", &len);
 	assert_true(view_eq(wr_view_all(&sig), (struct view){want, len}));
 	free(want);
-	want = golden("capf/sha2-signed-data.bin", &len);
+	want = octets("capf/sha2-signed-data.bin", &len);
 	assert_true(view_eq(wr_view_all(&sha2), (struct view){want, len}));
 	free(want);
-	want = golden("capf/sudi-data.bin", &len);
+	want = octets("capf/sudi-data.bin", &len);
 	assert_true(view_eq(wr_view_all(&sudi), (struct view){want, len}));
 	free(want);
 	wr_clear(&sig);
@@ -134,11 +98,11 @@ static void what_we_make_is_what_phones_make(void **state)
 
 static void sudi_belongs_to_its_session(void **state)
 {
-	struct cert *device = golden_cert("certs/device2048.der");
+	struct cert *device = golden_cert_file("certs/device2048.der");
 	struct err e = ERR_INIT;
 	struct cert *c;
 	size_t len;
-	uint8_t *sudi = golden("capf/sudi-data.bin", &len);
+	uint8_t *sudi = octets("capf/sudi-data.bin", &len);
 
 	(void)state;
 	assert_ok(capf_sudi_verify(SESSION, (struct view){sudi, len}, &c, &e), &e);
@@ -155,8 +119,8 @@ static void sudi_belongs_to_its_session(void **state)
 
 static void ec_keys_prove_too(void **state)
 {
-	struct cert *c = golden_cert("certs/ec384.der");
-	EVP_PKEY *key = golden_key("keys/ec384.key");
+	struct cert *c = golden_cert_file("certs/ec384.der");
+	EVP_PKEY *key = golden_key_file("keys/ec384.key");
 	struct err e = ERR_INIT;
 	struct wr sig, sha2;
 
@@ -175,7 +139,7 @@ static void ec_keys_prove_too(void **state)
 /* A certificate for a public key with exponent 3: its signatures could be made by taking a cube root (C-2). */
 static void small_exponents_prove_nothing(void **state)
 {
-	struct cert *good = golden_cert("certs/device2048.der");
+	struct cert *good = golden_cert_file("certs/device2048.der");
 	BIGNUM *three = BN_new();
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
 	EVP_PKEY *key = NULL;
@@ -206,7 +170,7 @@ static void small_exponents_prove_nothing(void **state)
 
 static void names_bind_to_devices(void **state)
 {
-	struct cert *c = golden_cert("certs/device2048.der");
+	struct cert *c = golden_cert_file("certs/device2048.der");
 
 	(void)state;
 	assert_true(capf_cert_is_device(c, view_str(DEVICE)));

@@ -243,10 +243,8 @@ static void a_full_disk_keeps_the_old_state(void **state)
 	struct err e = ERR_INIT;
 
 	/* A file system of our own in a mount namespace of our own. */
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-		print_message("# skipped: a file system of its own needs root\n");
-		skip();
-	}
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		SKIP_TEST("a file system of its own needs root");
 	store_close(f->s);
 	f->s = NULL;
 	assert_int_equal(mount("none", f->dir, "tmpfs", 0, "size=1m,mode=0700"), 0);
