@@ -57,7 +57,7 @@ int file_read(int dir_fd, const char *name, size_t max, uint8_t **data, size_t *
 	return file_read_fd(fd, name, max, data, len, e);
 }
 
-static int write_all(int fd, struct view data)
+int file_write_synced(int fd, struct view data)
 {
 	while (data.len) {
 		ssize_t n = write(fd, data.p, data.len);
@@ -68,7 +68,7 @@ static int write_all(int fd, struct view data)
 		data.p += n;
 		data.len -= (size_t)n;
 	}
-	return 0;
+	return fsync(fd);
 }
 
 int file_replace(int dir_fd, const char *name, struct view data, mode_t mode, struct err *e)
@@ -84,7 +84,7 @@ int file_replace(int dir_fd, const char *name, struct view data, mode_t mode, st
 	int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return err_sys(e, ERR_IO, "%s", temp);
-	if (fchmod(fd, mode) < 0 || write_all(fd, data) < 0 || fsync(fd) < 0)
+	if (fchmod(fd, mode) < 0 || file_write_synced(fd, data) < 0)
 		code = err_sys(e, ERR_IO, "%s", name);
 	if (close(fd) < 0 && !code)
 		code = err_sys(e, ERR_IO, "%s", name);

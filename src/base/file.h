@@ -23,6 +23,9 @@ int file_read(int dir_fd, const char *name, size_t max, uint8_t **data, size_t *
 /* file_read_fd: the same from an open descriptor, from its current position; name only serves the error text. */
 int file_read_fd(int fd, const char *name, size_t max, uint8_t **data, size_t *len, struct err *e) MUST_CHECK;
 
+/* file_write_synced: all of it, and to the disk. Returns 0, or -1 with errno, as write(2) and fsync(2) do. */
+int file_write_synced(int fd, struct view data) MUST_CHECK;
+
 /*
  * file_replace: write data under name: temporary file in the same folder, fsync, rename, fsync of the folder.
  * On failure (disk full) the old file is as it was and the temporary file is gone.

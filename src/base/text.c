@@ -39,7 +39,7 @@ size_t text_hex(char *out, size_t size, struct view v, char sep, bool upper)
 	return end(&o);
 }
 
-static int digit(char c)
+int text_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -59,8 +59,8 @@ bool text_unhex(const char *s, uint8_t *out, size_t size, size_t *len)
 			s++;
 			continue;
 		}
-		int hi = digit(s[0]);
-		int lo = hi < 0 ? -1 : digit(s[1]);
+		int hi = text_hex_digit(s[0]);
+		int lo = hi < 0 ? -1 : text_hex_digit(s[1]);
 		if (lo < 0 || n == size)
 			return false;
 		out[n++] = (uint8_t)(hi << 4 | lo);

@@ -18,6 +18,9 @@ size_t text_hex(char *out, size_t size, struct view v, char sep, bool upper);
 /* The reverse of text_hex: separators ':' and ' ' are skipped. False when a digit is wrong or out is too small. */
 bool text_unhex(const char *s, uint8_t *out, size_t size, size_t *len);
 
+/* Of one hexadecimal digit in either case: 0 to 15; -1 for anything else. */
+int text_hex_digit(char c);
+
 /* Make v printable: control characters and octets that are not valid UTF-8 become \xNN, '\\' becomes "\\\\". */
 size_t text_escape(char *out, size_t size, struct view v);
 

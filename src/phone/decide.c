@@ -169,21 +169,14 @@ static bool sast_refused(const struct phone *p, const struct trust_list *l, stru
 	return true;
 }
 
-/* ---- trust lists ---- */
+/* ---- signatures ---- */
 
-/* Whatever a phone trusts, a list whose signature does not hold under a SAST record of its own is broken (1.13, 1.16). */
-static bool not_intact(struct trust_list *l, struct decision *d)
-{
-	struct err e = ERR_INIT;
+/* Is it signed by a record of `by` that may sign such a thing? As list_verify_list and sgn_verify_list answer. */
+typedef int verify_fn(const void *what, const struct trust_list *by, int *rec, struct err *e);
 
-	if (!list_verify_self(l, &e))
-		return false;
-	refuse_because(d, e.rule && !strcmp(e.rule, "signer-not-in-list") ? REASON_SIGNER_NOT_SAST : REASON_SIGNATURE, &e);
-	return true;
-}
-
-/* Search CTL, then ITL, for a SAST record that signed l, whose header is h. */
-static void search_sast(const struct phone *p, const struct trust_list *l, const struct tlv_header *h, struct decision *d)
+/* Search CTL, then ITL, for the record that signed it; h is its header. */
+static void search_signer(const struct phone *p, verify_fn *verify, const void *what, const struct tlv_header *h,
+			  enum reason found, struct decision *d)
 {
 	enum where failed = WHERE_NONE;
 	struct err why = ERR_INIT;
@@ -194,10 +187,10 @@ static void search_sast(const struct phone *p, const struct trust_list *l, const
 
 		if (!installed(p, w))
 			continue;
-		rc = list_verify_list(l, installed(p, w), &rec, &e);
+		rc = verify(what, installed(p, w), &rec, &e);
 		looked(d, w, rc != ERR_AUTH);
 		if (!rc) {
-			accept(d, REASON_SAST, w, rec);
+			accept(d, found, w, rec);
 			return;
 		}
 		if (rc != ERR_AUTH && !failed) {
@@ -211,6 +204,24 @@ static void search_sast(const struct phone *p, const struct trust_list *l, const
 	}
 	refuse_because(d, REASON_SIGNATURE, &why);
 	d->where = failed;
+}
+
+/* ---- trust lists ---- */
+
+static int verify_list(const void *list, const struct trust_list *by, int *rec, struct err *e)
+{
+	return list_verify_list(list, by, rec, e);
+}
+
+/* Whatever a phone trusts, a list whose signature does not hold under a SAST record of its own is broken (1.13, 1.16). */
+static bool not_intact(struct trust_list *l, struct decision *d)
+{
+	struct err e = ERR_INIT;
+
+	if (!list_verify_self(l, &e))
+		return false;
+	refuse_because(d, e.rule && !strcmp(e.rule, "signer-not-in-list") ? REASON_SIGNER_NOT_SAST : REASON_SIGNATURE, &e);
+	return true;
 }
 
 /* Is l signed by the key of a record of ctl with this function? Its index, or -1. */
@@ -267,41 +278,16 @@ void phone_decide_list(const struct phone *p, enum list_type type, struct view f
 	else if (type == LIST_ITL && p->ctl && (!p->itl || phone_itl_is_blank(p->itl)))
 		first_itl(p, l, d);
 	else
-		search_sast(p, l, &h, d);
+		search_signer(p, verify_list, l, &h, REASON_SAST, d);
 out:
 	list_free(l);
 }
 
 /* ---- signed files ---- */
 
-static void search_tftp(const struct phone *p, struct view file, const struct tlv_header *h, struct decision *d)
+static int verify_file(const void *file, const struct trust_list *by, int *rec, struct err *e)
 {
-	enum where failed = WHERE_NONE;
-	struct err why = ERR_INIT;
-
-	for (enum where w = WHERE_CTL; w <= WHERE_ITL; w++) {
-		struct err e = ERR_INIT;
-		int rec, rc;
-
-		if (!installed(p, w))
-			continue;
-		rc = sgn_verify_list(file, installed(p, w), &rec, &e);
-		looked(d, w, rc != ERR_AUTH);
-		if (!rc) {
-			accept(d, REASON_TFTP, w, rec);
-			return;
-		}
-		if (rc != ERR_AUTH && !failed) {
-			failed = w;
-			why = e;
-		}
-	}
-	if (!failed) {
-		ask_for_signer(p, h, d);
-		return;
-	}
-	refuse_because(d, REASON_SIGNATURE, &why);
-	d->where = failed;
+	return sgn_verify_list(*(const struct view *)file, by, rec, e);
 }
 
 void phone_decide_file(const struct phone *p, struct view file, bool is_signed, struct decision *d)
@@ -328,7 +314,7 @@ void phone_decide_file(const struct phone *p, struct view file, bool is_signed, 
 	if (!wants)
 		accept(d, REASON_UNSIGNED_OK, WHERE_NONE, -1);
 	else if (!digest_refused(p, h.digest, d))
-		search_tftp(p, file, &h, d);
+		search_signer(p, verify_file, &file, &h, REASON_TFTP, d);
 }
 
 /* ---- servers ---- */

@@ -286,20 +286,6 @@ static int file_export(struct keystore *ks, const char *name, uint8_t **pkcs8, s
 
 /* --- writing --- */
 
-static int write_synced(int fd, struct view data)
-{
-	while (data.len) {
-		ssize_t n = write(fd, data.p, data.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		data.p += n;
-		data.len -= (size_t)n;
-	}
-	return fsync(fd);
-}
-
 /* A temporary name that a crash left behind is ours alone: keys have one writer. */
 static int open_temp(struct keystore_file *f, const char *temp)
 {
@@ -319,7 +305,7 @@ static int store_pem(struct keystore_file *f, const char *name, struct view pem,
 	AUTO(auto_close) int fd = open_temp(f, temp);
 	if (fd < 0)
 		return err_sys(e, ERR_IO, "%s/%s", f->dir, temp);
-	if (write_synced(fd, pem) < 0 || (linkat(f->fd, temp, f->fd, file, 0) < 0 && errno != EEXIST))
+	if (file_write_synced(fd, pem) < 0 || (linkat(f->fd, temp, f->fd, file, 0) < 0 && errno != EEXIST))
 		code = err_sys(e, ERR_IO, "%s/%s", f->dir, file);
 	unlinkat(f->fd, temp, 0);
 	return code ? code : file_sync_dir(f->fd, ".", e);

@@ -152,17 +152,6 @@ void provision_parse(struct view name, enum provision_transport transport, struc
 		p->kind = file_kind(p, transport);
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* One octet of the name, from one or three of the target. */
 static bool url_octet(struct rd *r, uint8_t *c)
 {
@@ -172,9 +161,9 @@ static bool url_octet(struct rd *r, uint8_t *c)
 		return false;
 	if (*c != '%')
 		return true;
-	if (!rd_u8(r, &high) || !rd_u8(r, &low) || hex_digit(high) < 0 || hex_digit(low) < 0)
+	if (!rd_u8(r, &high) || !rd_u8(r, &low) || text_hex_digit((char)high) < 0 || text_hex_digit((char)low) < 0)
 		return false;
-	*c = (uint8_t)(hex_digit(high) << 4 | hex_digit(low));
+	*c = (uint8_t)(text_hex_digit((char)high) << 4 | text_hex_digit((char)low));
 	return true;
 }
 
