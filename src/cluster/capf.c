@@ -268,7 +268,8 @@ void capf_ask_key(struct capf_turn *t, struct capf_session *s)
 	capf_go_on(t, CAPF_DO_GENERATE, "asked for an %s%u key", ec ? "EC P-" : "RSA-", s->asked.bits);
 	t->out->decision.key_type = ec ? CAPF_KEY_EC : CAPF_KEY_RSA;
 	t->out->decision.key_bits = (uint16_t)(ec ? 0 : s->asked.bits);
-	t->out->decision.curve = s->asked.bits == 256 ? CAPF_CURVE_P256 : s->asked.bits == 384 ? CAPF_CURVE_P384 : CAPF_CURVE_P521;
+	t->out->decision.curve = s->asked.bits == 256 ? CAPF_CURVE_P256 :
+				 s->asked.bits == 384 ? CAPF_CURVE_P384 : CAPF_CURVE_P521;
 }
 
 void capf_give(struct capf_turn *t, struct capf_session *s, struct cert *lsc)
@@ -411,7 +412,8 @@ static void take_fetched(struct capf_turn *t, const struct cert *cert)
 	int rc = capf_trace(t->a->c, t->device, kind, cert, &e);
 
 	if (!rc)
-		rc = phone_fetched(t->a->c, t->device, own && is == CAPF_IS_LSC ? cert : NULL, own && is == CAPF_IS_MIC ? cert : NULL,
+		rc = phone_fetched(t->a->c, t->device, own && is == CAPF_IS_LSC ? cert : NULL,
+				   own && is == CAPF_IS_MIC ? cert : NULL,
 				   t->now, &e);
 	if (rc)
 		could_not_record(t, &e);

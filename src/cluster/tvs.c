@@ -124,7 +124,8 @@ static int add_record(struct build *b, const struct tlv_record *rec, struct err 
 	if (is_over(b, cert))
 		b->r->expired++;
 	else
-		b->items[b->n++] = (struct tvs_index_item){ cert, FUNCTION_BIT(rec->function) & WIRE_ROLES, b->source->ttl_s };
+		b->items[b->n++] = (struct tvs_index_item){
+			cert, FUNCTION_BIT(rec->function) & WIRE_ROLES, b->source->ttl_s };
 	return 0;
 }
 

@@ -50,8 +50,9 @@ struct confxml_trust {
 extern const struct confxml_trust confxml_trust_keep; /* changes nothing */
 
 /*
- * confxml_trust: put these elements into a configuration. An element that is there, directly below <device>, is replaced where
- * it stands (what repeats it is removed); another is added behind the last one, indented as the others are.
+ * confxml_trust: put these elements into a configuration. An element that is there, directly below <device>, is
+ * replaced where it stands (what repeats it is removed); another is added behind the last one, indented as the others
+ * are.
  * Out: *data heap buffer; the octets of xml when nothing is to be changed.
  */
 int confxml_trust(struct view xml, const struct confxml_trust *t, uint8_t **data, size_t *len, struct err *e) MUST_CHECK;

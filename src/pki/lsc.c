@@ -59,7 +59,8 @@ static int check_rsa(EVP_PKEY *key, struct key_spec asked, struct err *e)
 		return err_openssl(e, ERR_CRYPTO, "the phone's key");
 	if (!BN_is_odd(modulus))
 		return wrong_key(asked, "an even RSA modulus", e);
-	if (!BN_is_odd(exponent) || BN_num_bits(exponent) > RSA_EXPONENT_BITS_MAX || BN_get_word(exponent) < RSA_EXPONENT_MIN)
+	if (!BN_is_odd(exponent) || BN_num_bits(exponent) > RSA_EXPONENT_BITS_MAX ||
+	    BN_get_word(exponent) < RSA_EXPONENT_MIN)
 		return wrong_key(asked, "an RSA key with an exponent that is not accepted; 65537 is usual", e);
 	return 0;
 }

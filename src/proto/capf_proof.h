@@ -28,7 +28,8 @@ int capf_proof_verify(struct view device, const struct cert *c, struct view sign
 int capf_sudi_verify(uint32_t session, struct view sudi_data, struct cert **c, struct err *e) MUST_CHECK;
 
 /*
- * capf_cert_is_device: does the certificate's common name belong to the device? `SEP<MAC>` and `CP-<model>-SEP<MAC>` both do.
+ * capf_cert_is_device: does the certificate's common name belong to the device? `SEP<MAC>` and `CP-<model>-SEP<MAC>`
+ * both do.
  * Source: 7.5.
  */
 bool capf_cert_is_device(const struct cert *c, struct view device);

@@ -80,7 +80,10 @@ static bool device_of(const char *name, const char *prefix, char device[PROVISIO
 	n -= skip + 4;
 	if (n > PROVISION_DEVICE_MAX)
 		return false;
-	/* An old manual has device names in lower case (formats-and-protocols.md 8.2): the three letters decide either way. */
+	/*
+	 * An old manual has device names in lower case (formats-and-protocols.md 8.2): the three letters decide either
+	 * way.
+	 */
 	memcpy(upper, name + skip, n);
 	upper[n] = '\0';
 	for (size_t i = 0; i < 3 && i < n; i++)

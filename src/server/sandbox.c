@@ -95,7 +95,8 @@ static int restrict_files(const struct landlock_place *places, size_t n, struct 
 static const int calls_common[] = {
 	SCMP_SYS(brk), SCMP_SYS(clock_getres), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(close),
 	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(fcntl), SCMP_SYS(fstat), SCMP_SYS(futex), SCMP_SYS(getdents64),
-	SCMP_SYS(geteuid), SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(getrandom), SCMP_SYS(gettid), SCMP_SYS(gettimeofday),
+	SCMP_SYS(geteuid), SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(getrandom), SCMP_SYS(gettid),
+	SCMP_SYS(gettimeofday),
 	SCMP_SYS(getuid), SCMP_SYS(lseek), SCMP_SYS(madvise), SCMP_SYS(mremap), SCMP_SYS(munmap), SCMP_SYS(nanosleep),
 	SCMP_SYS(newfstatat), SCMP_SYS(openat2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(pread64), SCMP_SYS(preadv),
 	SCMP_SYS(read), SCMP_SYS(readlinkat), SCMP_SYS(readv), SCMP_SYS(recvmsg), SCMP_SYS(restart_syscall),

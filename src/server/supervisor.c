@@ -442,7 +442,8 @@ static int open_channels(struct node *n, struct err *e)
 static void add_child(struct supervisor *s, enum child_kind kind, unsigned index, node_main *main)
 {
 	s->children[s->n] = (struct child){
-		.kind = kind, .index = index, .main = main, .link = -1, .seen = board_process(s->node.board, (unsigned)s->n + 1)};
+		.kind = kind, .index = index, .main = main, .link = -1,
+		.seen = board_process(s->node.board, (unsigned)s->n + 1)};
 	s->n++;
 }
 

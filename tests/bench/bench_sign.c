@@ -112,7 +112,8 @@ int main(void)
 	bench_check(b.ks->ops->generate(b.ks, "CallManager", (struct key_spec){KEY_RSA, 2048}, b.keystore_signer.name, &pub, &e), &e,
 		    "generate");
 	EVP_PKEY_free(pub);
-	bench_check(issue_self_signed(b.ks, b.keystore_signer.name, &subject, &profile, &clock_system, &random_system, &c, &e), &e,
+	bench_check(issue_self_signed(b.ks, b.keystore_signer.name, &subject, &profile, &clock_system, &random_system,
+				      &c, &e), &e,
 		    "issue_self_signed");
 	b.keystore_signer.ks = b.ks;
 	b.signer = list_keystore_signer(&b.keystore_signer);

@@ -159,7 +159,8 @@ static void ask(SSL *s, struct view request)
 	struct err e = ERR_INIT;
 	int n;
 
-	if (SSL_write(s, request.p, (int)request.len) != (int)request.len || (n = SSL_read(s, answer, sizeof(answer))) <= 0) {
+	if (SSL_write(s, request.p, (int)request.len) != (int)request.len ||
+	    (n = SSL_read(s, answer, sizeof(answer))) <= 0) {
 		fprintf(stderr, "no answer\n");
 		exit(1);
 	}

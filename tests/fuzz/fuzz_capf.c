@@ -1,5 +1,6 @@
-/* CAPF messages: what is read can be written and reads back the same; both machines take any octets in any pieces; proofs and
- * public keys of strangers are judged without a crash. */
+/*
+ * CAPF messages: what is read can be written and reads back the same; both machines take any octets in any pieces;
+ * proofs and public keys of strangers are judged without a crash. */
 #include <stdlib.h>
 
 #include "pki/lsc.h"
@@ -17,8 +18,10 @@ static void must(bool ok)
 
 static bool same(const struct capf_msg *a, const struct capf_msg *b)
 {
-	return a->command == b->command && a->session == b->session && a->has_reason == b->has_reason && a->reason == b->reason &&
-	       view_eq(a->device, b->device) && view_eq(a->password, b->password) && view_eq(a->certificate, b->certificate) &&
+	return a->command == b->command && a->session == b->session && a->has_reason == b->has_reason &&
+	       a->reason == b->reason &&
+	       view_eq(a->device, b->device) && view_eq(a->password, b->password) &&
+	       view_eq(a->certificate, b->certificate) &&
 	       view_eq(a->public_key, b->public_key) && view_eq(a->signed_data, b->signed_data) &&
 	       view_eq(a->sha2_signed_data, b->sha2_signed_data) && view_eq(a->sudi_data, b->sudi_data) &&
 	       a->version == b->version && a->key_bits == b->key_bits && a->key_type == b->key_type && a->curve == b->curve;

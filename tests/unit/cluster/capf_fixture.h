@@ -1,6 +1,9 @@
 #pragma once
 
-/* A publisher with CAPF, and phones that visit it: the client machine, the server machine and the decisions in one process. */
+/*
+ * A publisher with CAPF, and phones that visit it: the client machine, the server machine and the decisions in one
+ * process.
+ */
 #include <fcntl.h>
 
 #include <openssl/x509v3.h>
@@ -131,7 +134,8 @@ static inline int search_row(void *ctx, const struct store_audit *a)
 {
 	struct audit_search *s = ctx;
 
-	s->n += strstr(a->outcome, s->what) || (a->after && strstr(a->after, s->what)) || (a->object && strstr(a->object, s->what));
+	s->n += strstr(a->outcome, s->what) || (a->after && strstr(a->after, s->what)) ||
+		(a->object && strstr(a->object, s->what));
 	return 0;
 }
 
@@ -163,7 +167,8 @@ static inline struct manufacturer make_manufacturer(struct site *s, const char *
 	assert_ok(s->n.keys->ops->generate(s->n.keys, "tomcat", (struct key_spec){ KEY_RSA, 1024 }, m.key, &pub, &e), &e);
 	assert_ok(issue_self_signed(s->n.keys, m.key, &subject, &p, &s->n.clock, &random_system, &m.ca, &e), &e);
 	if (upload)
-		assert_ok(store_certificate_put_trust(s->n.store, STORE_TRUST_CAPF, m.ca, &(struct store_certificate_info){ 0 },
+		assert_ok(store_certificate_put_trust(s->n.store, STORE_TRUST_CAPF, m.ca,
+						      &(struct store_certificate_info){ 0 },
 						      STORE_PUT_UPLOAD, &e), &e);
 	return m;
 }

@@ -82,7 +82,8 @@ static void bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(third_failure_locks), cmocka_unit_test(failures_are_forgotten), cmocka_unit_test(zero_never_locks),
+		cmocka_unit_test(third_failure_locks), cmocka_unit_test(failures_are_forgotten),
+		cmocka_unit_test(zero_never_locks),
 		cmocka_unit_test(ipv6_by_network),     cmocka_unit_test(bounded),
 	};
 

@@ -396,7 +396,8 @@ static void former_capf_vouches_until_removed(void **state)
 	assert_state(s, PHONE, DEVICE_INSTALL, "Upgrade Failed: Key Generation Failed/Timeout");
 	visit_clear(&v);
 
-	assert_ok(store_certificate_list(s->n.store, &(struct store_certificate_filter){ STORE_TRUST_CAPF, NULL }, &list, &n, &e), &e);
+	assert_ok(store_certificate_list(s->n.store, &(struct store_certificate_filter){ STORE_TRUST_CAPF, NULL },
+					 &list, &n, &e), &e);
 	for (size_t i = 0; i < n; i++)
 		if (cert_same(list[i].cert, former))
 			assert_ok(store_certificate_drop_trust(s->n.store, STORE_TRUST_CAPF, list[i].pkid, &e), &e);
@@ -428,7 +429,8 @@ static void chain_through_an_lsc(void **state)
 	X509 *x = X509_dup(cert_x509(victims));
 	struct err e = ERR_INIT;
 
-	assert_true(X509_set_issuer_name(x, X509_get_subject_name(cert_x509(lsc))) && X509_sign(x, s->rsa1024, EVP_sha256()) > 0);
+	assert_true(X509_set_issuer_name(x, X509_get_subject_name(cert_x509(lsc))) &&
+		    X509_sign(x, s->rsa1024, EVP_sha256()) > 0);
 	assert_ok(cert_from_x509(x, &c, &e), &e);
 	/* even should somebody have put the LSC into CAPF-trust */
 	assert_ok(store_certificate_put_trust(s->n.store, STORE_TRUST_CAPF, lsc, &(struct store_certificate_info){ 0 },
@@ -613,7 +615,8 @@ static void element_of_64_kilobytes(void **state)
 
 	/* a public key of that size, in a session that is running */
 	set_phone(s, PHONE, PHONE_AUTH, device_auth_names[DEVICE_AUTH_NULL]);
-	m = (struct capf_msg){ .command = CAPF_AUTH_RESPONSE, .session = 9, .has_version = true, .version = 3, .device = view_str(PHONE) };
+	m = (struct capf_msg){ .command = CAPF_AUTH_RESPONSE, .session = 9, .has_version = true, .version = 3,
+		.device = view_str(PHONE) };
 	wr_init(&frame, CAPF_FRAME_MAX);
 	assert_ok(capf_msg_write(&m, &frame, &e), &e);
 	ask.frame = wr_view_all(&frame);

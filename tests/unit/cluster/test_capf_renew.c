@@ -120,7 +120,8 @@ static void stops_on_errors(void **state)
 	struct err e = ERR_INIT;
 	for (unsigned i = 0; i < 8; i++)
 		if (phone(s, name_of(i)).operation == DEVICE_INSTALL)
-			assert_ok(phone_operation_failed(s->n.cluster, name_of(i), DEVICE_FAILED_KEY, false, s->n.now, &e), &e);
+			assert_ok(phone_operation_failed(s->n.cluster, name_of(i), DEVICE_FAILED_KEY, false, s->n.now,
+							 &e), &e);
 	step(s);
 	step(s);
 	assert_int_equal(pending(s, 8), 2);

@@ -120,7 +120,8 @@ static void a_failure_may_be_tried_again_or_not(void **state)
 	assert_ok(phone_operation_failed(node.cluster, PHONE, DEVICE_FAILED_KEY, true, node.now, &e), &e);
 	assert_string_equal(phone().status, "Upgrade Failed: Key Generation Failed/Timeout");
 	assert_int_equal(phone().operation, DEVICE_NO_OPERATION);
-	assert_ok(phone_operation_failed(node.cluster, PHONE, DEVICE_FAILED_MIC, true, node.now, &e), &e); /* nothing pending */
+	/* nothing pending */
+	assert_ok(phone_operation_failed(node.cluster, PHONE, DEVICE_FAILED_MIC, true, node.now, &e), &e);
 	assert_string_equal(phone().status, "Upgrade Failed: Key Generation Failed/Timeout");
 	assert_ok(set(PHONE_OPERATION, "Troubleshoot"), &e);
 	assert_ok(phone_operation_failed(node.cluster, PHONE, DEVICE_FAILED_CA_REJECTED, true, node.now, &e), &e);

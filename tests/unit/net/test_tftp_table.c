@@ -54,7 +54,8 @@ static void found_by_client_and_port(void **state)
 	union udp_addr a = v4(1, 1000), b = v4(1, 1001), c = v6("2001:db8::1", 1000);
 
 	(void)state;
-	struct tftp_entry *ea = add(t, TID(0), a), *eb = add(t, TID(0), b), *ea1 = add(t, TID(1), a), *ec = add(t, TID(0), c);
+	struct tftp_entry *ea = add(t, TID(0), a), *eb = add(t, TID(0), b), *ea1 = add(t, TID(1), a),
+		*ec = add(t, TID(0), c);
 	assert_ptr_equal(tftp_table_find(t, TID(0), &a), ea);
 	assert_ptr_equal(tftp_table_find(t, TID(1), &a), ea1);
 	assert_ptr_equal(tftp_table_find(t, TID(0), &b), eb);

@@ -103,7 +103,8 @@ static struct spki spki_of(EVP_PKEY *key)
 	return s;
 }
 
-static int issue(struct fixture *f, const struct cert *issuer, EVP_PKEY *key, const struct lsc_template *t, struct cert **lsc,
+static int issue(struct fixture *f, const struct cert *issuer, EVP_PKEY *key, const struct lsc_template *t,
+		 struct cert **lsc,
 		 struct err *e)
 {
 	struct spki s = spki_of(key);
@@ -209,7 +210,8 @@ static void never_outlives_its_issuer(void **state)
 static void issuer_must_be_a_ca(void **state)
 {
 	struct fixture *f = *state;
-	struct cert_profile old = { .key_usage = KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN, .days = 1825, .digest = DIGEST_SHA1 };
+	struct cert_profile old = { .key_usage = KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN, .days = 1825,
+		.digest = DIGEST_SHA1 };
 	struct cert_profile server = { .key_usage = KU_DIGITAL_SIGNATURE, .days = 1825, .digest = DIGEST_SHA256 };
 	struct cert *before_115 = self_signed(f, &old), *no_ca = self_signed(f, &server), *lsc = NULL;
 	struct err e = ERR_INIT;
@@ -237,7 +239,8 @@ static void names_and_days(void **state)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct err e = ERR_INIT;
-		assert_err(lsc_issue(f->ks, f->name, f->issuer, names[i], s.v, &t, &f->clock, &random_system, &lsc, &e), ERR_USAGE);
+		assert_err(lsc_issue(f->ks, f->name, f->issuer, names[i], s.v, &t, &f->clock, &random_system, &lsc,
+				     &e), ERR_USAGE);
 	}
 	OPENSSL_free(s.der);
 	for (unsigned days = 0; days <= LSC_DAYS_MAX + 1; days += LSC_DAYS_MAX + 1) {

@@ -528,7 +528,8 @@ static void a_bad_network(void **state)
 {
 	static struct sim sim;
 	static const struct tftp_request requests[] = {
-		{.blksize = 0}, {.blksize = 64}, {.windowsize = 8}, {.windowsize = 64, .blksize = 128}, {.timeout_s = 1, .tsize = true},
+		{.blksize = 0}, {.blksize = 64}, {.windowsize = 8}, {.windowsize = 64, .blksize = 128},
+		{.timeout_s = 1, .tsize = true},
 	};
 	unsigned whole = 0, given_up = 0;
 

@@ -299,7 +299,8 @@ static void test_worker_only_shakes_hands(void **state)
 static void test_policy(void **state)
 {
 	struct key_sign decrypt = {.scheme = KEY_SCHEME_RSA_DECRYPT, .input = {(const uint8_t *)"x", 1}};
-	struct key_sign sign = {.scheme = KEY_SCHEME_PSS, .md_nid = NID_sha256, .input = certificate_verify(), .message = true};
+	struct key_sign sign = {.scheme = KEY_SCHEME_PSS, .md_nid = NID_sha256, .input = certificate_verify(),
+		.message = true};
 	static const struct {
 		const char *key;
 		bool allowed;

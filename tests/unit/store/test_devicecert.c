@@ -16,7 +16,8 @@ static int setup(void **state)
 	return 0;
 }
 
-static void put(struct fixture *f, enum devicecert_kind kind, enum devicecert_state state, const struct cert *c, int64_t when)
+static void put(struct fixture *f, enum devicecert_kind kind, enum devicecert_state state, const struct cert *c,
+		int64_t when)
 {
 	struct err e = ERR_INIT;
 
