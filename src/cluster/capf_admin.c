@@ -56,7 +56,8 @@ struct doing {
 };
 
 static int run(struct cluster *c, const char *who, const char *command, const char *object,
-	       int (*apply)(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e), struct doing *d, struct err *e)
+	       int (*apply)(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e), struct doing *d,
+		struct err *e)
 {
 	struct phone_change ch = { .who = who, .command = command, .object = object, .apply = apply, .ctx = d };
 

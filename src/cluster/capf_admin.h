@@ -11,7 +11,9 @@
  * Every change is audited as who's.
  */
 
-/* capf_csr_dump: the keys that wait for a certificate, as text: a comment with device and subject, and a PUBLIC KEY in PEM, each.
+/*
+ * capf_csr_dump: the keys that wait for a certificate, as text: a comment with device and subject, and a PUBLIC KEY in
+ * PEM, each.
  * Out: *n how many. CAPF has no certificate requests: a phone sends its public key and nothing that it signed (7.10). */
 int capf_csr_dump(struct cluster *c, FILE *out, size_t *n, struct err *e) MUST_CHECK;
 
@@ -20,8 +22,9 @@ int capf_csr_delete(struct cluster *c, const char *who, const char *device, size
 int capf_stale_delete(struct cluster *c, const char *who, size_t *n, struct err *e) MUST_CHECK;
 
 /*
- * capf_cert_import: certificates for keys that wait, one or more in PEM. All or none: the issuer must be in CAPF-trust, the common
- * name the device's, the key one that a phone has sent; usable for signatures and key encipherment; not expired.
+ * capf_cert_import: certificates for keys that wait, one or more in PEM. All or none: the issuer must be in CAPF-trust,
+ * the common name the device's, the key one that a phone has sent; usable for signatures and key encipherment; not
+ * expired.
  * Out:    *n how many; notes: those that came too late, because the phone has sent another key since.
  * Errors: ERR_USAGE what is wrong with which.
  */
