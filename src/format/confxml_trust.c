@@ -110,7 +110,7 @@ static void write_text(struct editor *ed, const struct wanted *w)
 
 static void write_tvs(struct editor *ed, const struct wanted *w)
 {
-	char member[32];
+	char member[48];
 
 	put_tag(ed, "<", w->name);
 	put_line(ed, 1);
