@@ -41,6 +41,18 @@ int cmd_file_delete_tftp(struct command_run *r, struct err *e);
 int cmd_file_delete_activelog_ask(struct command_run *r, struct err *e);
 int cmd_file_delete_activelog(struct command_run *r, struct err *e);
 
+int cmd_capf_csr_list(struct command_run *r, struct err *e);
+int cmd_capf_csr_dump(struct command_run *r, struct err *e);
+int cmd_capf_csr_delete_ask(struct command_run *r, struct err *e);
+int cmd_capf_csr_delete(struct command_run *r, struct err *e);
+int cmd_capf_cert_import(struct command_run *r, struct err *e);
+int cmd_capf_stale_list(struct command_run *r, struct err *e);
+int cmd_capf_stale_delete(struct command_run *r, struct err *e);
+int cmd_capf_keep_alive(struct command_run *r, struct err *e);
+int cmd_capf_mic_list(struct command_run *r, struct err *e);
+int cmd_capf_mic_allow(struct command_run *r, struct err *e);
+int cmd_capf_mic_withdraw(struct command_run *r, struct err *e);
+
 int cmd_run_sql(struct command_run *r, struct err *e);
 
 int cmd_show_parameter(struct command_run *r, struct err *e);

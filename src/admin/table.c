@@ -169,6 +169,7 @@ static const struct grammar_word service[] = {
 	WORD("deactivate", "take a feature service from this node", deactivate_name, NULL), END};
 static const struct grammar_word utils[] = {
 	WORD("ctl", "security mode and CTL", ctl, NULL),
+	WORD("capf", "certificates of phones", capf_grammar, NULL),
 	WORD("service", "services of this node", service, NULL), END};
 
 #define SPEC_HELP "a file, a folder, or a pattern such as SEP*.xml"

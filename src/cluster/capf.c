@@ -150,7 +150,7 @@ static void audit(struct capf_turn *t, const char *how, const char *text)
 
 /* --- answers --- */
 
-static void __attribute__((format(printf, 2, 0))) say(struct capf_turn *t, const char *fmt, va_list args)
+static void say(struct capf_turn *t, const char *fmt, va_list args)
 {
 	char *out = t->out->text;
 	size_t size = sizeof(t->out->text);
@@ -260,6 +260,13 @@ static void begin_install(struct capf_turn *t, struct capf_session *s)
 	capf_ask_key(t, s);
 }
 
+static uint8_t curve_of(unsigned bits)
+{
+	if (bits == 256)
+		return CAPF_CURVE_P256;
+	return bits == 384 ? CAPF_CURVE_P384 : CAPF_CURVE_P521;
+}
+
 void capf_ask_key(struct capf_turn *t, struct capf_session *s)
 {
 	bool ec = s->asked.type == KEY_EC;
@@ -268,8 +275,7 @@ void capf_ask_key(struct capf_turn *t, struct capf_session *s)
 	capf_go_on(t, CAPF_DO_GENERATE, "asked for an %s%u key", ec ? "EC P-" : "RSA-", s->asked.bits);
 	t->out->decision.key_type = ec ? CAPF_KEY_EC : CAPF_KEY_RSA;
 	t->out->decision.key_bits = (uint16_t)(ec ? 0 : s->asked.bits);
-	t->out->decision.curve = s->asked.bits == 256 ? CAPF_CURVE_P256 :
-				 s->asked.bits == 384 ? CAPF_CURVE_P384 : CAPF_CURVE_P521;
+	t->out->decision.curve = curve_of(s->asked.bits);
 }
 
 void capf_give(struct capf_turn *t, struct capf_session *s, struct cert *lsc)
@@ -413,8 +419,7 @@ static void take_fetched(struct capf_turn *t, const struct cert *cert)
 
 	if (!rc)
 		rc = phone_fetched(t->a->c, t->device, own && is == CAPF_IS_LSC ? cert : NULL,
-				   own && is == CAPF_IS_MIC ? cert : NULL,
-				   t->now, &e);
+				   own && is == CAPF_IS_MIC ? cert : NULL, t->now, &e);
 	if (rc)
 		could_not_record(t, &e);
 	else if (own)

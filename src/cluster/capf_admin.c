@@ -50,16 +50,19 @@ int capf_csr_dump(struct cluster *c, FILE *out, size_t *n, struct err *e)
 struct doing {
 	const char *device;
 	bool flag;           /* of expired MICs: allowed; of deletions: stale ones only */
+	bool rehearsal;
 	struct view pem;
 	struct notes *notes;
 	size_t n;
 };
 
-static int run(struct cluster *c, const char *who, const char *command, const char *object,
-	       int (*apply)(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e), struct doing *d,
-		struct err *e)
+typedef int apply_fn(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e);
+
+static int run(struct cluster *c, const char *who, const char *command, const char *object, apply_fn *apply,
+	       struct doing *d, struct err *e)
 {
-	struct phone_change ch = { .who = who, .command = command, .object = object, .apply = apply, .ctx = d };
+	struct phone_change ch = { .who = who, .command = command, .object = object, .rehearsal = d->rehearsal,
+				   .apply = apply, .ctx = d };
 
 	return phone_change_run(c, &ch, e);
 }
@@ -195,9 +198,10 @@ static int import_all(struct cluster *c, struct phone_change *ch, void *ctx, str
 	return rc == ERR_AUTH || rc == ERR_PROTO ? ERR_USAGE : rc;
 }
 
-int capf_cert_import(struct cluster *c, const char *who, struct view pem, struct notes *notes, size_t *n, struct err *e)
+int capf_cert_import(struct cluster *c, const char *who, struct view pem, bool rehearsal, struct notes *notes, size_t *n,
+		     struct err *e)
 {
-	struct doing d = { .pem = pem, .notes = notes };
+	struct doing d = { .pem = pem, .rehearsal = rehearsal, .notes = notes };
 	int rc = run(c, who, "utils capf cert import", "LSCs of an offline CA", import_all, &d, e);
 
 	if (!rc)

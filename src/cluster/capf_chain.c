@@ -83,9 +83,8 @@ static int check_use(const struct cert *cert, struct err *e)
 }
 
 /*
- * C-4: an LSC that the phone has exchanged for a later one proves nothing any longer. One that we do not know of is
- * taken when we know of no later one: phones bring those from the cluster they come from, or the store is an older copy
- * of itself.
+ * C-4: an LSC that the phone has exchanged for a later one proves nothing any longer. One that we do not know of is taken
+ * when we know of no later one: phones bring those from the cluster they come from, or the store is an older copy of itself.
  */
 static int check_current(struct cluster *c, const struct store_device *d, const struct cert *cert,
 			 const struct store_devicecert *known, struct err *e)

@@ -56,8 +56,7 @@ struct capf {
 	struct capf_session *sessions;
 	size_t n, room;
 	struct capf_addresses addresses;
-	/* session ids that a SUDI proof was taken for, the oldest overwritten */
-	uint32_t sudi_sessions[CAPF_SUDI_REMEMBERED];
+	uint32_t sudi_sessions[CAPF_SUDI_REMEMBERED]; /* that a SUDI proof was taken for, the oldest overwritten */
 	size_t n_sudi;
 	unsigned audit_left;      /* audit rows that strangers may cause before more time has passed */
 	uint64_t audit_ms;        /* when audit_left was brought up to date */
@@ -79,8 +78,8 @@ struct capf_turn {
 };
 
 /* Ends of a turn; the text is said after "<device> at <peer>: ". */
-void capf_end(struct capf_turn *t, enum capf_verdict verdict, enum capf_reason reason, const char *fmt,
-	      ...) PRINTF_LIKE(4, 5);
+void capf_end(struct capf_turn *t, enum capf_verdict verdict, enum capf_reason reason, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
 void capf_go_on(struct capf_turn *t, enum capf_action action, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* capf_fail: the pending operation failed and stays pending; ends the turn with reason 7. */

@@ -9,9 +9,9 @@
 #include "store/audit.h"
 
 /*
- * Renewal by itself: an LSC that is two thirds through its life gets an Install/Upgrade by existing certificate. Due
- * times of phones that were enrolled together are spread (jitter), no more than a few are scheduled in a minute (rate),
- * and when phones that did authenticate fail, nothing new is scheduled until an administrator has looked (stop).
+ * Renewal by itself: an LSC that is two thirds through its life gets an Install/Upgrade by existing certificate. Due times
+ * of phones that were enrolled together are spread (jitter), no more than a few are scheduled in a minute (rate), and when
+ * phones that did authenticate fail, nothing new is scheduled until an administrator has looked (stop).
  */
 #define DAY_S 86400
 #define WHO "CAPF renewal"

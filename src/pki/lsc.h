@@ -20,8 +20,8 @@ struct lsc_template {
 extern const struct lsc_template lsc_template_default;
 
 /*
- * lsc_key_check: is this SubjectPublicKeyInfo a key exactly as it was asked for? Type, size, curve (named,
- * uncompressed), RSA exponent odd and from 65537 up, the encoding without anything to spare.
+ * lsc_key_check: is this SubjectPublicKeyInfo a key exactly as it was asked for? Type, size, curve (named, uncompressed),
+ * RSA exponent odd and from 65537 up, the encoding without anything to spare.
  * Errors: ERR_AUTH with what it is instead.
  */
 int lsc_key_check(struct view spki, struct key_spec asked, struct err *e) MUST_CHECK;
@@ -30,8 +30,8 @@ int lsc_key_check(struct view spki, struct key_spec asked, struct err *e) MUST_C
 int lsc_issuer_check(const struct cert *issuer, int64_t now, struct err *e) MUST_CHECK;
 
 /*
- * lsc_issue: a certificate for the device and its public key, which the caller has checked, signed with the key `name`
- * of ks, which must be the issuer's.
+ * lsc_issue: a certificate for the device and its public key, which the caller has checked, signed with the key `name` of
+ * ks, which must be the issuer's.
  * Out: *lsc. Errors: as lsc_issuer_check; ERR_USAGE days, device name; ERR_CRYPTO, ERR_IO the key store.
  */
 int lsc_issue(struct keystore *ks, const char *name, const struct cert *issuer, const char *device, struct view spki,

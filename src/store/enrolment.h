@@ -24,10 +24,7 @@ struct store_csr {
 	int64_t created;
 };
 
-/*
- * store_csr_put: a key that the phone has sent; earlier ones of the device are replaced. Errors: ERR_USAGE unknown
- * device.
- */
+/* store_csr_put: a key that the phone has sent; earlier ones are replaced. Errors: ERR_USAGE unknown device. */
 int store_csr_put(struct store *s, const char *device, struct view spki, int64_t when, struct err *e) MUST_CHECK;
 
 /* store_csr_current: the one that is not replaced. Out: *cert, when not NULL, a reference or NULL. */

@@ -497,6 +497,29 @@ static void test_table(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void test_capf(void **state)
+{
+	(void)state;
+	expect("utils capf csr list", 0, "No key of a phone waits");
+	expect("utils capf csr list --json", 0, "[]");
+	expect("utils capf stale-lsc list", 0, "There are no stale LSCs.");
+	expect("utils capf stale-lsc delete all", 0, "replaced: 0");
+	expect("utils capf csr delete all --yes", 0, "Keys deleted: 0");
+	expect("utils capf set keep_alive 30", 0, "keep_alive set to 30 minutes");
+	expect("utils capf set keep_alive 61", 1, "from 5 to 60");
+	expect("utils capf expired-mic allow SEP001122334455", 1, "no such device");
+	expect("phone add SEP001122334455", 0, "");
+	expect("utils capf expired-mic allow SEP001122334455 --dry-run", 0, "Nothing was changed");
+	run("utils capf expired-mic list");
+	assert_string_equal(talk->text, "");
+	expect("utils capf expired-mic allow SEP001122334455", 0, "once");
+	assert_string_equal(last_audit(), "root (uid 0)|expired MIC of SEP001122334455|done");
+	expect("utils capf expired-mic list", 0, "SEP001122334455");
+	expect("utils capf expired-mic withdraw SEP001122334455", 0, "authenticates nothing");
+	run("utils capf expired-mic list");
+	assert_string_equal(talk->text, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,6 +539,7 @@ int main(void)
 		TEST(test_sql),
 		TEST(test_status),
 		TEST(test_audit),
+		TEST(test_capf),
 		cmocka_unit_test(test_table),
 	};
 

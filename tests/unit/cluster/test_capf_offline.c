@@ -19,7 +19,7 @@ static int import(struct site *s, const struct cert *a, const struct cert *b, st
 	if (b)
 		assert_ok(cert_to_pem(b, &two, &ignored), &ignored);
 	snprintf(text, sizeof(text), "as it came by mail\n%s\n%s", one, two ? two : "");
-	int rc = capf_cert_import(s->n.cluster, "test", view_str(text), notes, n, e);
+	int rc = capf_cert_import(s->n.cluster, "test", view_str(text), false, notes, n, e);
 	free(one);
 	free(two);
 	return rc;
@@ -146,7 +146,14 @@ static void imports_that_are_refused(void **state)
 		cert_unref(bad[i]);
 	}
 	struct err e = ERR_INIT;
-	assert_err(capf_cert_import(s->n.cluster, "test", view_str("nothing"), NULL, &n, &e), ERR_USAGE);
+	char *pem = NULL;
+	assert_ok(cert_to_pem(good, &pem, &e), &e);
+	assert_ok(capf_cert_import(s->n.cluster, "test", view_str(pem), true, NULL, &n, &e), &e);
+	assert_int_equal(n, 1);
+	free(pem);
+	visit(s, &v);
+	assert_true(v.retry); /* that was a rehearsal */
+	assert_err(capf_cert_import(s->n.cluster, "test", view_str("nothing"), false, NULL, &n, &e), ERR_USAGE);
 	err_clear(&e);
 	assert_ok(capf_expired_mic(s->n.cluster, "test", PHONE, true, &e), &e);
 	assert_true(audited(s, "allowed for one operation") == 1);
