@@ -11,7 +11,8 @@ void *secret_new(size_t n)
 
 void secret_wipe(void *p, size_t n)
 {
-	explicit_bzero(p, n);
+	if (n)
+		explicit_bzero(p, n);
 }
 
 void secret_free(void *p, size_t n)
