@@ -53,6 +53,12 @@ int cmd_capf_mic_list(struct command_run *r, struct err *e);
 int cmd_capf_mic_allow(struct command_run *r, struct err *e);
 int cmd_capf_mic_withdraw(struct command_run *r, struct err *e);
 
+int cmd_show_cluster(struct command_run *r, struct err *e);
+int cmd_node_add(struct command_run *r, struct err *e);
+int cmd_node_certificate(struct command_run *r, struct err *e);
+int cmd_node_delete_ask(struct command_run *r, struct err *e);
+int cmd_node_delete(struct command_run *r, struct err *e);
+
 int cmd_run_sql(struct command_run *r, struct err *e);
 
 int cmd_show_parameter(struct command_run *r, struct err *e);

@@ -128,6 +128,7 @@ static const struct grammar_word show[] = {
 	WORD("status", "the node on one page", NULL, &show_status),
 	WORD("audit", "who changed what", audit_count, &show_audit),
 	WORD("parameter", "parameters and their values", show_parameter_name, &show_parameter),
+	WORD("network", "the nodes of the cluster", show_network, NULL),
 	WORD("tech", "technical data", show_tech, NULL), END};
 
 static const struct grammar_word regen_unit[] = {
@@ -140,6 +141,7 @@ static const struct grammar_word parameter[] = {
 	VALUE("PARAMETER", "the parameter to set", parameter_name, parameter_value, NULL), END};
 static const struct grammar_word set[] = {
 	WORD("cert", "certificates", set_cert, NULL),
+	WORD("network", "the nodes of the cluster", set_network, NULL),
 	WORD("parameter", "a parameter of the cluster", parameter, NULL), END};
 
 static const struct grammar_word mode[] = {
@@ -208,7 +210,8 @@ static const struct grammar_word help_about[] = {
 
 const struct grammar_word admin_grammar[] = {
 	WORD("show", "look at something", show, NULL),
-	WORD("set", "change certificates or parameters", set, NULL),
+	WORD("set", "change certificates, nodes or parameters", set, NULL),
+	WORD("unset", "take nodes away", unset_grammar, NULL),
 	WORD("utils", "trust lists and services", utils, NULL),
 	WORD("file", "files that phones are served", file, NULL),
 	WORD("phone", "phones and their certificates", phone_grammar, NULL),

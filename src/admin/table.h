@@ -2,7 +2,7 @@
 
 #include "admin/command.h"
 
-/* How the tables of commands are written: table.c, table_capf.c, table_phone.c. */
+/* How the tables of commands are written: table.c, table_capf.c, table_node.c, table_phone.c. */
 #define OPT_JSON {"--json", NULL, "print JSON"}
 #define OPT_YES {"--yes", NULL, "answer the question with yes"}
 #define OPT_DRY {"--dry-run", NULL, "say what would be changed, and change nothing"}
@@ -18,5 +18,7 @@
 #define REST(text, help, command) {GRAMMAR_REST, text, help, NULL, NULL, command}
 #define END {0}
 
-extern const struct grammar_word phone_grammar[]; /* what follows "phone" */
-extern const struct grammar_word capf_grammar[];  /* what follows "utils capf" */
+extern const struct grammar_word phone_grammar[];                /* what follows "phone" */
+extern const struct grammar_word capf_grammar[];                 /* what follows "utils capf" */
+extern const struct grammar_word show_network[], set_network[]; /* what follows "show network", "set network" */
+extern const struct grammar_word unset_grammar[];                /* what follows "unset" */

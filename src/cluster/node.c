@@ -49,8 +49,7 @@ static int run(struct cluster *c, const char *who, const char *command, struct n
 	return change_run(c, &ch, NULL, e);
 }
 
-/* A subscriber that is there and is not this node. */
-static int find(struct cluster *c, const char *name, struct store_node *row, struct err *e)
+int cluster_node_find(struct cluster *c, const char *name, struct store_node *row, struct err *e)
 {
 	bool found;
 	int rc = store_node_get(c->store, name, row, &found, e);
@@ -160,7 +159,7 @@ int cluster_node_certificate(struct cluster *c, const char *who, const char *nam
 
 	if (!n.rule)
 		return err_set(e, ERR_USAGE, "'%s' is no certificate that trust lists name of a further node", unit);
-	int rc = find(c, name, &n.row, e);
+	int rc = cluster_node_find(c, name, &n.row, e);
 	if (!rc)
 		rc = check_cert(n.rule, cert, e);
 	if (!rc)
@@ -185,7 +184,7 @@ int cluster_node_delete(struct cluster *c, const char *who, const char *name, st
 {
 	struct node_change n = { 0 };
 	bool has_ctl;
-	int rc = find(c, name, &n.row, e);
+	int rc = cluster_node_find(c, name, &n.row, e);
 
 	if (!rc)
 		rc = run(c, who, "unset network cluster subscriber details", &n, drop, n.row.name, NULL, notes, e);

@@ -25,6 +25,10 @@ int cluster_node_add(struct cluster *c, const char *who, const char *name, const
 int cluster_node_certificate(struct cluster *c, const char *who, const char *name, const char *unit,
 			     const struct cert *cert, struct notes *notes, struct err *e) MUST_CHECK;
 
+/* cluster_node_find: a node that is there and is not this one. Errors: ERR_USAGE. */
+struct store_node;
+int cluster_node_find(struct cluster *c, const char *name, struct store_node *row, struct err *e) MUST_CHECK;
+
 /* cluster_node_unit: the i-th unit that cluster_node_certificate takes; NULL behind the last. */
 const char *cluster_node_unit(size_t i);
 
