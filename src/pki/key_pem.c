@@ -123,7 +123,7 @@ static int check_kind(EVP_PKEY *key, struct err *e)
 		       "private key: neither RSA of 1024, 2048, 3072 or 4096 bits nor P-256, P-384 or P-521");
 }
 
-int key_from_pkcs8(struct view der, EVP_PKEY **key, struct err *e)
+int key_from_own_pkcs8(struct view der, EVP_PKEY **key, struct err *e)
 {
 	const uint8_t *p = der.p;
 	PKCS8_PRIV_KEY_INFO *info = der.len <= INT32_MAX ? d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, (long)der.len) : NULL;
@@ -135,6 +135,18 @@ int key_from_pkcs8(struct view der, EVP_PKEY **key, struct err *e)
 		return err_rule(e, "private-key", -1, "private key: not PKCS#8");
 	}
 	int r = check_kind(k, e);
+	if (r)
+		return r;
+	*key = k;
+	k = NULL;
+	return 0;
+}
+
+int key_from_pkcs8(struct view der, EVP_PKEY **key, struct err *e)
+{
+	AUTO(auto_pkey) EVP_PKEY *k = NULL;
+	int r = key_from_own_pkcs8(der, &k, e);
+
 	if (r)
 		return r;
 	AUTO(auto_pkey_ctx) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(k, NULL);

@@ -9,46 +9,9 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "pki/ossl.h"
-#include "pki/tlsmsg.h"
 #include "server/keeper_wire.h"
 
 #define THREAD_STACK (1024 * 1024) /* octets: OpenSSL's key generation needs a small part of it */
-
-/*
- * Whose keys a worker may borrow: those of TLS servers. CallManager and ITLRecovery sign trust lists and files, so a
- * worker has no use of them at all.
- */
-static const char *const worker_units[] = {"CallManager-ECDSA", "TVS", "CAPF", "tomcat", "tomcat-ECDSA"};
-
-static bool is_worker_key(const char *key)
-{
-	const char *dot = strchr(key, '.');
-
-	for (size_t i = 0; dot && i < sizeof(worker_units) / sizeof(worker_units[0]); i++)
-		if (strlen(worker_units[i]) == (size_t)(dot - key) &&
-		    memcmp(worker_units[i], key, (size_t)(dot - key)) == 0)
-			return true;
-	return false;
-}
-
-int keeper_allows(enum keeper_role role, bool legacy, const char *key, const struct key_sign *req, struct err *e)
-{
-	if (role == KEEPER_FOR_DIRECTOR)
-		return 0;
-	if (!is_worker_key(key))
-		return err_set(e, ERR_AUTH, "a worker may not use this key: it belongs to no TLS server");
-	if (req->scheme == KEY_SCHEME_RSA_DECRYPT) {
-		/* Of TLS key exchange, and never the bare RSA operation: keystore.h. */
-		if (!legacy)
-			return err_set(e, ERR_AUTH, "a worker may have nothing decrypted: no legacy listener is configured");
-		return 0;
-	}
-	if (!req->message || !req->md_nid)
-		return err_set(e, ERR_AUTH, "a worker may not have a bare digest signed");
-	if (!tls_handshake_message(req->input))
-		return err_set(e, ERR_AUTH, "a worker may have only TLS handshake messages signed");
-	return 0;
-}
 
 /* --- requests: rd has the body, w gets the reply's --- */
 
@@ -143,7 +106,7 @@ static int do_import(struct keystore *ks, struct rd *r, struct wr *w, struct err
 	return 0;
 }
 
-static int do_export(struct keystore *ks, struct rd *r, struct wr *w, struct err *e)
+static int do_export(struct keystore *ks, struct rd *r, struct wr *w, enum keeper_role role, struct err *e)
 {
 	char name[KEY_NAME_MAX];
 	uint8_t *pkcs8 = NULL;
@@ -151,7 +114,9 @@ static int do_export(struct keystore *ks, struct rd *r, struct wr *w, struct err
 
 	if (!ipc_get_str(r, name, sizeof(name)) || !rd_done(r))
 		return malformed(e);
-	int rc = ks->ops->export(ks, name, &pkcs8, &len, e);
+	int rc = keeper_lends(role, name, e);
+	if (rc == 0)
+		rc = ks->ops->export(ks, name, &pkcs8, &len, e);
 	if (rc < 0)
 		return rc;
 	wr_bytes(w, pkcs8, len);
@@ -213,6 +178,8 @@ static int perform(struct keystore *ks, enum keeper_role role, bool legacy, cons
 	rd_init(&r, m->body.p, m->body.len);
 	if (m->type == IPC_KEY_SIGN)
 		return do_sign(ks, &r, w, role, legacy, e);
+	if (m->type == IPC_KEY_EXPORT)
+		return do_export(ks, &r, w, role, e);
 	if (role != KEEPER_FOR_DIRECTOR)
 		return err_set(e, ERR_AUTH, "a worker may only have TLS handshake messages signed");
 	switch (m->type) {
@@ -222,8 +189,6 @@ static int perform(struct keystore *ks, enum keeper_role role, bool legacy, cons
 		return do_public(ks, &r, w, e);
 	case IPC_KEY_IMPORT:
 		return do_import(ks, &r, w, e);
-	case IPC_KEY_EXPORT:
-		return do_export(ks, &r, w, e);
 	case IPC_KEY_REMOVE:
 		return do_remove(ks, &r, e);
 	case IPC_KEY_LIST:

@@ -10,7 +10,7 @@
  */
 enum keeper_role {
 	KEEPER_FOR_DIRECTOR, /* the whole keystore */
-	KEEPER_FOR_WORKER,   /* only TLS handshakes, only with the keys of TLS servers: see keeper.c */
+	KEEPER_FOR_WORKER,   /* only TLS handshakes, only with the keys of TLS servers: see keeper_policy.c */
 };
 
 struct keeper_channel {
@@ -38,6 +38,12 @@ int keeper_serve(struct keystore *ks, struct keeper_channel ch, bool legacy, str
  */
 int keeper_allows(enum keeper_role role, bool legacy, const char *key, const struct key_sign *req,
 		  struct err *e) MUST_CHECK;
+
+/*
+ * keeper_lends: may a client in this role have this private key? A worker may have that of TVS, which does nothing but
+ * handshakes and as many of them as phones like. Errors: ERR_AUTH.
+ */
+int keeper_lends(enum keeper_role role, const char *key, struct err *e) MUST_CHECK;
 
 /* keystore_keeper_open: the keystore behind a channel to the keeper. fd stays the caller's. One thread at a time. */
 int keystore_keeper_open(int fd, struct keystore **ks, struct err *e) MUST_CHECK;

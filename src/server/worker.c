@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
@@ -9,9 +10,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "net/accept.h"
 #include "net/tftp_server.h"
 #include "net/tls.h"
+#include "pki/key_pem.h"
 #include "server/child.h"
 #include "server/content_http.h"
 #include "server/content_tftp.h"
@@ -26,6 +29,9 @@
 #define WORKER_DRAIN_LOOK_MS 50
 #define WORKER_LET_GO_MS 1000        /* of that, for answers from director and keeper */
 #define SIGN_TIMEOUT_MS 15000
+/* OpenSSL also keeps the ephemeral key of every connection there (up to 128 octets), and fails when nothing is left. */
+#define SECURE_HEAP (512 * WORKER_MAX_CONNS)
+#define SECURE_HEAP_UNIT 32
 
 /*
  * One kind of listener: what answers on its sockets. A TLS service that is added here needs its server's accept function
@@ -139,6 +145,29 @@ static void on_epoch(struct worker *w, struct view body)
 		content_set_epoch(w->content, epoch);
 }
 
+/*
+ * The private key of a TLS server: TVS's is lent by the keeper, because to ask for each signature costs a seventh of the
+ * connections (tests/bench/run_tvs.py); all others stay there. So does TVS's where phones may still use RSA key exchange,
+ * so that the keeper decides what it decrypts, and where the keystore gives no keys out.
+ */
+static int get_key(struct worker *w, const struct endpoint *ep, const char *name, const struct cert *cert, EVP_PKEY **key,
+		   struct err *e)
+{
+	struct err why = ERR_INIT;
+	uint8_t *pkcs8 = NULL;
+	size_t len = 0;
+	int rc = ERR_USAGE;
+
+	if (ep->tvs && !ep->insecure)
+		rc = w->keys->ops->export(w->keys, name, &pkcs8, &len, &why);
+	if (rc == 0)
+		rc = key_from_own_pkcs8((struct view){pkcs8, len}, key, e);
+	else
+		rc = key_borrow(w->keys, name, X509_get0_pubkey(cert_x509(cert)), key, e);
+	secret_free(pkcs8, len);
+	return rc;
+}
+
 static int use_identity(struct worker *w, struct endpoint *ep, const char *key_name, struct view der, struct err *e)
 {
 	struct cert *cert = NULL;
@@ -147,7 +176,7 @@ static int use_identity(struct worker *w, struct endpoint *ep, const char *key_n
 	int rc = cert_from_der(der, &cert, e);
 
 	if (rc == 0)
-		rc = key_borrow(w->keys, key_name, X509_get0_pubkey(cert_x509(cert)), &key, e);
+		rc = get_key(w, ep, key_name, cert, &key, e);
 	if (rc == 0)
 		rc = ep->insecure ? tls_server_new_insecure_legacy(cert, key, &ctx, e) : tls_server_new(cert, key, &ctx, e);
 	if (rc == 0 && ep->http)
@@ -458,6 +487,16 @@ static int new_events(struct worker *w, struct err *e)
 	return 0;
 }
 
+/* For the one private key that workers have: nobody else looks into this process, and the key's numbers are never paged out. */
+static int protect_keys(struct err *e)
+{
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_sys(e, ERR_IO, "PR_SET_DUMPABLE");
+	if (CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_HEAP_UNIT) == 2)
+		log_warn("the TVS key may be paged out: memory cannot be locked (raise the limit 'max locked memory')");
+	return 0;
+}
+
 static int begin(struct worker *w, struct err *e)
 {
 	struct ipc_handlers h = {.message = on_message, .closed = on_director_closed, .ctx = w};
@@ -475,6 +514,8 @@ static int begin(struct worker *w, struct err *e)
 	close(w->node->data_dir);
 	board_keep_worker(w->node->board, w->index);
 	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
+	if ((rc = protect_keys(e)) < 0)
+		return rc;
 	if ((rc = sandbox_worker(w->published, w->provisioning, e)) < 0 ||
 	    (rc = keystore_keeper_open(w->node->keeper_worker[w->index][1], &w->keys, e)) < 0 ||
 	    (rc = ipc_channel_new(w->base, w->node->director_worker[w->index][1], &h, &w->director, e)) < 0)

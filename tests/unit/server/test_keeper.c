@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "net/tls.h"
+#include "pki/key_pem.h"
 #include "server/keeper.h"
 
 /* A keeper with a real keystore on two channels, in threads of this process. */
@@ -238,7 +239,7 @@ static void test_worker_only_shakes_hands(void **state)
 	struct err e = ERR_INIT;
 	char tvs[KEY_NAME_MAX], ccm[KEY_NAME_MAX], name[KEY_NAME_MAX];
 	EVP_PKEY *pub = NULL;
-	uint8_t sig[KEY_SIG_MAX], *out = NULL, hash[32] = {0};
+	uint8_t sig[KEY_SIG_MAX], hash[32] = {0};
 	size_t len = 0;
 
 	(void)state;
@@ -284,8 +285,6 @@ static void test_worker_only_shakes_hands(void **state)
 	e = ERR_INIT;
 	assert_err(ks->ops->public_key(ks, tvs, &pub, &e), ERR_AUTH);
 	e = ERR_INIT;
-	assert_err(ks->ops->export(ks, tvs, &out, &len, &e), ERR_AUTH);
-	e = ERR_INIT;
 	assert_err(ks->ops->import(ks, "TVS", (struct view){hash, 32}, name, &e), ERR_AUTH);
 	e = ERR_INIT;
 	assert_err(ks->ops->remove(ks, tvs, &e), ERR_AUTH);
@@ -321,6 +320,41 @@ static void test_policy(void **state)
 		assert_err(keeper_allows(KEEPER_FOR_WORKER, false, rows[i].key, &decrypt, &e), ERR_AUTH);
 		assert_int_equal(keeper_allows(KEEPER_FOR_DIRECTOR, false, rows[i].key, &decrypt, &e), 0);
 	}
+}
+
+/* A worker has TVS's key, because that does nothing but handshakes, and no other. */
+static void test_lent_keys(void **state)
+{
+	static const char *const kept[] = {"CallManager", "ITLRecovery", "CAPF", "CallManager-ECDSA", "tomcat", "ipsec", "TVSx"};
+	struct fixture *f = start(false);
+	EVP_PKEY *pub = NULL, *key = NULL;
+	char name[KEY_NAME_MAX];
+	struct err e = ERR_INIT;
+	uint8_t *out = NULL;
+	size_t len = 0;
+
+	(void)state;
+	make(f, "TVS", (struct key_spec){KEY_RSA, 2048}, name, &pub);
+	assert_ok(f->worker->ops->export(f->worker, name, &out, &len, &e), &e);
+	assert_ok(key_from_pkcs8((struct view){out, len}, &key, &e), &e);
+	assert_int_equal(EVP_PKEY_eq(pub, key), 1);
+	secret_free(out, len);
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(pub);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		char other[KEY_NAME_MAX + 32];
+
+		snprintf(other, sizeof(other), "%s.0123456789abcdef", kept[i]);
+		assert_err(keeper_lends(KEEPER_FOR_WORKER, other, &e), ERR_AUTH);
+		e = ERR_INIT;
+		assert_ok(keeper_lends(KEEPER_FOR_DIRECTOR, other, &e), &e);
+	}
+	assert_err(keeper_lends(KEEPER_FOR_WORKER, "TVS", &e), ERR_AUTH);
+	e = ERR_INIT;
+	make(f, "CAPF", (struct key_spec){KEY_EC, 256}, name, &pub);
+	assert_err(f->worker->ops->export(f->worker, name, &out, &len, &e), ERR_AUTH);
+	EVP_PKEY_free(pub);
+	stop(f);
 }
 
 /* Whatever stands in a request, it is answered with an error and the channel lives. */
@@ -460,6 +494,7 @@ int main(void)
 		cmocka_unit_test(test_list_in_pages),
 		cmocka_unit_test(test_worker_only_shakes_hands),
 		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_lent_keys),
 		cmocka_unit_test(test_malformed_requests),
 		cmocka_unit_test(test_handshakes_with_a_borrowed_key),
 	};

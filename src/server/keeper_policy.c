@@ -1,0 +1,55 @@
+#include <string.h>
+
+#include "pki/tlsmsg.h"
+#include "server/keeper.h"
+
+/*
+ * Whose keys a worker may borrow: those of TLS servers. CallManager and ITLRecovery sign trust lists and files, so a
+ * worker has no use of them at all.
+ */
+static const char *const worker_units[] = {"CallManager-ECDSA", "TVS", "CAPF", "tomcat", "tomcat-ECDSA"};
+
+/*
+ * Whose keys a worker may have: those that do nothing but handshakes, and many of these. A worker that is taken over can
+ * then play this server until it gets another certificate, where with a borrowed key it could only as long as it is held;
+ * it gains neither trust lists nor files nor phones' certificates. Measured: tests/bench/run_tvs.py.
+ */
+static const char *const lent_units[] = {"TVS"};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static bool is_key_of(const char *key, const char *const *units, size_t n)
+{
+	const char *dot = strchr(key, '.');
+
+	for (size_t i = 0; dot && i < n; i++)
+		if (strlen(units[i]) == (size_t)(dot - key) && memcmp(units[i], key, (size_t)(dot - key)) == 0)
+			return true;
+	return false;
+}
+
+int keeper_allows(enum keeper_role role, bool legacy, const char *key, const struct key_sign *req, struct err *e)
+{
+	if (role == KEEPER_FOR_DIRECTOR)
+		return 0;
+	if (!is_key_of(key, worker_units, COUNT(worker_units)))
+		return err_set(e, ERR_AUTH, "a worker may not use this key: it belongs to no TLS server");
+	if (req->scheme == KEY_SCHEME_RSA_DECRYPT) {
+		/* Of TLS key exchange, and never the bare RSA operation: keystore.h. */
+		if (!legacy)
+			return err_set(e, ERR_AUTH, "a worker may have nothing decrypted: no legacy listener is configured");
+		return 0;
+	}
+	if (!req->message || !req->md_nid)
+		return err_set(e, ERR_AUTH, "a worker may not have a bare digest signed");
+	if (!tls_handshake_message(req->input))
+		return err_set(e, ERR_AUTH, "a worker may have only TLS handshake messages signed");
+	return 0;
+}
+
+int keeper_lends(enum keeper_role role, const char *key, struct err *e)
+{
+	if (role == KEEPER_FOR_DIRECTOR || is_key_of(key, lent_units, COUNT(lent_units)))
+		return 0;
+	return err_set(e, ERR_AUTH, "a worker may not have this key: it does more than the handshakes of TVS");
+}
