@@ -8,6 +8,7 @@ The binary is $RINGFENCE, or ringfence of the build folder next to the sources.
 """
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -38,10 +39,14 @@ def need(program):
 
 
 def free_port(kind=socket.SOCK_STREAM, host='127.0.0.1'):
+    """One that no client gets by chance before the node has it: below those that the kernel gives away."""
     family = socket.AF_INET6 if ':' in host else socket.AF_INET
-    with socket.socket(family, kind) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    for _ in range(1000):
+        port = random.randrange(12000, 32000)
+        with socket.socket(family, kind) as s, contextlib.suppress(OSError):
+            s.bind((host, port))
+            return port
+    raise OSError(f'{host} has no free port')
 
 
 def free_ports(keys, host):
@@ -124,11 +129,16 @@ class Node:
 
     def start(self):
         with open(self.log_path, 'ab') as log:
+            begin = log.tell()
             self.process = subprocess.Popen([RINGFENCE, 'serve', '--data', self.data, *self.serve_options],
                                             stdout=log, stderr=log)
 
         def ready():
             assert self.process.poll() is None, f'serve ended with {self.process.returncode}:\n{self.log()}'
+            with open(self.log_path, 'rb') as f:
+                f.seek(begin)
+                if b' serves ' not in f.read():   # the supervisor says so when every process is ready
+                    return False
             return self.admin('show status', check=False).returncode == 0
         until('the node answers', ready)
         return self
