@@ -487,7 +487,7 @@ static int new_events(struct worker *w, struct err *e)
 	return 0;
 }
 
-/* For the one private key that workers have: nobody else looks into this process, and the key's numbers are never paged out. */
+/* For the one private key that workers have: nobody looks into this process, and its numbers are never paged out. */
 static int protect_keys(struct err *e)
 {
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
