@@ -122,11 +122,6 @@ void cluster_free(struct cluster *c)
 	free(c);
 }
 
-struct store *cluster_store(struct cluster *c)
-{
-	return c->store;
-}
-
 struct keystore *cluster_keys(struct cluster *c)
 {
 	return c->keys;

@@ -38,7 +38,6 @@ void cluster_free(struct cluster *c); /* accepts NULL; closes neither store nor 
 /* cluster_is_open: does a process that publishes have this node open, as `ringfence serve` has? */
 int cluster_is_open(const char *data_dir, bool *open, struct err *e) MUST_CHECK;
 
-struct store *cluster_store(struct cluster *c);
 struct keystore *cluster_keys(struct cluster *c);
 const char *cluster_node(const struct cluster *c);
 int cluster_data_dir(const struct cluster *c); /* borrowed descriptor of <data> */

@@ -55,39 +55,3 @@ int publish_read(struct cluster *c, enum list_type type, uint8_t **data, size_t 
 	lists_clear(&l);
 	return 0;
 }
-
-/* --- pruning --- */
-
-struct pruning {
-	unsigned keep, removed;
-};
-
-static int mark_gone(struct cluster *c, void *ctx, struct err *e)
-{
-	AUTO(auto_free) struct store_generation *list = NULL;
-	struct pruning *p = ctx;
-	size_t n;
-	int rc = store_generation_list(c->store, 0, &list, &n, e);
-
-	for (size_t i = p->keep; !rc && i < n; i++) {
-		if (list[i].state != STORE_GENERATION_KEPT)
-			continue;
-		rc = store_generation_set_state(c->store, list[i].number, STORE_GENERATION_GONE, e);
-		p->removed++;
-	}
-	return rc;
-}
-
-int publish_prune(struct cluster *c, const char *who, unsigned keep, unsigned *removed, struct err *e)
-{
-	struct pruning p = { .keep = keep ? keep : 1 };
-	struct change ch = { .who = who, .command = "prune generations", .object = "published", .apply = mark_gone, .ctx = &p };
-	bool lost;
-	int rc = change_run(c, &ch, NULL, e);
-
-	if (!rc)
-		rc = generation_recover(c, &lost, e); /* removes the folders of what is gone */
-	if (!rc && removed)
-		*removed = p.removed;
-	return rc;
-}

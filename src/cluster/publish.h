@@ -26,9 +26,3 @@ int publish_generation(struct cluster *c, uint64_t *number, struct err *e) MUST_
  */
 int publish_read(struct cluster *c, enum list_type type, uint8_t **data, size_t *len, int64_t *modified_s,
 		 struct err *e) MUST_CHECK;
-
-/*
- * publish_prune: remove the oldest generations until `keep` are left (the one in force is always among them). Keys stay.
- * Out: *removed, when not NULL.
- */
-int publish_prune(struct cluster *c, const char *who, unsigned keep, unsigned *removed, struct err *e) MUST_CHECK;

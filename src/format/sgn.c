@@ -36,18 +36,6 @@ static int build(const struct sgn_spec *spec, const struct list_signer *signer, 
 	return err;
 }
 
-int sgn_header_build(const struct sgn_spec *spec, const struct list_signer *signer, struct view payload, uint8_t **data,
-		     size_t *len, struct err *e)
-{
-	struct wr w;
-
-	wr_init(&w, UINT16_MAX);
-	int err = build(spec, signer, payload, &w, e);
-	if (err)
-		wr_clear(&w);
-	return err ? err : wr_finish(&w, data, len, e);
-}
-
 int sgn_build(const struct sgn_spec *spec, const struct list_signer *signer, struct view payload, uint8_t **data,
 	      size_t *len, struct err *e)
 {

@@ -18,10 +18,6 @@ struct sgn_spec {
 int sgn_build(const struct sgn_spec *spec, const struct list_signer *signer, struct view payload, uint8_t **data,
 	      size_t *len, struct err *e) MUST_CHECK;
 
-/* sgn_header_build: only the header, for payloads that are not copied: the file is header || payload. */
-int sgn_header_build(const struct sgn_spec *spec, const struct list_signer *signer, struct view payload, uint8_t **data,
-		     size_t *len, struct err *e) MUST_CHECK;
-
 /* sgn_payload: the plain (or encrypted) file behind the header. */
 struct view sgn_payload(struct view file, const struct tlv_header *h);
 

@@ -174,7 +174,6 @@ static void test_warnings(void **state)
 
 static void test_generations_are_pruned(void **state)
 {
-	unsigned removed = 0;
 
 	(void)state;
 	assert_ok(param_set(node.cluster, "test", PARAM_KEEP, "3", NULL, &e), &e);
@@ -183,9 +182,6 @@ static void test_generations_are_pruned(void **state)
 	assert_int_equal(node_generation(&node), 6);
 	assert_false(node_has(&node, "published/generation-000003"));
 	assert_true(node_has(&node, "published/generation-000004"));
-	assert_ok(publish_prune(node.cluster, "test", 1, &removed, &e), &e);
-	assert_int_equal(removed, 2);
-	assert_false(node_has(&node, "published/generation-000005"));
 	assert_true(node_has(&node, "published/generation-000006/ITLFile.tlv"));
 	list_free(node_list(&node, LIST_ITL));
 }
