@@ -5,6 +5,17 @@
 #include "base/secret.h"
 #include "store/device_row.h"
 
+uint64_t store_device_changes(const struct store *s)
+{
+	return s->device_changes;
+}
+
+static int begin_change(struct store *s, struct err *e)
+{
+	s->device_changes++;
+	return store_scope_begin(s, e);
+}
+
 struct getting {
 	struct store_device *d;
 	bool found;
@@ -101,7 +112,7 @@ int store_device_add(struct store *s, const struct store_device *d, struct err *
 	int rc = device_row_check(&checked, e);
 
 	if (!rc)
-		rc = store_scope_begin(s, e);
+		rc = begin_change(s, e);
 	return rc ? rc : store_scope_end(s, add(s, &checked, e), e);
 }
 
@@ -112,7 +123,7 @@ int store_device_set(struct store *s, const struct store_device *d, struct err *
 	int rc = device_row_check(&checked, e);
 
 	if (!rc)
-		rc = store_scope_begin(s, e);
+		rc = begin_change(s, e);
 	if (rc)
 		return rc;
 	rc = write_fields(s, &checked, &changed, e);
@@ -122,7 +133,7 @@ int store_device_set(struct store *s, const struct store_device *d, struct err *
 int store_device_delete(struct store *s, const char *name, struct err *e)
 {
 	int64_t changed = 0;
-	int rc = store_scope_begin(s, e);
+	int rc = begin_change(s, e);
 
 	if (rc)
 		return rc;
@@ -166,6 +177,27 @@ int store_device_list(struct store *s, const char *after, size_t limit,
 
 	return store_db_query(s, give, &l, e, DEVICE_ROW_SELECT " WHERE d.name > $1 ORDER BY d.name LIMIT $2",
 			      VALUES(value_text(after ? after : ""), limit_value(limit)));
+}
+
+struct models {
+	int (*cb)(void *ctx, const char *model, uint64_t n);
+	void *ctx;
+};
+
+static int give_model(void *ctx, const struct store_row *r, struct err *e)
+{
+	const struct models *m = ctx;
+
+	(void)e;
+	return m->cb(m->ctx, row_text(r, 0), (uint64_t)row_int(r, 1));
+}
+
+int store_device_models(struct store *s, int (*cb)(void *ctx, const char *model, uint64_t n), void *ctx, struct err *e)
+{
+	struct models m = {cb, ctx};
+
+	return store_db_query(s, give_model, &m, e, "SELECT model, count(*) FROM device GROUP BY model ORDER BY model",
+			      NO_VALUES);
 }
 
 int store_device_list_late(struct store *s, int64_t now, size_t limit,
@@ -231,15 +263,35 @@ int store_device_attempts_set(struct store *s, const char *name, unsigned failur
 	return rc || changed ? rc : unknown(name, e);
 }
 
+/* What it says it is, when nobody has said so yet. */
+static int take_model(struct store *s, const char *name, const char *model, struct err *e)
+{
+	int64_t taken = 0;
+	int rc = store_db_exec(s, &taken, e, "UPDATE device SET model = $2 WHERE name = $1 AND model = ''",
+			       VALUES(value_text(name), value_text(model)));
+
+	s->device_changes += taken != 0;
+	return rc;
+}
+
+static int see(struct store *s, const char *name, const char *model, const char *address, int64_t when, int64_t *known,
+	       struct err *e)
+{
+	int rc = store_db_exec(s, known, e,
+			       "UPDATE device SET lastseen = $2, lastaddress = coalesce($3, lastaddress) WHERE name = $1",
+			       VALUES(value_text(name), value_int(when), value_text(address)));
+
+	return !rc && *known && model ? take_model(s, name, model, e) : rc;
+}
+
 int store_device_seen(struct store *s, const char *name, const char *model, const char *address, int64_t when, bool *known,
 		      struct err *e)
 {
 	int64_t changed = 0;
-	int rc = on_device(s, &changed, e,
-			   "UPDATE device SET lastseen = $2, lastaddress = coalesce($3, lastaddress),"
-			   " model = CASE WHEN model = '' THEN coalesce($4, '') ELSE model END WHERE name = $1",
-			   VALUES(value_text(name), value_int(when), value_text(address), value_text(model)));
+	int rc = store_scope_begin(s, e);
 
+	if (!rc)
+		rc = store_scope_end(s, see(s, name, model, address, when, &changed, e), e);
 	if (!rc)
 		*known = changed;
 	return rc;

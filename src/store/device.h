@@ -86,6 +86,9 @@ int store_device_set(struct store *s, const struct store_device *d, struct err *
 int store_device_get(struct store *s, const char *name, struct store_device *d, bool *found, struct err *e) MUST_CHECK;
 /* store_device_delete: with its certificates. Errors: ERR_USAGE: unknown. */
 int store_device_delete(struct store *s, const char *name, struct err *e) MUST_CHECK;
+/* store_device_changes: rises with every attempt to change devices or their certificates through s, other than when they
+ * were seen or tried a string: as long as it stays, so do they. */
+uint64_t store_device_changes(const struct store *s);
 int store_device_count(struct store *s, uint64_t *n, struct err *e) MUST_CHECK;
 
 /*
@@ -94,6 +97,10 @@ int store_device_count(struct store *s, uint64_t *n, struct err *e) MUST_CHECK;
  */
 int store_device_list(struct store *s, const char *after, size_t limit,
 		      int (*cb)(void *ctx, const struct store_device *d), void *ctx, struct err *e) MUST_CHECK;
+
+/* store_device_models: each model ("" unknown) and the number of its devices, by model. */
+int store_device_models(struct store *s, int (*cb)(void *ctx, const char *model, uint64_t n), void *ctx,
+			struct err *e) MUST_CHECK;
 
 /* store_device_list_late: those with an operation that was to be completed before now, at most limit (0: all). */
 int store_device_list_late(struct store *s, int64_t now, size_t limit,

@@ -119,6 +119,12 @@ static int put(struct store *s, const struct store_devicecert *dc, const struct 
 	return rc ? rc : follow(s, pkid, dc, e);
 }
 
+static int begin_change(struct store *s, struct err *e)
+{
+	s->device_changes++;
+	return store_scope_begin(s, e);
+}
+
 int store_devicecert_put(struct store *s, const char *device, enum devicecert_kind kind, enum devicecert_state state,
 			 const struct cert *cert, int64_t when, struct err *e)
 {
@@ -132,7 +138,7 @@ int store_devicecert_put(struct store *s, const char *device, enum devicecert_ki
 	int rc = store_name_ok("device", device, e);
 
 	if (!rc)
-		rc = store_scope_begin(s, e);
+		rc = begin_change(s, e);
 	if (rc)
 		return rc;
 	strcpy(dc.device, device);
@@ -228,7 +234,7 @@ static int change_state(struct store *s, const char *device, const char *sha256,
 int store_devicecert_state(struct store *s, const char *device, const char *sha256, enum devicecert_state state,
 			   int64_t when, bool *found, struct err *e)
 {
-	int rc = store_scope_begin(s, e);
+	int rc = begin_change(s, e);
 
 	return rc ? rc : store_scope_end(s, change_state(s, device, sha256, state, when, found, e), e);
 }

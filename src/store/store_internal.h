@@ -15,6 +15,7 @@ struct store {
 	bool broken;     /* the database abandoned the open transaction */
 	unsigned depth;  /* of open scopes */
 	uint64_t certificate_changes;
+	uint64_t device_changes;
 };
 
 static inline struct store_value value_text(const char *s)
