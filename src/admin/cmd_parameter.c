@@ -28,6 +28,8 @@ static void allowed(FILE *out, const struct param_def *d)
 		fprintf(out, "  allowed: %u to %u", d->min, d->max);
 	else if (d->type == PARAM_BOOL)
 		fputs("  allowed: True, False", out);
+	else if (d->type == PARAM_URL)
+		fprintf(out, "  allowed: nothing, or https://... of up to %d characters", PARAM_URL_MAX);
 	else
 		for (size_t i = 0; d->choices && d->choices[i]; i++)
 			fprintf(out, "%s%s", i ? ", " : "  allowed: ", d->choices[i]);

@@ -8,6 +8,7 @@
 #include "cluster/certs.h"
 #include "cluster/mode.h"
 #include "cluster/param.h"
+#include "cluster/phone_config.h"
 #include "cluster/publish.h"
 #include "cluster/recovery.h"
 
@@ -32,6 +33,14 @@ struct status_cert {
 	int64_t not_after;
 };
 
+#define STATUS_MODELS 64
+
+/* Phones of a model that knows no SHA-512, as far as is known. */
+struct status_model {
+	char model[64];      /* "" unknown */
+	uint64_t phones;
+};
+
 struct status {
 	int64_t now, started_s;
 	bool mixed;
@@ -39,6 +48,8 @@ struct status {
 	char *contents;      /* TrustListGeneration */
 	char *digest;
 	struct status_list lists[2];
+	struct status_model sha1[STATUS_MODELS]; /* the last one has what found no place, too */
+	size_t n_sha1;
 	struct recovery_state recovery;
 	struct status_cert certs[STATUS_CERTS];
 	size_t n_certs;
@@ -93,6 +104,16 @@ static int gather_cert(void *ctx, const struct certs_entry *entry)
 	return 0;
 }
 
+static int gather_model(void *ctx, const char *model, uint64_t n)
+{
+	struct status *s = ctx;
+	struct status_model *m = &s->sha1[s->n_sha1 < STATUS_MODELS ? s->n_sha1++ : STATUS_MODELS - 1];
+
+	snprintf(m->model, sizeof(m->model), "%.60s", m->phones ? "others" : model);
+	m->phones += n;
+	return 0;
+}
+
 static int gather(const struct admin_host *h, struct status *s, struct err *e)
 {
 	struct cluster *c = h->cluster;
@@ -111,6 +132,8 @@ static int gather(const struct admin_host *h, struct status *s, struct err *e)
 	for (size_t i = 0; rc == 0 && i < 2; i++)
 		rc = gather_list(c, &s->lists[i], e);
 	if (rc == 0)
+		rc = phones_sha1(c, gather_model, s, e);
+	if (rc == 0)
 		rc = recovery_state(c, &s->recovery, e);
 	if (rc == 0)
 		rc = certs_list(c, CERTS_OWN, gather_cert, s, e);
@@ -121,7 +144,29 @@ static int gather(const struct admin_host *h, struct status *s, struct err *e)
 	return rc;
 }
 
+static uint64_t count_sha1(const struct status *s)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->n_sha1; i++)
+		n += s->sha1[i].phones;
+	return n;
+}
+
 /* As text. */
+
+static void text_sha1(FILE *out, const struct status *s)
+{
+	uint64_t n = count_sha1(s);
+
+	if (!n)
+		return;
+	fprintf(out, "SHA-1 phones     %llu (", (unsigned long long)n);
+	for (size_t i = 0; i < s->n_sha1; i++)
+		fprintf(out, "%s%s: %llu", i ? ", " : "", s->sha1[i].model[0] ? s->sha1[i].model : "unknown model",
+			(unsigned long long)s->sha1[i].phones);
+	fputs("): no SHA-512 for these; they get SHA-1 whatever the parameter says\n", out);
+}
 
 static void text_list(FILE *out, const struct status_list *l)
 {
@@ -175,6 +220,7 @@ static void text(FILE *out, const struct admin_host *h, const struct status *s)
 		s->contents, s->digest);
 	text_list(out, &s->lists[0]);
 	text_list(out, &s->lists[1]);
+	text_sha1(out, s);
 	if (s->recovery.text[0])
 		fprintf(out, "Recovery export  %s\n", s->recovery.text);
 	else
@@ -224,6 +270,15 @@ static json_t *json_processes(const struct status *s)
 	return all;
 }
 
+static json_t *json_sha1(const struct status *s)
+{
+	json_t *models = json_object();
+
+	for (size_t i = 0; i < s->n_sha1; i++)
+		json_object_set_new(models, s->sha1[i].model, json_integer((json_int_t)s->sha1[i].phones));
+	return json_pack("{s:I, s:o}", "phones", (json_int_t)count_sha1(s), "models", models);
+}
+
 static json_t *json_counters(const struct status *s)
 {
 	json_t *all = json_object();
@@ -238,11 +293,11 @@ static json_t *json(const struct admin_host *h, const struct status *s)
 	json_t *recovery = json_pack("{s:b, s:I, s:s}", "verified", s->recovery.verified_s && s->recovery.current, "when",
 				     (json_int_t)s->recovery.verified_s, "text", s->recovery.text);
 
-	return json_pack("{s:s, s:s, s:I, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
+	return json_pack("{s:s, s:s, s:I, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
 			 cluster_node(h->cluster), "version", RINGFENCE_VERSION, "started", (json_int_t)s->started_s, "mixed",
 			 s->mixed, "generation", (json_int_t)s->generation, "trust_list_generation", s->contents, "digest",
-			 s->digest, "ctl", json_list(&s->lists[0]), "itl", json_list(&s->lists[1]), "recovery", recovery,
-			 "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
+			 s->digest, "ctl", json_list(&s->lists[0]), "itl", json_list(&s->lists[1]), "sha1_phones", json_sha1(s),
+			 "recovery", recovery, "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
 			 json_processes(s), "counters", json_counters(s));
 }
 

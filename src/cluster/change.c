@@ -53,14 +53,9 @@ static bool same_list(const struct list_file *a, const struct list_file *b)
 
 static int keep_ctl(struct step *s, struct err *e)
 {
-	if (!s->old.ctl.data)
-		return 0;
-	s->new.ctl.data = malloc(s->old.ctl.len);
-	if (!s->new.ctl.data)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	memcpy(s->new.ctl.data, s->old.ctl.data, s->old.ctl.len);
-	s->new.ctl.len = s->old.ctl.len;
-	return 0;
+	int rc = list_file_copy(&s->old.ctl, &s->new.ctl, e);
+
+	return rc ? rc : list_file_copy(&s->old.ctl_sha1, &s->new.ctl_sha1, e);
 }
 
 static int build_lists(struct step *s, struct err *e)
@@ -73,13 +68,17 @@ static int build_lists(struct step *s, struct err *e)
 		ctl = CTL_COMPOSE;
 	if (!rc)
 		rc = lists_build(s->c, s->g, LIST_ITL, &s->old.itl, s->ch->notes, &s->new.itl, e);
+	if (!rc)
+		rc = lists_build_sha1(s->c, s->g, LIST_ITL, &s->new.itl, &s->new.itl_sha1, e);
 	if (!rc && ctl == CTL_COMPOSE)
 		/* The administrator asked for a new one: its time says when, also when nothing else differs. */
 		rc = lists_build(s->c, s->g, LIST_CTL, NULL, s->ch->notes, &s->new.ctl, e);
+	if (!rc && ctl == CTL_COMPOSE)
+		rc = lists_build_sha1(s->c, s->g, LIST_CTL, &s->new.ctl, &s->new.ctl_sha1, e);
 	if (!rc && ctl == CTL_KEEP)
 		rc = keep_ctl(s, e);
 	s->differs = !rc && (s->lost || s->ch->force || !same_list(&s->old.itl, &s->new.itl) ||
-			     !same_list(&s->old.ctl, &s->new.ctl));
+			     !same_list(&s->old.ctl, &s->new.ctl) || !same_list(&s->old.itl_sha1, &s->new.itl_sha1));
 	return rc;
 }
 

@@ -56,8 +56,11 @@ struct list_file {
 
 struct lists {
 	struct list_file ctl, itl;
+	/* The same signed with SHA-1, for phones that know no SHA-512; none when the lists themselves are. */
+	struct list_file ctl_sha1, itl_sha1;
 };
 void lists_clear(struct lists *l);
+int list_file_copy(const struct list_file *from, struct list_file *to, struct err *e) MUST_CHECK; /* also of none */
 
 /* What the store says that lists are made of; certificates are references. */
 struct gathered {
@@ -78,6 +81,10 @@ void gathered_free(struct gathered *g); /* accepts NULL */
  */
 int lists_build(struct cluster *c, struct gathered *g, enum list_type type, const struct list_file *like,
 		struct notes *notes, struct list_file *out, struct err *e) MUST_CHECK;
+
+/* lists_build_sha1: the twin of `list`, which was composed from g just now; none when that has SHA-1 itself. */
+int lists_build_sha1(struct cluster *c, struct gathered *g, enum list_type type, const struct list_file *list,
+		     struct list_file *out, struct err *e) MUST_CHECK;
 
 /* --- generations on disk: generation.c --- */
 

@@ -68,12 +68,14 @@ static json_t *describe_list(const struct list_file *f, const char *name)
 static int write_manifest(int fd, const struct manifest *m, const struct lists *l, struct err *e)
 {
 	AUTO(auto_free) char *text = NULL;
-	json_t *root = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "generation", (json_int_t)m->number,
+	json_t *root = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "generation", (json_int_t)m->number,
 				 "created", (json_int_t)m->created, "reason", m->reason, "trust_list_generation",
 				 m->trust_list_generation, "mode", m->mixed ? "mixed" : "non-secure", "digest", m->digest,
 				 "signer_key", m->signer_key, "signer_certificate_sha256", m->signer_cert, "ctl",
 				 describe_list(&l->ctl, list_type_file_name(LIST_CTL)), "itl",
-				 describe_list(&l->itl, list_type_file_name(LIST_ITL)));
+				 describe_list(&l->itl, list_type_file_name(LIST_ITL)), "ctl_sha1",
+				 describe_list(&l->ctl_sha1, PUBLISH_CTL_SHA1), "itl_sha1",
+				 describe_list(&l->itl_sha1, PUBLISH_ITL_SHA1));
 
 	if (root)
 		text = json_dumps(root, JSON_INDENT(2) | JSON_ENSURE_ASCII);
@@ -83,10 +85,8 @@ static int write_manifest(int fd, const struct manifest *m, const struct lists *
 	return file_replace(fd, PUBLISH_MANIFEST, view_str(text), 0644, e);
 }
 
-static int write_list(struct cluster *c, int fd, enum list_type type, const struct list_file *f, struct err *e)
+static int write_list(struct cluster *c, int fd, const char *name, const struct list_file *f, struct err *e)
 {
-	const char *name = list_type_file_name(type);
-
 	if (!f->data)
 		return 0;
 	cluster_step(c, name);
@@ -104,9 +104,13 @@ int generation_write(struct cluster *c, const struct manifest *m, const struct l
 	if (!rc)
 		rc = folder_make(c->published_fd, name, 0755, &fd, e);
 	if (!rc)
-		rc = write_list(c, fd, LIST_CTL, &l->ctl, e);
+		rc = write_list(c, fd, list_type_file_name(LIST_CTL), &l->ctl, e);
 	if (!rc)
-		rc = write_list(c, fd, LIST_ITL, &l->itl, e);
+		rc = write_list(c, fd, list_type_file_name(LIST_ITL), &l->itl, e);
+	if (!rc)
+		rc = write_list(c, fd, PUBLISH_CTL_SHA1, &l->ctl_sha1, e);
+	if (!rc)
+		rc = write_list(c, fd, PUBLISH_ITL_SHA1, &l->itl_sha1, e);
 	if (!rc) {
 		cluster_step(c, "manifest");
 		rc = write_manifest(fd, m, l, e);
@@ -123,10 +127,10 @@ int generation_write(struct cluster *c, const struct manifest *m, const struct l
 
 /* --- reading --- */
 
-static int read_list(int fd, enum list_type type, struct list_file *f, struct err *e)
+static int read_list(int fd, const char *name, struct list_file *f, struct err *e)
 {
 	struct err why = ERR_INIT;
-	int rc = file_read(fd, list_type_file_name(type), TLV_FILE_MAX, &f->data, &f->len, &why);
+	int rc = file_read(fd, name, TLV_FILE_MAX, &f->data, &f->len, &why);
 
 	if (rc == ERR_IO && why.sys_errno == ENOENT)
 		return 0;
@@ -142,9 +146,13 @@ int generation_read(struct cluster *c, uint64_t number, struct lists *l, struct 
 	generation_name(number, name);
 	int rc = file_open_dir(c->published_fd, name, &fd, e);
 	if (!rc)
-		rc = read_list(fd, LIST_CTL, &l->ctl, e);
+		rc = read_list(fd, list_type_file_name(LIST_CTL), &l->ctl, e);
 	if (!rc)
-		rc = read_list(fd, LIST_ITL, &l->itl, e);
+		rc = read_list(fd, list_type_file_name(LIST_ITL), &l->itl, e);
+	if (!rc)
+		rc = read_list(fd, PUBLISH_CTL_SHA1, &l->ctl_sha1, e);
+	if (!rc)
+		rc = read_list(fd, PUBLISH_ITL_SHA1, &l->itl_sha1, e);
 	if (rc) {
 		err_prefix(e, "published/%s", name);
 		lists_clear(l);

@@ -13,7 +13,22 @@ void lists_clear(struct lists *l)
 {
 	free(l->ctl.data);
 	free(l->itl.data);
+	free(l->ctl_sha1.data);
+	free(l->itl_sha1.data);
 	*l = (struct lists){ 0 };
+}
+
+int list_file_copy(const struct list_file *from, struct list_file *to, struct err *e)
+{
+	*to = (struct list_file){ 0 };
+	if (!from->data)
+		return 0;
+	to->data = malloc(from->len);
+	if (!to->data)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	memcpy(to->data, from->data, from->len);
+	to->len = from->len;
+	return 0;
 }
 
 /* --- from the store --- */
@@ -197,4 +212,28 @@ int lists_build(struct cluster *c, struct gathered *g, enum list_type type, cons
 	}
 	*out = made;
 	return 0;
+}
+
+int lists_build_sha1(struct cluster *c, struct gathered *g, enum list_type type, const struct list_file *list,
+		     struct list_file *out, struct err *e)
+{
+	AUTO(auto_free) struct composition *comp = NULL;
+	enum digest digest = g->in.digest;
+	uint32_t when;
+
+	*out = (struct list_file){ 0 };
+	if (digest == DIGEST_SHA1 || !timestamp_of(list, &when))
+		return 0;
+	comp = calloc(1, sizeof(*comp));
+	if (!comp)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	g->in.type = type;
+	g->in.mixed = g->mixed;
+	g->in.timestamp = when;
+	g->in.digest = DIGEST_SHA1;
+	int rc = compose(&g->in, comp, e);
+	if (!rc)
+		rc = sign_list(c, comp, compose_signer_unit(g->in.generation), out, e);
+	g->in.digest = digest;
+	return rc;
 }

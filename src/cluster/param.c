@@ -21,6 +21,10 @@ static const char *const auto_choices[] = {
 static const char *const issuer_choices[] = { CAPF_SERVICE, CAPF_ISSUER_OFFLINE, NULL };
 static const char *const unknown_choices[] = { "Unknown Device", "No Action", NULL };
 
+#define URL(name)                                                                                                      \
+	{ name, PARAM_ENTERPRISE, PARAM_URL, 0, 0, NULL, "", false, false, false,                                      \
+	  "An https URL for completed configurations ('Complete Phone Configurations'); empty: the files' own stays." }
+
 /* Source: behaviour.md 3.3, 8.7; design.md 6; formats-and-protocols.md 1.12, 6.4. */
 const struct param_def param_table[] = {
 	{ PARAM_SECURITY_MODE, PARAM_ENTERPRISE, PARAM_NUMBER, 0, 1, NULL, "0", true, false, false,
@@ -36,6 +40,15 @@ const struct param_def param_table[] = {
 	{ PARAM_LEGACY_TLS, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
 	  "The listeners legacy-tvs, legacy-capf and legacy-https of ringfence.conf answer, with TLS 1.0 and AES256-SHA. Only "
 	  "for phones that know nothing better; other listeners stay as they are." },
+	{ PARAM_COMPLETE, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
+	  "TVS and CAPF servers, security mode, certHash, encrConfig and the secured URLs are put into phones' .cnf.xml files as they "
+	  "are served. False leaves the files as they are." },
+	URL(PARAM_URL_AUTHENTICATION),
+	URL(PARAM_URL_DIRECTORY),
+	URL(PARAM_URL_IDLE),
+	URL(PARAM_URL_INFORMATION),
+	URL(PARAM_URL_MESSAGES),
+	URL(PARAM_URL_SERVICES),
 	{ PARAM_KEEP, PARAM_ENTERPRISE, PARAM_NUMBER, 2, 10000, NULL, "200", false, false, false,
 	  "How many generations of published trust lists are kept. Older ones are removed when a new one is made." },
 	{ PARAM_TVS_TTL, "Cisco Trust Verification Service", PARAM_NUMBER, 60, 604800, NULL, "86400", false, false, false,
@@ -109,6 +122,18 @@ static int check_choice(const char *name, const char *const *choices, const char
 	return err_set(e, ERR_USAGE, "%s cannot be '%s'; it is one of: %s", name, value, allowed);
 }
 
+static int check_url(const char *name, const char *value, struct err *e)
+{
+	bool printable = true;
+
+	for (const char *p = value; *p; p++)
+		printable = printable && *p > ' ' && *p <= '~';
+	if (!*value || (text_starts(value, "https://") && printable && strlen(value) <= PARAM_URL_MAX))
+		return 0;
+	return err_set(e, ERR_USAGE, "%s is empty or begins with https://, and has up to %d characters, none of them a blank", name,
+		       PARAM_URL_MAX);
+}
+
 int param_check(const struct param_def *def, const char *value, const char **canonical, struct err *e)
 {
 	static const char *const bools[] = { "True", "False", NULL };
@@ -122,6 +147,9 @@ int param_check(const struct param_def *def, const char *value, const char **can
 		break;
 	case PARAM_CHOICE:
 		rc = check_choice(def->name, def->choices, value, &spelling, e);
+		break;
+	case PARAM_URL:
+		rc = check_url(def->name, value, e);
 		break;
 	case PARAM_NUMBER:
 		if (!text_number(value, def->min, def->max, &number))
@@ -257,8 +285,8 @@ int param_warnings(struct cluster *c, const char *name, const char *value, struc
 		rc = warn_signer(c, canonical, notes, e);
 	if (!rc && strcmp(def->name, PARAM_DIGEST) == 0 && strcmp(canonical, "SHA-512") == 0)
 		rc = notes_add(notes, e,
-			       "Phones that do not know SHA-512 refuse every list and configuration signed with it and stop working "
-			       "until the parameter is SHA-1 again.");
+			       "Phones that do not know SHA-512 refuse what is signed with it. Those whose model says so here go on getting "
+			       "SHA-1 ('show status' counts them); others stop working until the parameter is SHA-1 again.");
 	if (!rc && strcmp(def->name, PARAM_ADVANCED) == 0 && strcmp(canonical, "True") == 0)
 		rc = notes_add(notes, e,
 			       "Phones that know signer version 1.1 will load their configuration over HTTPS on port 6971.");

@@ -6,7 +6,7 @@
  * Parameters: one table says what exists, what it may be and what it means. Values live in the store's processconfig;
  * an absent row is the default. Source: behaviour.md 8.7, 5.2; design.md 6.
  */
-enum param_type { PARAM_BOOL /* "True", "False" */, PARAM_NUMBER, PARAM_CHOICE };
+enum param_type { PARAM_BOOL /* "True", "False" */, PARAM_NUMBER, PARAM_CHOICE, PARAM_URL /* https, or empty */ };
 
 struct param_def {
 	const char *name;           /* as processconfig.paramname has it */
@@ -43,6 +43,14 @@ struct param_def {
 #define AUTO_REGISTRATION_ALWAYS "Always"
 #define AUTO_REGISTRATION_NEVER "Never"
 
+#define PARAM_COMPLETE "Complete Phone Configurations"
+#define PARAM_URL_AUTHENTICATION "Secured Authentication URL"
+#define PARAM_URL_DIRECTORY "Secured Directory URL"
+#define PARAM_URL_IDLE "Secured Idle URL"
+#define PARAM_URL_INFORMATION "Secured Information URL"
+#define PARAM_URL_MESSAGES "Secured Messages URL"
+#define PARAM_URL_SERVICES "Secured Services URL"
+#define PARAM_URL_MAX 255 /* octets (formats-and-protocols.md 9) */
 #define PARAM_CAPF_PORT "CAPF Phone Port"
 #define PARAM_CAPF_ISSUER "Certificate Issuer to Endpoint"
 #define PARAM_CAPF_VALIDITY "Duration Of Certificate Validity (in days)"

@@ -9,6 +9,9 @@
  */
 #define PUBLISH_CURRENT "published/current"
 #define PUBLISH_MANIFEST "manifest.json"
+/* Beside the lists when these are signed with SHA-512: the same with SHA-1, for phones that know nothing else. */
+#define PUBLISH_CTL_SHA1 "CTLFile.sha1.tlv"
+#define PUBLISH_ITL_SHA1 "ITLFile.sha1.tlv"
 
 /*
  * publish_refresh: compose the ITL anew and publish it when its content differs from the one in force (the CTL goes along
