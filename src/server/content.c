@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "server/content_files.h"
+#include "server/content_guard.h"
 #include "server/content_index.h"
 #include "server/content_signed.h"
 
@@ -27,8 +28,9 @@ struct ask {
 	TAILQ_ENTRY(ask) link;
 	struct content *c;
 	uint64_t epoch;
-	struct content_id id; /* of the base when it was asked */
-	bool settled;         /* of id, then */
+	struct content_guarded guarded; /* when it was asked */
+	struct content_id id; /* of the base, then */
+	bool settled;         /* of id */
 	bool *gone;           /* while the signer is being called: set when it answers at once */
 	TAILQ_HEAD(, content_wait) waits;
 	char name[PROVISION_NAME_MAX + 1];
@@ -40,6 +42,7 @@ TAILQ_HEAD(ask_list, ask);
 struct content {
 	struct content_signer signer;
 	struct content_files *files;
+	struct content_guard *guard;
 	struct content_index *index;
 	struct content_signed_names *signed_names;
 	uint64_t epoch;
@@ -72,6 +75,8 @@ int content_new(int published_dir, int provisioning_dir, const struct content_si
 	code = content_files_new(dirs, &got->files, e);
 	if (!code)
 		code = content_index_new(provisioning_dir, CONTENT_MAX_INDEX_NAMES, CONTENT_MAX_INDEXES, &got->index, e);
+	if (!code)
+		code = content_guard_new(published_dir, provisioning_dir, &got->guard, e);
 	if (!code && !(got->signed_names = content_signed_names_new(CONTENT_MAX_SIGNED)))
 		code = err_set(e, ERR_NOMEM, "out of memory");
 	if (code) {
@@ -116,6 +121,7 @@ void content_free(struct content *c)
 			free_ask(a);
 	content_signed_names_free(c->signed_names);
 	content_index_free(c->index);
+	content_guard_free(c->guard);
 	content_files_free(c->files);
 	free(c);
 }
@@ -221,30 +227,53 @@ static bool is_secret(struct content *c, const char *name)
 	return content_files_stat(c->files, CONTENT_PROVISIONING, other, &id);
 }
 
-static void open_plain(struct content *c, const char *name, const struct answer *to)
+static void refuse(struct content *c, const struct answer *to, const char *why)
 {
-	char path[PROVISION_NAME_MAX + 1];
-	struct content_id id = {0};
+	struct err e = ERR_INIT;
 
-	if (!locate(c, name, path, &id)) {
-		/* Something that is no file, or leads nowhere, or is gone: opening it says what to answer. */
-		answer_file(c, to, CONTENT_PROVISIONING, name, &id);
-		return;
-	}
-	if (is_secret(c, path))
+	(void)!err_set(&e, ERR_AUTH, "%s", why);
+	answer(c, to, CONTENT_REFUSED, NULL, &e);
+}
+
+/* Whether the operator has a signed short file next to an encrypted configuration of his own. */
+static bool is_pair(struct content *c, const char *name)
+{
+	static const char suffix[] = ".sgn";
+	char base[PROVISION_NAME_MAX + 1];
+	size_t n = strlen(name);
+
+	if (n < sizeof(suffix) || strcasecmp(name + n - (sizeof(suffix) - 1), suffix) != 0)
+		return false;
+	snprintf(base, sizeof(base), "%.*s", (int)(n - (sizeof(suffix) - 1)), name);
+	return is_secret(c, base);
+}
+
+/* Answer with a file of provisioning/ as it is, when it is nobody's secret. */
+static void answer_plain(struct content *c, const struct answer *to, const char *path, const struct content_id *id,
+			 enum content_guard_says says)
+{
+	if (says == CONTENT_GUARD_DOUBT)
+		refuse(c, to, "the index of phones cannot be read, so nobody knows whether this configuration may be served");
+	else if (says == CONTENT_GUARD_SECRET && !is_pair(c, path))
+		refuse(c, to, "this may hold the configuration of a phone whose configuration is encrypted");
+	else if (is_secret(c, path))
 		answer(c, to, CONTENT_ABSENT, NULL, NULL);
 	else
-		answer_file(c, to, CONTENT_PROVISIONING, path, &id);
+		answer_file(c, to, CONTENT_PROVISIONING, path, id);
 }
 
 static void open_list(struct content *c, const struct provision *p, const struct answer *to)
 {
+	bool sha1 = p->device[0] && content_guard_sha1(c->guard, p->device);
 	const char *list = p->kind == PROVISION_CTL ? "current/CTLFile.tlv" : "current/ITLFile.tlv";
+	const char *twin = p->kind == PROVISION_CTL ? "current/CTLFile.sha1.tlv" : "current/ITLFile.sha1.tlv";
 	char path[PROVISION_NAME_MAX + 1];
 	struct content_id id;
 
 	if (p->device[0] && locate(c, p->name, path, &id))
 		answer_file(c, to, CONTENT_PROVISIONING, path, &id);
+	else if (sha1 && content_files_stat(c->files, CONTENT_PUBLISHED, twin, &id))
+		answer_file(c, to, CONTENT_PUBLISHED, twin, &id);
 	else if (content_files_stat(c->files, CONTENT_PUBLISHED, list, &id))
 		answer_file(c, to, CONTENT_PUBLISHED, list, &id);
 	else
@@ -263,10 +292,10 @@ static bool signed_path(char *out, size_t size, const char *cache_name)
 }
 
 /* Answer from what the director said earlier. False: it said nothing that holds. */
-static bool answer_signed(struct content *c, const char *name, const char *base, const struct content_id *id,
+static bool answer_signed(struct content *c, const char *name, const char *base, const struct content_id *id, uint64_t tag,
 			  const struct answer *to)
 {
-	const char *cache_name = content_signed_names_get(c->signed_names, name, base, id);
+	const char *cache_name = content_signed_names_get(c->signed_names, name, base, id, tag);
 	char path[PROVISION_NAME_MAX + 16];
 	struct content_file *file;
 	struct err e = ERR_INIT;
@@ -303,7 +332,10 @@ static void on_signed(void *ctx, int rc, const char *cache_name, const struct er
 		why = *e;
 	/* Right after a change, another one may hide behind the same id; and another generation may sign otherwise. */
 	if (!rc && a->epoch == c->epoch && a->settled)
-		content_signed_names_put(c->signed_names, a->name, a->base, &a->id, cache_name);
+		content_signed_names_put(c->signed_names, a->name, a->base, &a->id, a->guarded.tag, cache_name);
+	/* A plain file that was asked for before its phone's configuration became a secret. */
+	if (!rc && !a->guarded.encrypted && content_guard_look(c->guard, a->base).encrypted)
+		rc = err_set(&why, ERR_AUTH, "%s: it is encrypted since a moment ago", a->base);
 	while ((w = TAILQ_FIRST(&a->waits))) {
 		struct answer to = {w->done, w->ctx, w->private_fd};
 
@@ -318,18 +350,19 @@ static void on_signed(void *ctx, int rc, const char *cache_name, const struct er
 }
 
 /* The question about this state of this file that is under way, or NULL. */
-static struct ask *find_ask(struct content *c, const char *name, const char *base, const struct content_id *id)
+static struct ask *find_ask(struct content *c, const char *name, const char *base, const struct content_id *id, uint64_t tag)
 {
 	struct ask *a;
 
 	TAILQ_FOREACH(a, ask_bucket(c, name), link)
-		if (a->epoch == c->epoch && content_id_same(&a->id, id) && strcmp(a->name, name) == 0 &&
+		if (a->epoch == c->epoch && a->guarded.tag == tag && content_id_same(&a->id, id) && strcmp(a->name, name) == 0 &&
 		    strcmp(a->base, base) == 0)
 			return a;
 	return NULL;
 }
 
-static struct ask *new_ask(struct content *c, const char *name, const char *base, const struct content_id *id)
+static struct ask *new_ask(struct content *c, const char *name, const char *base, const struct content_id *id,
+			   const struct content_guarded *guarded)
 {
 	struct ask *a = calloc(1, sizeof(*a));
 
@@ -337,6 +370,7 @@ static struct ask *new_ask(struct content *c, const char *name, const char *base
 		return NULL;
 	a->c = c;
 	a->epoch = c->epoch;
+	a->guarded = *guarded;
 	a->id = *id;
 	a->settled = content_id_settled(id);
 	memcpy(a->name, name, strlen(name) + 1);
@@ -359,15 +393,16 @@ static struct content_wait *wait_for(struct ask *a, const struct answer *to)
 
 /* Have the director sign base under name. NULL: answered already. */
 static struct content_wait *ask_director(struct content *c, const char *name, const char *base,
-					 const struct content_id *id, const struct answer *to)
+					 const struct content_id *id, const struct content_guarded *guarded,
+					 const struct answer *to)
 {
 	struct err e = ERR_INIT;
-	struct ask *a = find_ask(c, name, base, id);
+	struct ask *a = find_ask(c, name, base, id, guarded->tag);
 	bool joined = a != NULL, gone = false;
 	struct content_wait *w = NULL;
 
 	if (!a)
-		a = new_ask(c, name, base, id);
+		a = new_ask(c, name, base, id, guarded);
 	if (a)
 		w = wait_for(a, to);
 	if (!w) {
@@ -390,18 +425,14 @@ static struct content_wait *ask_director(struct content *c, const char *name, co
 	return w;
 }
 
-static struct content_wait *open_signed(struct content *c, const struct provision *p, const struct answer *to)
+/* A file that the director makes of base. */
+static struct content_wait *open_made(struct content *c, const char *name, const char *base, const struct content_id *id,
+				      const struct content_guarded *guarded, const struct answer *to)
 {
-	char base[PROVISION_NAME_MAX + 1];
 	struct content_file *probe;
-	struct content_id id;
 	struct err e = ERR_INIT;
 
-	if (!locate(c, p->base, base, &id) || is_secret(c, base)) {
-		open_plain(c, p->name, to);
-		return NULL;
-	}
-	if (answer_signed(c, p->name, base, &id, to))
+	if (answer_signed(c, name, base, id, guarded->tag, to))
 		return NULL;
 	/* A link out of the folder is refused here, for the director may read more than we. */
 	if (content_files_private(c->files, CONTENT_PROVISIONING, base, &probe, &e) < 0) {
@@ -409,14 +440,62 @@ static struct content_wait *open_signed(struct content *c, const struct provisio
 		return NULL;
 	}
 	content_file_unref(probe);
-	return ask_director(c, p->name, base, &id, to);
+	return ask_director(c, name, base, id, guarded, to);
+}
+
+static struct content_wait *open_plain(struct content *c, const char *name, const struct answer *to)
+{
+	char path[PROVISION_NAME_MAX + 1];
+	struct content_guarded guarded;
+	struct content_id id = {0};
+
+	if (!locate(c, name, path, &id)) {
+		/* Something that is no file, or leads nowhere, or is gone: opening it says what to answer. */
+		answer_file(c, to, CONTENT_PROVISIONING, name, &id);
+		return NULL;
+	}
+	guarded = content_guard_look(c->guard, path);
+	if (guarded.says == CONTENT_GUARD_MADE)
+		return open_made(c, path, path, &id, &guarded, to);
+	answer_plain(c, to, path, &id, guarded.says);
+	return NULL;
+}
+
+static struct content_wait *open_signed(struct content *c, const struct provision *p, const struct answer *to)
+{
+	char base[PROVISION_NAME_MAX + 1];
+	struct content_guarded guarded;
+	struct content_id id;
+
+	if (!locate(c, p->base, base, &id))
+		return open_plain(c, p->name, to);
+	guarded = content_guard_look(c->guard, base);
+	if (guarded.says == CONTENT_GUARD_SECRET || guarded.says == CONTENT_GUARD_DOUBT) {
+		answer_plain(c, to, base, &id, guarded.says);
+		return NULL;
+	}
+	if (!guarded.encrypted && is_secret(c, base))
+		return open_plain(c, p->name, to);
+	return open_made(c, p->name, base, &id, &guarded, to);
+}
+
+/* Made for a phone whose configuration is encrypted; for others what the operator has put there. */
+static struct content_wait *open_encrypted(struct content *c, const struct provision *p, const struct answer *to)
+{
+	char base[PROVISION_NAME_MAX + 1];
+	struct content_guarded guarded;
+	struct content_id id;
+
+	if (!locate(c, p->base, base, &id))
+		return open_plain(c, p->name, to);
+	guarded = content_guard_look(c->guard, base);
+	return guarded.encrypted ? open_made(c, p->name, base, &id, &guarded, to) : open_plain(c, p->name, to);
 }
 
 struct content_wait *content_open(struct content *c, const struct provision *p, bool private_fd, content_done *done,
 				  void *ctx)
 {
 	const struct answer to = {done, ctx, private_fd};
-	struct err e = ERR_INIT;
 
 	c->stats.requests++;
 	switch (p->kind) {
@@ -426,16 +505,15 @@ struct content_wait *content_open(struct content *c, const struct provision *p, 
 		return NULL;
 	case PROVISION_SIGNED:
 		return open_signed(c, p, &to);
-	case PROVISION_EXT_ITL:
 	case PROVISION_ENC_SIGNED:
+		return open_encrypted(c, p, &to);
+	case PROVISION_EXT_ITL:
 	case PROVISION_PLAIN:
-		open_plain(c, p->name, &to);
-		return NULL;
+		return open_plain(c, p->name, &to);
 	case PROVISION_REFUSED:
 		break;
 	}
-	(void)!err_set(&e, ERR_AUTH, "%s", p->reason);
-	answer(c, &to, CONTENT_REFUSED, NULL, &e);
+	refuse(c, &to, p->reason);
 	return NULL;
 }
 

@@ -8,16 +8,20 @@
  * Where the octets of a requested name come from. One for each worker; nothing here blocks on anything but the disk.
  *
  *   CTL, ITL     a file of that very name in provisioning/ when the name has a device in it (an override); otherwise
- *                current/CTLFile.tlv or current/ITLFile.tlv of published/. Lists that lie in provisioning/ under the
+ *                current/CTLFile.tlv or current/ITLFile.tlv of published/, and for a phone that knows no SHA-512 their twins
+ *                with SHA-1, current/CTLFile.sha1.tlv and current/ITLFile.sha1.tlv. Lists that lie in provisioning/ under the
  *                general names are never served: a list of another cluster would lock phones out.
  *   SIGNED       the file `base` of provisioning/, signed by the director and kept in published/signed/. A file `name`
  *                in provisioning/ (signed by hand, or by another server) is served only when there is no `base`: next to
  *                its base nobody could say which of the two is the newer one.
  *   others       the file `name` of provisioning/.
  *
- * A device's plain configuration and its signature are not made public when an encrypted one exists:
- * <x>.cnf.xml is absent next to <x>.cnf.xml.enc.sgn, and <x>.cnf.xml.sgn is then only what the operator put there
- * (formats-and-protocols.md 5.4, 8.2).
+ * Configurations of phones with TFTP Encrypted Config are never served as they are, nor when nobody can say whose they are
+ * (content_guard.h): <x>.cnf.xml.enc.sgn, <x>.cnf.xml.sgn and <x>.cnf.xml are then what the director makes of the file, the
+ * last two the short file of 5.4. Other files that may hold the same are refused.
+ *
+ * Nor are they when the operator has encrypted one: <x>.cnf.xml is absent next to <x>.cnf.xml.enc.sgn, and
+ * <x>.cnf.xml.sgn is then only what the operator put there (formats-and-protocols.md 5.4, 8.2).
  *
  * A name is tried as it is, then without regard to case among the names of that folder. What changed, came or went on
  * the disk shows at the next request: kept octets and answers are compared with the file's device, inode, size, mtime
@@ -65,7 +69,8 @@ typedef void content_done(void *ctx, enum content_result result, struct content_
 typedef void content_signed(void *ctx, int rc, const char *cache_name, const struct err *e);
 struct content_signer {
 	/*
-	 * base: the file below provisioning/ as it is spelt there; file_name: what was asked for, the FILENAME to sign.
+	 * base: the file below provisioning/ as it is spelt there; file_name: what was asked for, the FILENAME to sign; it is
+	 * base itself for a configuration that is made but not signed.
 	 * done: rc 0 with a name below published/signed/, or a class with e. ERR_IO with ENOENT: there is no such file.
 	 */
 	void (*request)(void *ctx, const char *base, const char *file_name, content_signed *done, void *done_ctx);

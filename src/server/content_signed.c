@@ -11,6 +11,7 @@ struct entry {
 	TAILQ_ENTRY(entry) used;
 	struct entry *chain;
 	struct content_id id;
+	uint64_t tag;
 	const char *base;       /* within text */
 	const char *cache_name; /* within text */
 	char text[];            /* name, base, cache name, each with its NUL */
@@ -81,11 +82,11 @@ void content_signed_names_free(struct content_signed_names *x)
 }
 
 const char *content_signed_names_get(struct content_signed_names *x, const char *name, const char *base,
-				     const struct content_id *id)
+				     const struct content_id *id, uint64_t tag)
 {
 	struct entry *i = *place(x, name);
 
-	if (!i || !content_id_same(&i->id, id) || strcmp(i->base, base) != 0)
+	if (!i || i->tag != tag || !content_id_same(&i->id, id) || strcmp(i->base, base) != 0)
 		return NULL;
 	TAILQ_REMOVE(&x->used, i, used);
 	TAILQ_INSERT_TAIL(&x->used, i, used);
@@ -93,7 +94,7 @@ const char *content_signed_names_get(struct content_signed_names *x, const char 
 }
 
 void content_signed_names_put(struct content_signed_names *x, const char *name, const char *base,
-			      const struct content_id *id, const char *cache_name)
+			      const struct content_id *id, uint64_t tag, const char *cache_name)
 {
 	size_t n = strlen(name) + 1, b = strlen(base) + 1, c = strlen(cache_name) + 1;
 	struct entry *i;
@@ -108,6 +109,7 @@ void content_signed_names_put(struct content_signed_names *x, const char *name, 
 	i->base = memcpy(i->text + n, base, b);
 	i->cache_name = memcpy(i->text + n + b, cache_name, c);
 	i->id = *id;
+	i->tag = tag;
 	struct entry **at = place(x, name);
 	i->chain = *at;
 	*at = i;

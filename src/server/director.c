@@ -34,6 +34,9 @@ static const struct {
 };
 #define N_IDENTITIES (sizeof(identities) / sizeof(identities[0]))
 
+#define PHONES_LOOK_S 1   /* between two looks whether phones have changed without a command: LSCs, first contacts */
+#define PHONES_REST 9     /* times as long as publishing their index took is rested before the next */
+
 struct director {
 	struct node *node;
 	struct event_base *base;
@@ -41,6 +44,9 @@ struct director {
 	struct keystore *keys;
 	struct store *store;
 	struct cluster *cluster;
+	struct phones_publisher *phones;
+	uint64_t phones_rest_ms; /* until then no look at the phones without a command */
+	struct event *phones_look;
 	struct signer *signer;
 	struct tvs_director *tvs;
 	struct admin_host host;
@@ -189,6 +195,30 @@ static void refresh_identity(struct director *d, size_t i)
 		tell_identity(d, w, i);
 }
 
+/* Workers look at the file itself: before this returns they hide what is to be hidden. */
+static void refresh_phones(struct director *d)
+{
+	static struct log_limiter limiter = {.burst = 10};
+	uint64_t start = clock_mono_ms(&clock_system);
+	struct err e = ERR_INIT;
+	bool changed;
+
+	if (phones_publish(d->phones, &changed, &e) < 0)
+		log_limited(&limiter, LOG_LEVEL_ERROR, "phones: %s", e.text);
+	uint64_t end = clock_mono_ms(&clock_system);
+	d->phones_rest_ms = end + PHONES_REST * (end - start);
+}
+
+static void on_phones_look(evutil_socket_t fd, short what, void *ctx)
+{
+	struct director *d = ctx;
+
+	(void)fd;
+	(void)what;
+	if (phones_publish_due(d->phones) && clock_mono_ms(&clock_system) >= d->phones_rest_ms)
+		refresh_phones(d);
+}
+
 static void on_tvs_index(void *ctx)
 {
 	struct director *d = ctx;
@@ -205,6 +235,7 @@ static void refresh(void *ctx)
 	uint64_t epoch;
 
 	signer_refresh(d->signer);
+	refresh_phones(d);
 	refresh_services(d);
 	for (size_t i = 0; i < N_IDENTITIES; i++)
 		refresh_identity(d, i);
@@ -334,6 +365,7 @@ static size_t counters(void *ctx, struct admin_counter *c, size_t max)
 		n = put_counter(c, n, max, worker_stat_names[i], sum[i]);
 	n = put_counter(c, n, max, "tvs certificates", tvs_director_certificates(d->tvs));
 	n = put_counter(c, n, max, "files signed", s->signed_files);
+	n = put_counter(c, n, max, "files encrypted", s->encrypted);
 	n = put_counter(c, n, max, "files signed before and found", s->from_cache);
 	n = put_counter(c, n, max, "files that could not be signed", s->failed);
 	return put_counter(c, n, max, "octets of signed files kept", s->cache_octets);
@@ -371,6 +403,27 @@ int node_open_provisioning(const struct node *node, int *fd, struct err *e)
 	return rc;
 }
 
+/* The port that phones find TVS on: this node's; the nodes of a cluster are alike. */
+static uint16_t tvs_port(const struct director *d)
+{
+	const struct listen_set *set = &d->node->cfg.listen[LISTEN_TVS];
+
+	return set->n ? set->addrs[0].port : listen_kinds[LISTEN_TVS].port;
+}
+
+static int open_signer(struct director *d, struct err *e)
+{
+	struct signer_site site = {.cluster = d->cluster,
+				   .clock = &clock_system,
+				   .random = &random_system,
+				   .provisioning_dir = d->provisioning,
+				   .tvs_port = tvs_port(d)};
+	int rc = phones_publisher_new(d->cluster, site.tvs_port, &d->phones, e);
+
+	site.phones = d->phones;
+	return rc < 0 ? rc : signer_new(&site, &d->signer, e);
+}
+
 static int open_cluster(struct director *d, struct err *e)
 {
 	struct cluster_config cfg = {.data_dir = d->node->data,
@@ -390,7 +443,7 @@ static int open_cluster(struct director *d, struct err *e)
 		return rc;
 	if ((rc = tvs_director_new(d->base, d->cluster, &clock_system, on_tvs_index, d, &d->tvs, e)) < 0)
 		return rc;
-	return signer_new(d->cluster, &clock_system, d->provisioning, &d->signer, e);
+	return open_signer(d, e);
 }
 
 static int open_channels(struct director *d, struct err *e)
@@ -446,6 +499,7 @@ static void remind_of_legacy(struct director *d)
 
 static int begin(struct director *d, struct err *e)
 {
+	static const struct timeval look = {PHONES_LOOK_S, 0};
 	struct ipc_msg ready = {.type = IPC_READY};
 	int rc;
 
@@ -455,7 +509,8 @@ static int begin(struct director *d, struct err *e)
 	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
 	d->base = event_base_new();
 	d->term = d->base ? evsignal_new(d->base, SIGTERM, on_term, d) : NULL;
-	if (!d->term || event_add(d->term, NULL) < 0)
+	d->phones_look = d->base ? event_new(d->base, -1, EV_PERSIST, on_phones_look, d) : NULL;
+	if (!d->term || !d->phones_look || event_add(d->term, NULL) < 0 || event_add(d->phones_look, &look) < 0)
 		return err_set(e, ERR_NOMEM, "no memory for the loop");
 	if ((rc = sandbox_director(e)) < 0 || (rc = open_cluster(d, e)) < 0 || (rc = open_channels(d, e)) < 0)
 		return rc;
@@ -477,12 +532,15 @@ static void end(struct director *d)
 		ipc_channel_free(d->workers[w]);
 	ipc_channel_free(d->link);
 	signer_free(d->signer);
+	phones_publisher_free(d->phones);
 	for (size_t i = 0; i < N_IDENTITIES; i++)
 		cert_unref(d->identity[i]);
 	tvs_director_free(d->tvs);
 	cluster_free(d->cluster);
 	store_close(d->store);
 	keystore_free(d->keys);
+	if (d->phones_look)
+		event_free(d->phones_look);
 	if (d->term)
 		event_free(d->term);
 	if (d->base)

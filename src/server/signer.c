@@ -13,14 +13,13 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cluster/param.h"
-#include "format/sgn.h"
+#include "format/enc.h"
+#include "server/signer_config.h"
 
 #define TEMP_FILE ".new" /* the director is the only writer, and writes one at a time */
 
 struct signer {
-	struct cluster *cluster;
-	const struct clock *clock;
-	int provisioning; /* borrowed */
+	struct signer_site site;
 	int dir;          /* published/signed */
 	bool fresh;       /* what follows holds */
 	struct cert *cert;
@@ -72,20 +71,18 @@ static uint64_t walk(int dir, bool remove)
 	return octets;
 }
 
-int signer_new(struct cluster *c, const struct clock *clock, int provisioning_dir, struct signer **s, struct err *e)
+int signer_new(const struct signer_site *site, struct signer **s, struct err *e)
 {
 	struct signer *got = calloc(1, sizeof(*got));
 	int rc;
 
 	if (!got)
 		return err_set(e, ERR_NOMEM, "no memory for the signer of files");
-	got->cluster = c;
-	got->clock = clock;
-	got->provisioning = provisioning_dir;
+	got->site = *site;
 	got->dir = -1;
-	rc = file_mkdir(cluster_data_dir(c), "published/signed", 0755, e);
+	rc = file_mkdir(cluster_data_dir(site->cluster), "published/signed", 0755, e);
 	if (rc == 0)
-		rc = file_open_dir(cluster_data_dir(c), "published/signed", &got->dir, e);
+		rc = file_open_dir(cluster_data_dir(site->cluster), "published/signed", &got->dir, e);
 	if (rc < 0) {
 		signer_free(got);
 		return rc;
@@ -121,13 +118,13 @@ static int load(struct signer *s, struct err *e)
 
 	if (s->fresh)
 		return 0;
-	if ((rc = cluster_signer(s->cluster, &cert, s->key.name, e)) < 0)
+	if ((rc = cluster_signer(s->site.cluster, &cert, s->key.name, e)) < 0)
 		return rc;
 	cert_unref(s->cert);
 	s->cert = cert;
-	s->key.ks = cluster_keys(s->cluster);
-	if ((rc = param_get(s->cluster, PARAM_DIGEST, &digest, e)) < 0 ||
-	    (rc = param_get(s->cluster, PARAM_NAME_FORM, &names, e)) < 0)
+	s->key.ks = cluster_keys(s->site.cluster);
+	if ((rc = param_get(s->site.cluster, PARAM_DIGEST, &digest, e)) < 0 ||
+	    (rc = param_get(s->site.cluster, PARAM_NAME_FORM, &names, e)) < 0)
 		return rc;
 	s->digest = strcmp(digest, digest_name(DIGEST_SHA512)) == 0 ? DIGEST_SHA512 : DIGEST_SHA1;
 	s->names = strcmp(names, "C") == 0 ? NAME_FORM_C : NAME_FORM_A;
@@ -137,20 +134,35 @@ static int load(struct signer *s, struct err *e)
 
 /* --- one file --- */
 
-static int check_name(struct signer *s, const char *base, const char *file_name, struct err *e)
+/* Is want what was asked for, in whatever case? */
+static bool is_name(const char *base, const char *suffix, const char *file_name, bool *exact)
 {
-	size_t n = strlen(base);
 	char want[SGN_NAME_MAX + 1];
 
-	if (n + 5 > sizeof(want))
+	snprintf(want, sizeof(want), "%s%s", base, suffix);
+	*exact = strcmp(want, file_name) == 0;
+	return text_same(want, file_name);
+}
+
+static int check_name(struct signer *s, const char *base, bool config, const char *file_name, enum signer_form *form,
+		      struct err *e)
+{
+	bool exact;
+
+	if (strlen(base) + sizeof(".enc.sgn") > SGN_NAME_MAX + 1)
 		return err_set(e, ERR_LIMIT, "the name of a signed file would be longer than %d octets", SGN_NAME_MAX);
-	snprintf(want, sizeof(want), "%s.sgn", base);
-	if (!text_same(want, file_name))
+	if (is_name(base, ".sgn", file_name, &exact))
+		*form = SIGNER_SIGNED;
+	else if (config && is_name(base, ".enc.sgn", file_name, &exact))
+		*form = SIGNER_ENCRYPTED;
+	else if (config && is_name(base, "", file_name, &exact))
+		*form = SIGNER_BARE;
+	else
 		return err_set(e, ERR_AUTH, "a file is signed under its own name only");
-	if (strcmp(want, file_name) == 0)
+	if (exact)
 		return 0;
 	/* Of one name there are as many spellings as 2 to the number of its letters, each a signature and a file. */
-	uint64_t second = clock_mono_ms(s->clock) / 1000;
+	uint64_t second = clock_mono_ms(s->site.clock) / 1000;
 	if (second != s->variants_ms) {
 		s->variants_ms = second;
 		s->n_variants = 0;
@@ -161,25 +173,33 @@ static int check_name(struct signer *s, const char *base, const char *file_name,
 	return 0;
 }
 
-/* name: of everything that the signed file depends on; the time of signing is not among it. */
-static int cache_name(const struct signer *s, const char *file_name, struct view payload, char name[SIGNER_NAME_MAX],
-		      struct err *e)
+/* One file on its way. */
+struct job {
+	const char *file_name;
+	enum signer_form form;
+	struct signer_content x;
+	char name[SIGNER_NAME_MAX]; /* below published/signed/ */
+};
+
+/* name: of everything that the file depends on; the time of signing is not among it, nor are random keys. */
+static int cache_name(const struct signer *s, struct job *j, struct err *e)
 {
-	const uint8_t how[] = {(uint8_t)s->digest, (uint8_t)s->names};
+	const uint8_t how[] = {(uint8_t)j->x.digest, (uint8_t)s->names, (uint8_t)j->form};
 	const struct view parts[] = {
-		{(const uint8_t *)file_name, strlen(file_name) + 1}, /* with its NUL, so that the parts stay apart */
+		{(const uint8_t *)j->file_name, strlen(j->file_name) + 1}, /* with its NUL, so that the parts stay apart */
 		{cert_sha256(s->cert), 32},
 		{how, sizeof(how)},
-		payload,
+		{j->x.device ? cert_sha256(j->x.device) : NULL, j->x.device ? 32 : 0}, /* as its form says */
+		{j->x.data, j->x.len},
 	};
 	uint8_t hash[DIGEST_MAX];
 	char hex[33];
-	int rc = digest_views(DIGEST_SHA256, parts, 4, hash, e);
+	int rc = digest_views(DIGEST_SHA256, parts, sizeof(parts) / sizeof(parts[0]), hash, e);
 
 	if (rc < 0)
 		return rc;
 	text_hex(hex, sizeof(hex), (struct view){hash, 16}, '\0', false);
-	snprintf(name, SIGNER_NAME_MAX, "%.2s/%s", hex, hex + 2);
+	snprintf(j->name, sizeof(j->name), "%.2s/%s", hex, hex + 2);
 	return 0;
 }
 
@@ -222,72 +242,99 @@ static int keep(struct signer *s, const char *name, struct view data, struct err
 	return 0;
 }
 
+/* Is the file what was to be made? Of an encrypted one the signature says so: its name, that it was made from this. */
+static bool is_whole(const struct signer *s, const struct job *j, struct view file)
+{
+	struct view content = {j->x.data, j->x.len};
+	struct tlv_header h;
+
+	if (j->form == SIGNER_BARE)
+		return view_eq(file, content);
+	return tlv_header_read(file, &h, NULL) == 0 &&
+	       (j->form == SIGNER_ENCRYPTED || view_eq(sgn_payload(file, &h), content)) &&
+	       sgn_verify_cert(file, s->cert, NULL) == 0;
+}
+
 /* Is there such a file, and is it whole? One that is not is removed. */
-static bool is_kept(struct signer *s, const char *name, struct view payload)
+static bool is_kept(struct signer *s, const struct job *j)
 {
 	AUTO(auto_free) uint8_t *data = NULL;
-	struct tlv_header h;
 	size_t len;
 
-	if (faccessat(s->dir, name, F_OK, 0) < 0)
+	if (faccessat(s->dir, j->name, F_OK, 0) < 0)
 		return false;
-	if (file_read(s->dir, name, SIGNER_MAX_FILE + TLV_FILE_MAX, &data, &len, NULL) == 0) {
-		struct view file = {data, len};
-		if (tlv_header_read(file, &h, NULL) == 0 && view_eq(sgn_payload(file, &h), payload) &&
-		    sgn_verify_cert(file, s->cert, NULL) == 0)
-			return true;
-	}
-	unlinkat(s->dir, name, 0);
+	if (file_read(s->dir, j->name, SIGNER_MAX_FILE + TLV_FILE_MAX, &data, &len, NULL) == 0 &&
+	    is_whole(s, j, (struct view){data, len}))
+		return true;
+	unlinkat(s->dir, j->name, 0);
 	return false;
 }
 
-static int make(struct signer *s, const char *file_name, struct view payload, const char *name, struct err *e)
+static int build(struct signer *s, const struct job *j, uint8_t **data, size_t *len, struct err *e)
 {
 	struct list_signer signer = list_keystore_signer(&s->key);
-	struct sgn_spec spec = {.signer = s->cert,
-				.names = s->names,
-				.digest = s->digest,
-				.timestamp = (uint32_t)clock_wall_s(s->clock),
-				.file_name = file_name};
-	AUTO(auto_free) uint8_t *data = NULL;
-	size_t len;
-	int rc = sgn_build(&spec, &signer, payload, &data, &len, e);
+	struct view content = {j->x.data, j->x.len};
+	struct enc_spec spec = {
+		.sgn = {.signer = s->cert,
+			.names = s->names,
+			.digest = j->x.digest,
+			.timestamp = (uint32_t)clock_wall_s(s->site.clock),
+			.file_name = j->file_name},
+		.device = j->x.device,
+	};
 
-	if (rc == 0)
-		rc = keep(s, name, (struct view){data, len}, e);
-	if (rc == 0)
-		s->stats.signed_files++;
-	return rc;
+	return j->form == SIGNER_ENCRYPTED ? enc_build(&spec, &signer, s->site.random, content, data, len, e) :
+					     sgn_build(&spec.sgn, &signer, content, data, len, e);
 }
 
-static int sign(struct signer *s, const char *base, const char *file_name, char name[SIGNER_NAME_MAX], struct err *e)
+static int make(struct signer *s, const struct job *j, struct err *e)
 {
-	AUTO(auto_free) uint8_t *payload = NULL;
-	AUTO(auto_close) int fd = -1;
-	char got[SIGNER_NAME_MAX];
+	AUTO(auto_free) uint8_t *data = NULL;
 	size_t len;
 	int rc;
 
-	if ((rc = check_name(s, base, file_name, e)) < 0 || (rc = load(s, e)) < 0 ||
-	    (rc = file_open_beneath(s->provisioning, base, &fd, e)) < 0 ||
-	    (rc = file_read_fd(fd, base, SIGNER_MAX_FILE, &payload, &len, e)) < 0 ||
-	    (rc = cache_name(s, file_name, (struct view){payload, len}, got, e)) < 0)
-		return rc;
-	if (is_kept(s, got, (struct view){payload, len}))
-		s->stats.from_cache++;
-	else
-		rc = make(s, file_name, (struct view){payload, len}, got, e);
+	if (j->form == SIGNER_BARE)
+		return keep(s, j->name, (struct view){j->x.data, j->x.len}, e);
+	rc = build(s, j, &data, &len, e);
 	if (rc == 0)
-		memcpy(name, got, sizeof(got));
+		rc = keep(s, j->name, (struct view){data, len}, e);
+	if (rc == 0) {
+		s->stats.signed_files++;
+		s->stats.encrypted += j->form == SIGNER_ENCRYPTED;
+	}
 	return rc;
+}
+
+static int sign(struct signer *s, const char *base, struct job *j, struct err *e)
+{
+	AUTO(auto_close) int fd = -1;
+	char device[STORE_NAME_SIZE];
+	bool config = signer_config_is(base, device);
+	int rc;
+
+	if ((rc = check_name(s, base, config, j->file_name, &j->form, e)) < 0 || (rc = load(s, e)) < 0 ||
+	    (rc = file_open_beneath(s->site.provisioning_dir, base, &fd, e)) < 0 ||
+	    (rc = file_read_fd(fd, base, SIGNER_MAX_FILE, &j->x.data, &j->x.len, e)) < 0)
+		return rc;
+	j->x.digest = s->digest;
+	if ((config && (rc = signer_config(&s->site, device, j->form, &j->x, e)) < 0) || (rc = cache_name(s, j, e)) < 0)
+		return rc;
+	if (!is_kept(s, j))
+		return make(s, j, e);
+	s->stats.from_cache++;
+	return 0;
 }
 
 int signer_sign(struct signer *s, const char *base, const char *file_name, char name[SIGNER_NAME_MAX], struct err *e)
 {
-	int rc = sign(s, base, file_name, name, e);
+	struct job j = {.file_name = file_name};
+	int rc = sign(s, base, &j, e);
 
+	signer_content_clear(&j.x);
 	if (rc < 0)
 		s->stats.failed++;
+	else
+		memcpy(name, j.name, sizeof(j.name));
 	return rc;
 }
 

@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "cluster/cluster.h"
+#include "cluster/phone_config.h"
 
 /*
- * Signed files for phones: made by the director at a worker's request, kept in published/signed/<2 hex>/<30 hex>. The
+ * Files for phones that are signed, encrypted or completed: made by the director at a worker's request, kept in
+ * published/signed/<2 hex>/<30 hex>. The
  * name is a digest of everything that the file is made from, so whoever asks for the same again gets the same file, and
  * what changes gets another name: nothing there is ever overwritten.
  *
@@ -20,23 +22,34 @@ struct signer;
 
 struct signer_stats {
 	unsigned long signed_files, from_cache, failed;
+	unsigned long encrypted; /* of signed_files */
 	uint64_t cache_octets;
 };
 
-/* signer_new: cluster, clock and provisioning_dir outlive it. */
-int signer_new(struct cluster *c, const struct clock *clock, int provisioning_dir, struct signer **s,
-	       struct err *e) MUST_CHECK;
+/* What it works with; all of it outlives the signer. */
+struct signer_site {
+	struct cluster *cluster;
+	const struct clock *clock;
+	const struct random_source *random;
+	const struct phones_publisher *phones;
+	int provisioning_dir;
+	uint16_t tvs_port; /* that phones are told */
+};
+
+int signer_new(const struct signer_site *site, struct signer **s, struct err *e) MUST_CHECK;
 void signer_free(struct signer *s); /* accepts NULL */
 
 /* signer_refresh: certificates or parameters may have changed. */
 void signer_refresh(struct signer *s);
 
 /*
- * signer_sign: the file `base` of provisioning/, signed under file_name.
- * In:     file_name is base with ".sgn", letters in any case.
+ * signer_sign: the file `base` of provisioning/, as it is served under file_name.
+ * In:     file_name is base with ".sgn", letters in any case. For DEVICE.cnf.xml also with ".enc.sgn": encrypted; or base
+ *         itself: neither signed nor encrypted. Of a phone whose configuration is encrypted these two are the short file.
  * Out:    name below published/signed/.
- * Errors: ERR_AUTH file_name is another file's; ERR_IO (ENOENT: there is no such file); ERR_LIMIT too large, or too many
- *         spellings; ERR_CRYPTO, ERR_USAGE from the signature.
+ * Errors: ERR_AUTH file_name is another file's; ERR_IO (ENOENT: there is no such file, also when nobody knows a certificate
+ *         to encrypt it for, which is logged); ERR_LIMIT too large, or too many spellings; ERR_AGAIN nobody knows now
+ *         whether it is a secret; ERR_CRYPTO, ERR_USAGE from the signature.
  */
 int signer_sign(struct signer *s, const char *base, const char *file_name, char name[SIGNER_NAME_MAX],
 		struct err *e) MUST_CHECK;

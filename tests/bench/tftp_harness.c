@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "proto/phone_index.h"
 #include "server/content_tftp.h"
 
 #define MAX_WORKERS 64
@@ -133,6 +134,21 @@ static void end_all(int sig)
 			kill(pids[i], sig);
 }
 
+/* No phone's configuration is encrypted here, and the workers are to know it. */
+static void put_phone_index(const char *published)
+{
+	struct phone_index ix = {0};
+	struct err e = ERR_INIT;
+	char path[4096];
+	uint8_t *data;
+	size_t len;
+
+	snprintf(path, sizeof(path), "%s/" PHONE_INDEX_FILE, published);
+	if (phone_index_build(&ix, &data, &len, &e) < 0 || file_replace(AT_FDCWD, path, (struct view){data, len}, 0644, &e) < 0)
+		die("index of phones", &e);
+	free(data);
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit files;
@@ -149,6 +165,7 @@ int main(int argc, char **argv)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	int wanted = atoi(argv[3]);
+	put_phone_index(argc > 5 ? argv[5] : argv[4]);
 	for (int i = 0; i < wanted; i++)
 		fds[i] = bound_socket(argv[1], &port);
 	for (int i = 0; i < wanted; i++) {

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proto/phone_index.h"
 #include "server/content.h"
 
 /*
@@ -85,6 +86,20 @@ static void settle(void)
 	nanosleep(&t, NULL);
 }
 
+/* The index of phones, as the director writes it: a file that takes the place of the one before. */
+static void put_phones(struct fixture *f, bool complete, struct phone_index_item *items, size_t n)
+{
+	struct phone_index ix = {.complete = complete, .tag = 7, .items = items, .n = n};
+	struct err e = ERR_INIT;
+	uint8_t *data;
+	size_t len;
+
+	assert_ok(phone_index_build(&ix, &data, &len, &e), &e);
+	put(f->published, ".new", data, len);
+	assert_int_equal(renameat(f->published, ".new", f->published, PHONE_INDEX_FILE), 0);
+	free(data);
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -102,6 +117,7 @@ static int setup(void **state)
 	assert_int_equal(mkdirat(f->published, "generation-000001", 0755), 0);
 	assert_int_equal(mkdirat(f->published, "signed", 0755), 0);
 	assert_int_equal(symlinkat("generation-000001", f->published, "current"), 0);
+	put_phones(f, false, NULL, 0);
 	assert_ok(content_new(f->published, f->provisioning, &signer, &f->c, &e), &e);
 	*state = f;
 	return 0;
@@ -587,6 +603,234 @@ static void memory_is_bounded(void **state)
 
 #define content_test(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
+/* --- phones with an encrypted configuration --- */
+
+#define ENCRYPTED_PHONE "SEP001122334455"
+
+static void encrypt_phones(struct fixture *f, bool complete)
+{
+	struct phone_index_item items[] = {
+		{ENCRYPTED_PHONE, PHONE_INDEX_ENCRYPTED, 1},
+		{"CSFalice.smith", PHONE_INDEX_ENCRYPTED, 2},
+		{"SEP001122334466", PHONE_INDEX_SHA1, 3},
+	};
+
+	put_phones(f, complete, items, 3);
+}
+
+/* Asked of the director under this name; the answer is served. */
+static void assert_made(struct fixture *f, const char *asked, const char *base, const char *name)
+{
+	struct content_wait *wait;
+	struct outcome *o = ask_as(f, asked, false, &wait);
+
+	assert_non_null(wait);
+	const struct question *q = &f->questions[(f->n_questions - 1) % MAX_QUESTIONS];
+	assert_string_equal(q->base, base);
+	assert_string_equal(q->name, name);
+	director_answers(f, f->n_questions - 1, "aa/made");
+	assert_text(o, "made");
+}
+
+static void encrypted_configurations_are_made_by_the_director(void **state)
+{
+	struct fixture *f = *state;
+
+	put_text(f->provisioning, ENCRYPTED_PHONE ".cnf.xml", "secret");
+	put_text(f->provisioning, "CSFalice.smith.cnf.xml", "secret");
+	put_text(f->provisioning, "SEP001122334466.cnf.xml", "open");
+	assert_int_equal(mkdirat(f->published, "signed/aa", 0755), 0);
+	put_text(f->published, "signed/aa/made", "made");
+	assert_found(f, ENCRYPTED_PHONE ".cnf.xml", "secret"); /* as long as it is none */
+	assert_found(f, "CSFalice.smith.cnf.xml", "secret");
+	encrypt_phones(f, false);
+	assert_made(f, ENCRYPTED_PHONE ".cnf.xml", ENCRYPTED_PHONE ".cnf.xml", ENCRYPTED_PHONE ".cnf.xml");
+	assert_made(f, "sep001122334455.CNF.xml", ENCRYPTED_PHONE ".cnf.xml", ENCRYPTED_PHONE ".cnf.xml");
+	assert_made(f, ENCRYPTED_PHONE ".cnf.xml.sgn", ENCRYPTED_PHONE ".cnf.xml", ENCRYPTED_PHONE ".cnf.xml.sgn");
+	assert_made(f, ENCRYPTED_PHONE ".cnf.xml.enc.sgn", ENCRYPTED_PHONE ".cnf.xml", ENCRYPTED_PHONE ".cnf.xml.enc.sgn");
+	assert_made(f, "csfalice.smith.cnf.xml", "CSFalice.smith.cnf.xml", "CSFalice.smith.cnf.xml");
+	/* Others go on as they were. */
+	assert_found(f, "SEP001122334466.cnf.xml", "open");
+	assert_result(f, "SEP001122334466.cnf.xml.enc.sgn", CONTENT_ABSENT);
+}
+
+static void nothing_that_may_hold_the_secret_is_served(void **state)
+{
+	static const char *const names[] = {
+		ENCRYPTED_PHONE,
+		ENCRYPTED_PHONE ".xml",
+		ENCRYPTED_PHONE ".cnf",
+		ENCRYPTED_PHONE ".cnf.xml~",
+		ENCRYPTED_PHONE ".cnf.xml.bak",
+		ENCRYPTED_PHONE ".cnf.xml.sgn.sgn",
+		"#" ENCRYPTED_PHONE ".cnf.xml#",
+		"old-sep001122334455.CNF.XML",
+		ENCRYPTED_PHONE "-2.cnf.xml",
+		"SEPsep001122334455.cnf.xml",
+		"CSFalice.smith.cnf.xml.orig",
+		"csfalice.smith",
+		"backup/" ENCRYPTED_PHONE ".cnf.xml",
+	};
+	struct fixture *f = *state;
+
+	assert_int_equal(mkdirat(f->provisioning, "backup", 0755), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char signed_name[128];
+
+		put_text(f->provisioning, names[i], "secret");
+		put_phones(f, false, NULL, 0);
+		assert_found(f, names[i], "secret");
+		encrypt_phones(f, false);
+		assert_result(f, names[i], CONTENT_REFUSED);
+		snprintf(signed_name, sizeof(signed_name), "%s.sgn", names[i]);
+		assert_result(f, signed_name, strstr(names[i], ".sgn") ? CONTENT_ABSENT : CONTENT_REFUSED);
+	}
+	assert_int_equal(f->n_questions, 0);
+
+	/* What has its name and cannot be its configuration, and other phones with a name that begins like it. */
+	put_text(f->provisioning, ENCRYPTED_PHONE ".loads", "firmware");
+	put_text(f->provisioning, ENCRYPTED_PHONE "-rings.xml", "rings");
+	put_text(f->provisioning, "SEP0011223344.cnf.xml", "other");
+	put_text(f->provisioning, "CSFalice.cnf.xml", "other");
+	assert_found(f, ENCRYPTED_PHONE ".loads", "firmware");
+	assert_found(f, ENCRYPTED_PHONE "-rings.xml", "rings");
+	assert_found(f, "SEP0011223344.cnf.xml", "other");
+	assert_found(f, "CSFalice.cnf.xml", "other");
+}
+
+static void links_to_the_secret(void **state)
+{
+	struct fixture *f = *state;
+
+	put_text(f->provisioning, ENCRYPTED_PHONE ".cnf.xml", "secret");
+	assert_int_equal(mkdirat(f->provisioning, "sub", 0755), 0);
+	assert_int_equal(symlinkat(ENCRYPTED_PHONE ".cnf.xml", f->provisioning, "one.xml"), 0);
+	assert_int_equal(symlinkat("one.xml", f->provisioning, "two.xml"), 0);
+	assert_int_equal(symlinkat("../two.xml", f->provisioning, "sub/three.xml"), 0);
+	assert_int_equal(symlinkat(".", f->provisioning, "here"), 0);
+	encrypt_phones(f, false);
+	assert_result(f, "one.xml", CONTENT_REFUSED);
+	assert_result(f, "ONE.XML", CONTENT_REFUSED);
+	assert_result(f, "two.xml", CONTENT_REFUSED);
+	assert_result(f, "two.xml.sgn", CONTENT_REFUSED);
+	assert_result(f, "sub/three.xml", CONTENT_REFUSED);
+	assert_result(f, "here/" ENCRYPTED_PHONE ".cnf.xml", CONTENT_REFUSED);
+	assert_result(f, "here/here/one.xml", CONTENT_REFUSED);
+	assert_int_equal(f->n_questions, 0);
+}
+
+/* Signed before, and asked for before: neither answer holds when the configuration has become a secret. */
+static void becoming_secret(void **state)
+{
+	struct fixture *f = *state;
+	struct content_wait *wait;
+
+	put_text(f->provisioning, ENCRYPTED_PHONE ".cnf.xml", "secret");
+	assert_int_equal(mkdirat(f->published, "signed/aa", 0755), 0);
+	put_text(f->published, "signed/aa/secret", "signed secret");
+	put_text(f->published, "signed/aa/made", "made");
+	settle();
+	struct outcome *o = ask_as(f, ENCRYPTED_PHONE ".cnf.xml.sgn", false, &wait);
+	director_answers(f, 0, "aa/secret");
+	assert_text(o, "signed secret");
+	assert_found(f, ENCRYPTED_PHONE ".cnf.xml.sgn", "signed secret");
+	assert_int_equal(f->n_questions, 1);
+
+	put_text(f->provisioning, ENCRYPTED_PHONE ".cnf.xml", "secret 2");
+	o = ask_as(f, ENCRYPTED_PHONE ".cnf.xml.sgn", false, &wait);
+	encrypt_phones(f, false);
+	director_answers(f, 1, "aa/secret");
+	assert_int_equal(o->result, CONTENT_FAILED);
+	free(o);
+	assert_made(f, ENCRYPTED_PHONE ".cnf.xml.sgn", ENCRYPTED_PHONE ".cnf.xml", ENCRYPTED_PHONE ".cnf.xml.sgn");
+}
+
+static void another_certificate_asks_anew(void **state)
+{
+	struct phone_index_item item = {ENCRYPTED_PHONE, PHONE_INDEX_ENCRYPTED, 1};
+	struct fixture *f = *state;
+
+	put_text(f->provisioning, ENCRYPTED_PHONE ".cnf.xml", "secret");
+	assert_int_equal(mkdirat(f->published, "signed/aa", 0755), 0);
+	put_text(f->published, "signed/aa/made", "made");
+	settle();
+	put_phones(f, false, &item, 1);
+	assert_made(f, ENCRYPTED_PHONE ".cnf.xml.sgn", ENCRYPTED_PHONE ".cnf.xml", ENCRYPTED_PHONE ".cnf.xml.sgn");
+	assert_found(f, ENCRYPTED_PHONE ".cnf.xml.sgn", "made");
+	assert_int_equal(f->n_questions, 1);
+	item.tag = 2;
+	put_phones(f, false, &item, 1);
+	assert_made(f, ENCRYPTED_PHONE ".cnf.xml.sgn", ENCRYPTED_PHONE ".cnf.xml", ENCRYPTED_PHONE ".cnf.xml.sgn");
+	assert_int_equal(f->n_questions, 2);
+}
+
+static void in_doubt_no_configuration_is_served(void **state)
+{
+	struct fixture *f = *state;
+
+	put_text(f->provisioning, ENCRYPTED_PHONE ".cnf.xml", "secret");
+	put_text(f->provisioning, ENCRYPTED_PHONE ".xml", "secret");
+	put_text(f->provisioning, "XMLDefault.cnf.xml", "default");
+	put_text(f->provisioning, "RingList.xml", "rings");
+	for (int damaged = 0; damaged < 2; damaged++) {
+		unlinkat(f->published, PHONE_INDEX_FILE, 0);
+		if (damaged)
+			put_text(f->published, PHONE_INDEX_FILE, "RFPHONES and nothing else");
+		assert_result(f, ENCRYPTED_PHONE ".cnf.xml", CONTENT_REFUSED);
+		assert_result(f, ENCRYPTED_PHONE ".cnf.xml.sgn", CONTENT_REFUSED);
+		assert_result(f, ENCRYPTED_PHONE ".xml", CONTENT_REFUSED);
+		assert_result(f, "XMLDefault.cnf.xml", CONTENT_REFUSED);
+		assert_found(f, "RingList.xml", "rings");
+	}
+	put_phones(f, false, NULL, 0);
+	assert_found(f, ENCRYPTED_PHONE ".cnf.xml", "secret");
+}
+
+static void completed_configurations(void **state)
+{
+	struct fixture *f = *state;
+
+	put_text(f->provisioning, "SEP001122334477.cnf.xml", "open");
+	put_text(f->provisioning, "XMLDefault.cnf.xml", "default");
+	put_text(f->provisioning, "dialplan.xml", "plan");
+	assert_int_equal(mkdirat(f->published, "signed/aa", 0755), 0);
+	put_text(f->published, "signed/aa/made", "made");
+	encrypt_phones(f, true);
+	assert_made(f, "SEP001122334477.cnf.xml", "SEP001122334477.cnf.xml", "SEP001122334477.cnf.xml");
+	assert_made(f, "SEP001122334477.cnf.xml.sgn", "SEP001122334477.cnf.xml", "SEP001122334477.cnf.xml.sgn");
+	assert_found(f, "dialplan.xml", "plan");
+}
+
+/* A pair that the operator made elsewhere, of a phone whose record says that it is encrypted. */
+static void pairs_of_the_operator(void **state)
+{
+	struct fixture *f = *state;
+
+	put_text(f->provisioning, ENCRYPTED_PHONE ".cnf.xml.sgn", "short");
+	put_text(f->provisioning, ENCRYPTED_PHONE ".cnf.xml.enc.sgn", "encrypted");
+	encrypt_phones(f, false);
+	assert_found(f, ENCRYPTED_PHONE ".cnf.xml.sgn", "short");
+	assert_found(f, ENCRYPTED_PHONE ".cnf.xml.enc.sgn", "encrypted");
+	unlinkat(f->provisioning, ENCRYPTED_PHONE ".cnf.xml.enc.sgn", 0);
+	assert_result(f, ENCRYPTED_PHONE ".cnf.xml.sgn", CONTENT_REFUSED);
+}
+
+static void lists_with_sha1(void **state)
+{
+	struct fixture *f = *state;
+
+	put_text(f->published, "generation-000001/CTLFile.tlv", "ctl 512");
+	put_text(f->published, "generation-000001/ITLFile.tlv", "itl 512");
+	encrypt_phones(f, false);
+	assert_found(f, "ITLSEP001122334466.tlv", "itl 512"); /* there is no other */
+	put_text(f->published, "generation-000001/CTLFile.sha1.tlv", "ctl 1");
+	put_text(f->published, "generation-000001/ITLFile.sha1.tlv", "itl 1");
+	assert_found(f, "CTLSEP001122334466.tlv", "ctl 1");
+	assert_found(f, "itlsep001122334466.tlv", "itl 1");
+	assert_found(f, "ITLSEP001122334455.tlv", "itl 512");
+	assert_found(f, "ITLFile.tlv", "itl 512");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -603,6 +847,15 @@ int main(void)
 		content_test(a_plain_configuration_hides_behind_its_encrypted_form),
 		content_test(large_files_are_read_from_the_disk),
 		content_test(memory_is_bounded),
+		cmocka_unit_test_setup_teardown(encrypted_configurations_are_made_by_the_director, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_that_may_hold_the_secret_is_served, setup, teardown),
+		cmocka_unit_test_setup_teardown(links_to_the_secret, setup, teardown),
+		cmocka_unit_test_setup_teardown(becoming_secret, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_certificate_asks_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(in_doubt_no_configuration_is_served, setup, teardown),
+		cmocka_unit_test_setup_teardown(completed_configurations, setup, teardown),
+		cmocka_unit_test_setup_teardown(pairs_of_the_operator, setup, teardown),
+		cmocka_unit_test_setup_teardown(lists_with_sha1, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
