@@ -174,7 +174,8 @@ static int get_profile(struct cluster *c, const struct store_device *d, struct p
 		pc->trust.transport = transport_number(d->transport);
 	pc->trust.encrypted = d->encrypt_config;
 	/* A phone that cannot open its configuration can only be helped by CAPF. */
-	pc->trust.capf_auth_mode = d->operation != DEVICE_NO_OPERATION || (pc->encrypted && !pc->cert) ? capf_mode(d->auth) : 0;
+	bool to_capf = d->operation != DEVICE_NO_OPERATION || (pc->encrypted && !pc->cert);
+	pc->trust.capf_auth_mode = to_capf ? capf_mode(d->auth) : 0;
 	return 0;
 }
 

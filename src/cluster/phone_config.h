@@ -39,20 +39,21 @@ void phone_config_clear(struct phone_config *pc);
 /* phone_model_digest: what this model can be given when the parameter says `wanted`; nobody knows: SHA-1, as all can. */
 enum digest phone_model_digest(const char *model, enum digest wanted);
 
-/* phones_sha1: phones whose model cannot SHA-512, as far as is known; cb gets each such model ("" unknown) with its number. */
-int phones_sha1(struct cluster *c, int (*cb)(void *ctx, const char *model, uint64_t n), void *ctx, struct err *e) MUST_CHECK;
+/* phones_sha1: phones whose model cannot SHA-512, as far as is known; cb gets each such model ("" unknown) and how many. */
+int phones_sha1(struct cluster *c, int (*cb)(void *ctx, const char *model, uint64_t n), void *ctx,
+		struct err *e) MUST_CHECK;
 
 /*
  * published/phones.index (proto/phone_index.h): which phones the workers must not serve plainly.
- * phones_publish: bring it up to date; cheap when neither phones nor what their files have in common may have changed. The
- * file is replaced whole and durable before this returns. When it cannot be, and a phone has become encrypted that was not, it
- * is removed: workers then serve no configuration rather than a secret one.
+ * phones_publish: bring it up to date; cheap when neither phones nor what their files have in common may have changed.
+ * The file is replaced whole and durable before this returns. When it cannot be, and a phone has become encrypted that
+ * was not, it is removed: workers then serve no configuration rather than a secret one.
  */
 struct phones_publisher;
 int phones_publisher_new(struct cluster *c, uint16_t tvs_port, struct phones_publisher **p, struct err *e) MUST_CHECK;
 void phones_publisher_free(struct phones_publisher *p); /* accepts NULL */
 int phones_publish(struct phones_publisher *p, bool *changed, struct err *e) MUST_CHECK;
-/* phones_publish_due: phones may have changed since, or it failed. Costs nothing; does not see changed parameters or nodes. */
+/* phones_publish_due: phones may have changed since, or it failed. Costs nothing; does not see parameters and nodes. */
 bool phones_publish_due(const struct phones_publisher *p);
 
 /*

@@ -92,8 +92,8 @@ static uint64_t device_tag(const struct store_device *d, enum digest digest)
 static int hash_params(struct cluster *c, uint64_t *h, struct err *e)
 {
 	static const char *const names[] = {
-		PARAM_DIGEST, PARAM_COMPLETE, PARAM_NAME_FORM, PARAM_CAPF_PORT, PARAM_URL_AUTHENTICATION, PARAM_URL_DIRECTORY,
-		PARAM_URL_IDLE, PARAM_URL_INFORMATION, PARAM_URL_MESSAGES, PARAM_URL_SERVICES,
+		PARAM_DIGEST, PARAM_COMPLETE, PARAM_NAME_FORM, PARAM_CAPF_PORT, PARAM_URL_AUTHENTICATION,
+		PARAM_URL_DIRECTORY, PARAM_URL_IDLE, PARAM_URL_INFORMATION, PARAM_URL_MESSAGES, PARAM_URL_SERVICES,
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

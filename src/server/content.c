@@ -355,8 +355,8 @@ static struct ask *find_ask(struct content *c, const char *name, const char *bas
 	struct ask *a;
 
 	TAILQ_FOREACH(a, ask_bucket(c, name), link)
-		if (a->epoch == c->epoch && a->guarded.tag == tag && content_id_same(&a->id, id) && strcmp(a->name, name) == 0 &&
-		    strcmp(a->base, base) == 0)
+		if (a->epoch == c->epoch && a->guarded.tag == tag && content_id_same(&a->id, id) &&
+		    strcmp(a->name, name) == 0 && strcmp(a->base, base) == 0)
 			return a;
 	return NULL;
 }

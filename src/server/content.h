@@ -8,9 +8,10 @@
  * Where the octets of a requested name come from. One for each worker; nothing here blocks on anything but the disk.
  *
  *   CTL, ITL     a file of that very name in provisioning/ when the name has a device in it (an override); otherwise
- *                current/CTLFile.tlv or current/ITLFile.tlv of published/, and for a phone that knows no SHA-512 their twins
- *                with SHA-1, current/CTLFile.sha1.tlv and current/ITLFile.sha1.tlv. Lists that lie in provisioning/ under the
- *                general names are never served: a list of another cluster would lock phones out.
+ *                current/CTLFile.tlv or current/ITLFile.tlv of published/, and for a phone that knows no SHA-512 their
+ *                twins with SHA-1, current/CTLFile.sha1.tlv and current/ITLFile.sha1.tlv. Lists that lie in
+ *                provisioning/ under the general names are never served: a list of another cluster would lock phones
+ *                out.
  *   SIGNED       the file `base` of provisioning/, signed by the director and kept in published/signed/. A file `name`
  *                in provisioning/ (signed by hand, or by another server) is served only when there is no `base`: next to
  *                its base nobody could say which of the two is the newer one.
@@ -69,8 +70,8 @@ typedef void content_done(void *ctx, enum content_result result, struct content_
 typedef void content_signed(void *ctx, int rc, const char *cache_name, const struct err *e);
 struct content_signer {
 	/*
-	 * base: the file below provisioning/ as it is spelt there; file_name: what was asked for, the FILENAME to sign; it is
-	 * base itself for a configuration that is made but not signed.
+	 * base: the file below provisioning/ as it is spelt there; file_name: what was asked for, the FILENAME to sign;
+	 * it is base itself for a configuration that is made but not signed.
 	 * done: rc 0 with a name below published/signed/, or a class with e. ERR_IO with ENOENT: there is no such file.
 	 */
 	void (*request)(void *ctx, const char *base, const char *file_name, content_signed *done, void *done_ctx);

@@ -3,15 +3,15 @@
 #include "server/content_index.h"
 
 /*
- * What may be served of phones' configurations: published/phones.index, as a worker sees it. Looked at anew when the file is
- * another one; when it cannot be read, no file that looks like a phone's configuration is served.
+ * What may be served of phones' configurations: published/phones.index, as a worker sees it. Looked at anew when the
+ * file is another one; when it cannot be read, no file that looks like a phone's configuration is served.
  */
 struct content_guard;
 
 enum content_guard_says {
 	CONTENT_GUARD_FREE,    /* no phone's configuration, or one that is served as it is */
 	CONTENT_GUARD_MADE,    /* a phone's configuration that only the director makes: encrypted, short, completed */
-	CONTENT_GUARD_SECRET,  /* another file of a phone with an encrypted configuration, which may hold what that one hides */
+	CONTENT_GUARD_SECRET,  /* another file, which may hold what an encrypted configuration hides */
 	CONTENT_GUARD_DOUBT,   /* nobody knows */
 };
 
@@ -26,10 +26,10 @@ int content_guard_new(int published_dir, int provisioning_dir, struct content_gu
 void content_guard_free(struct content_guard *g); /* accepts NULL */
 
 /*
- * content_guard_look: what is to be done with this file of provisioning/, as it is spelt there. The rules go by its name and, of
- * symbolic links, by the names that they lead to: a name with the phone's and "cnf" in it (copies that editors leave behind,
- * too), the phone's alone, or with .xml. SEP and twelve hex digits are found anywhere in a name; other phones' names at its
- * beginning.
+ * content_guard_look: what is to be done with this file of provisioning/, as it is spelt there. The rules go by its name
+ * and, of symbolic links, by the names that they lead to: a name with the phone's and "cnf" in it (copies that editors
+ * leave behind, too), the phone's alone, or with .xml. SEP and twelve hex digits are found anywhere in a name; other
+ * phones' names at its beginning.
  */
 struct content_guarded content_guard_look(struct content_guard *g, const char *path);
 

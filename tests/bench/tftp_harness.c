@@ -144,7 +144,8 @@ static void put_phone_index(const char *published)
 	size_t len;
 
 	snprintf(path, sizeof(path), "%s/" PHONE_INDEX_FILE, published);
-	if (phone_index_build(&ix, &data, &len, &e) < 0 || file_replace(AT_FDCWD, path, (struct view){data, len}, 0644, &e) < 0)
+	if (phone_index_build(&ix, &data, &len, &e) < 0 ||
+	    file_replace(AT_FDCWD, path, (struct view){data, len}, 0644, &e) < 0)
 		die("index of phones", &e);
 	free(data);
 }
