@@ -1,7 +1,7 @@
 # The Debian 12 packages that Ringfence needs; read by ./start and ./check. docs/dependencies.md says why each is there.
 
 BUILD_PACKAGES="gcc meson ninja-build pkg-config libssl-dev libevent-dev libsqlite3-dev libjansson-dev
-	libedit-dev libseccomp-dev libcap-dev libxml2-dev libp11-kit-dev python3"
+	libedit-dev libseccomp-dev libcap-dev libxml2-dev python3"
 
 # What `./start` shows things with.
 TOUR_PACKAGES="curl openssl tftp-hpa"
