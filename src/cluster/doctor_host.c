@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
@@ -11,6 +12,8 @@
 #include <openssl/ssl.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
+#include "cluster/cluster_internal.h"
 #include "cluster/doctor_internal.h"
 
 /* This code was written in 2026: a clock that says less is wrong. */
@@ -140,26 +143,38 @@ static bool resolves_to(const struct addrinfo *list, const char *address)
 	return false;
 }
 
-void doctor_name(struct exam *x)
+static void check_name(struct exam *x, const char *name, const char *address)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
-
-	if (!x->in->node)
-		return;
-	int rc = getaddrinfo(x->in->node, NULL, &hints, &list);
+	int rc = getaddrinfo(name, NULL, &hints, &list);
 
 	if (rc)
 		found(x, DOCTOR_WARNING, "name",
 		      "Add the name to DNS, or put the IP address into the phones' configurations.",
-		      "The node's name %s does not resolve (%s): phones that are given the name do not find TVS and CAPF.",
-		      x->in->node, gai_strerror(rc));
-	else if (x->in->address[0] && !resolves_to(list, x->in->address))
-		found(x, DOCTOR_WARNING, "name", "Correct DNS or /etc/hosts, or [node] address in ringfence.conf.",
-		      "The node's name %s resolves, but not to its address %s.", x->in->node, x->in->address);
+		      "The name of the node %s does not resolve (%s): phones that are given the name do not find TVS and CAPF.",
+		      name, gai_strerror(rc));
+	else if (address[0] && !resolves_to(list, address))
+		found(x, DOCTOR_WARNING, "name", "Correct DNS or /etc/hosts, or the address that Ringfence has of the node.",
+		      "The name of the node %s resolves, but not to its address %s.", name, address);
 	else
-		found(x, DOCTOR_OK, "name", "", "The node's name %s resolves.", x->in->node);
+		found(x, DOCTOR_OK, "name", "", "The name of the node %s resolves.", name);
 	if (list)
 		freeaddrinfo(list);
+}
+
+void doctor_name(struct exam *x)
+{
+	AUTO(auto_free) struct store_node *nodes = NULL;
+	size_t n = 0;
+
+	if (x->in->node)
+		check_name(x, x->in->node, x->in->address);
+	/* A store that cannot be read is a finding of its own: doctor_node.c. */
+	if (!x->in->cluster || store_node_list(x->in->cluster->store, &nodes, &n, NULL))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (!text_same(nodes[i].name, x->in->cluster->node))
+			check_name(x, nodes[i].name, nodes[i].address[0] ? nodes[i].address : nodes[i].address6);
 }
 
 /* --- TLS --- */

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "cluster/doctor_internal.h"
+#include "cluster/node.h"
 #include "cluster/node_fixture.h"
 #include "cluster/recovery.h"
 
@@ -242,6 +243,13 @@ static void test_name(void **state)
 	in.address = "203.0.113.7";
 	run();
 	assert_found("name", DOCTOR_WARNING, "not to its address 203.0.113.7");
+	in.address = "";
+	run();
+	assert_null(find("name", DOCTOR_WARNING));
+	/* Names of further nodes are in the lists too. */
+	assert_ok(cluster_node_add(node.cluster, "test", "no-such-node.invalid", NULL, NULL, &e), &e);
+	run();
+	assert_found("name", DOCTOR_WARNING, "no-such-node.invalid does not resolve");
 }
 
 /* --- provisioning --- */
@@ -333,7 +341,7 @@ static void test_output(void **state)
 	FILE *f = open_memstream(&text, &len);
 	doctor_print(f, &report, false);
 	fclose(f);
-	assert_non_null(strstr(text, "warning  The node's name no-such-host.invalid does not resolve"));
+	assert_non_null(strstr(text, "warning  The name of the node no-such-host.invalid does not resolve"));
 	assert_non_null(strstr(text, "0 problems, "));
 	assert_null(strchr(text, '\033'));
 	free(text);
