@@ -57,7 +57,7 @@ int file_read(int dir_fd, const char *name, size_t max, uint8_t **data, size_t *
 	return file_read_fd(fd, name, max, data, len, e);
 }
 
-int file_write_synced(int fd, struct view data)
+static int write_all(int fd, struct view data)
 {
 	while (data.len) {
 		ssize_t n = write(fd, data.p, data.len);
@@ -68,10 +68,15 @@ int file_write_synced(int fd, struct view data)
 		data.p += n;
 		data.len -= (size_t)n;
 	}
-	return fsync(fd);
+	return 0;
 }
 
-int file_replace(int dir_fd, const char *name, struct view data, mode_t mode, struct err *e)
+int file_write_synced(int fd, struct view data)
+{
+	return write_all(fd, data) < 0 ? -1 : fsync(fd);
+}
+
+static int replace(int dir_fd, const char *name, struct view data, mode_t mode, bool durable, struct err *e)
 {
 	char temp[512];
 	const char *slash = strrchr(name, '/');
@@ -84,7 +89,7 @@ int file_replace(int dir_fd, const char *name, struct view data, mode_t mode, st
 	int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return err_sys(e, ERR_IO, "%s", temp);
-	if (fchmod(fd, mode) < 0 || file_write_synced(fd, data) < 0)
+	if (fchmod(fd, mode) < 0 || write_all(fd, data) < 0 || (durable && fsync(fd) < 0))
 		code = err_sys(e, ERR_IO, "%s", name);
 	if (close(fd) < 0 && !code)
 		code = err_sys(e, ERR_IO, "%s", name);
@@ -95,7 +100,17 @@ int file_replace(int dir_fd, const char *name, struct view data, mode_t mode, st
 		return code;
 	}
 	temp[dir_len] = '\0';
-	return file_sync_dir(dir_fd, dir_len ? temp : ".", e);
+	return durable ? file_sync_dir(dir_fd, dir_len ? temp : ".", e) : 0;
+}
+
+int file_replace(int dir_fd, const char *name, struct view data, mode_t mode, struct err *e)
+{
+	return replace(dir_fd, name, data, mode, true, e);
+}
+
+int file_replace_unsynced(int dir_fd, const char *name, struct view data, mode_t mode, struct err *e)
+{
+	return replace(dir_fd, name, data, mode, false, e);
 }
 
 int file_mkdir(int dir_fd, const char *name, mode_t mode, struct err *e)

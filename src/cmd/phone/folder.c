@@ -73,7 +73,7 @@ static int save_list(int dir, enum list_type type, const struct trust_list *l, s
 	const char *name = list_type_file_name(type);
 
 	if (l)
-		return file_replace(dir, name, (struct view){l->data, l->len}, 0644, e);
+		return file_replace_unsynced(dir, name, (struct view){l->data, l->len}, 0644, e);
 	if (unlinkat(dir, name, 0) && errno != ENOENT)
 		return err_sys(e, ERR_IO, "removing %s", name);
 	return 0;
@@ -87,8 +87,8 @@ int folder_save(const char *path, const struct phone *p, struct view configurati
 
 	if (rc || (rc = file_open_dir(AT_FDCWD, path, &dir, e)) || (rc = phone_state_encode(p, &text, e)) ||
 	    (rc = save_list(dir, LIST_CTL, p->ctl, e)) || (rc = save_list(dir, LIST_ITL, p->itl, e)) ||
-	    (configuration.len && (rc = file_replace(dir, CONFIGURATION, configuration, 0644, e))) ||
-	    (rc = file_replace(dir, PHONE_STATE_NAME, view_str(text), 0644, e)))
+	    (configuration.len && (rc = file_replace_unsynced(dir, CONFIGURATION, configuration, 0644, e))) ||
+	    (rc = file_replace_unsynced(dir, PHONE_STATE_NAME, view_str(text), 0644, e)))
 		err_prefix(e, "%s", path);
 	return rc;
 }

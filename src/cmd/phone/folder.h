@@ -16,5 +16,9 @@ int folder_load(const char *dir, const struct traits_table *table, struct phone 
 /* folder_exists: has a phone been here before? */
 bool folder_exists(const char *dir);
 
-/* folder_save: make the folder, and it says what p is. configuration: empty leaves the one that is there. */
+/*
+ * folder_save: make the folder, and it says what p is. configuration: empty leaves the one that is there.
+ * Each file is replaced whole and not synced: thousands of emulated phones are saved in the time of one fsync, and a power
+ * failure that takes one takes nothing that cannot be booted again.
+ */
 int folder_save(const char *dir, const struct phone *p, struct view configuration, struct err *e) MUST_CHECK;
