@@ -22,7 +22,11 @@
 #include "server/tvs.h"
 
 #define WORKER_MAX_CONNS 8192        /* TCP connections of one process, all services together */
-#define WORKER_MAX_PER_ADDRESS 1024  /* of one address: many phones may stand behind one */
+/*
+ * Of one address. Thousands of phones may stand behind one and start together after a power cut; a phone whose question to
+ * TVS is refused keeps its old lists until its next reset. Half is left to the others, and a full pool makes room.
+ */
+#define WORKER_MAX_PER_ADDRESS (WORKER_MAX_CONNS / 2)
 #define WORKER_SPARE_FDS 512         /* for files, ports of TFTP transfers, channels */
 #define WORKER_REPORT_MS 1000        /* between two reports of the counters */
 #define WORKER_DRAIN_MS 10000        /* for transfers to end when the worker is to */
