@@ -88,13 +88,13 @@ class Phone:
 
     count = 0
 
-    def __init__(self, site, model=NEW, tvs=None, directory=None):
+    def __init__(self, site, model=NEW, tvs=None):
         Phone.count += 1
         self.site, self.model = site, model
         self.name = f'SEP{Phone.count:012X}'
         self.state = os.path.join(site.folder, self.name)
         self.tvs = tvs or [site.legacy if model == SBD else site.port['tvs']]
-        self.directory = directory
+        self.directory = None
         self.configure()
 
     def configure(self):
@@ -236,11 +236,12 @@ class Log:
         """The first words of a question about a signer."""
         return self.add('SECD: setupSocketToTvsProxy: Connected to TVS proxy server')
 
-    def queried(self, port, dead=()):
-        """TVS is asked for the signer, and has it. dead: servers that are tried in vain before."""
-        for d in dead:
-            self.proxy().tvs_dead(d)
-        return self.proxy().tvs_found(port).add(
+    def queried(self, port):
+        """TVS is asked for the signer, and has it."""
+        return self.proxy().tvs_found(port).asked_for_signer()
+
+    def asked_for_signer(self):
+        return self.add(
             'SECD: sendTvsClientReqToSrvr: Query Certificate : request sent to TVS server - waiting for response',
             'SECD: processTvsSrvrResponse: Query Response received, status : 0')
 
@@ -275,21 +276,26 @@ class Log:
     def unsigned(self):
         return self.requested(signed=False).add(f'screen: {self.phone.name}.cnf.xml')
 
-    def directory(self, port):
-        """The directory's server is connected to, and stands in no list."""
+    def connected(self, port):
+        """A TLS server is connected to, and its certificate looked for in the lists."""
         return self.add(
-            f'JVM: Startup Module Loader|cip.dir.TandunDirectories: ? - Directory url {self.phone.directory}',
             f'SECD: clpSetupSsl: Trying to connect to IPV4, IP: 127.0.0.1, Port : {port}',
             f'SECD: clpSetupSsl: TCP connect() waiting, <127.0.0.1> c:8 s:9 port: {port}',
             'SECD: clpSetupSsl: TCP connected, <127.0.0.1> c:8 s:9',
             'SECD: clpSetupSsl: start SSL/TLS handshake, <127.0.0.1> c:8 s:9',
-            'SECD: srvr_cert_vfy: Server Certificate Validation needs to be done',
-        ).searching('findByCertAndRoleInTL').add(
-            'SECD: EROR:https_cert_vfy: HTTPS cert not in CTL, <127.0.0.1>',
+            'SECD: srvr_cert_vfy: Server Certificate Validation needs to be done')
+
+    def in_no_list(self):
+        return self.searching('findByCertAndRoleInTL').add(
+            'SECD: EROR:https_cert_vfy: HTTPS cert not in CTL, <127.0.0.1>',   # nor in the ITL, as phones have it
             'SECD: processTvsClntReq: TVS Certificate Authentication request')
 
+    def directory(self, port):
+        return self.add('JVM: Startup Module Loader|cip.dir.TandunDirectories: ? - Directory url '
+                        f'{self.phone.directory}').connected(port).in_no_list()
+
     def cached(self):
-        return self.add('SECD: lookupAuthCertTvsCacheEntry: Found matching entry at cache').fetched()
+        return self.add('SECD: lookupAuthCertTvsCacheEntry: Found matching entry at cache')
 
     def not_cached(self):
         return self.add('SECD: lookupAuthCertTvsCacheEntry: No matching entry found at cache')
@@ -300,7 +306,7 @@ class Log:
 
     def confirmed(self, ttl=f'default time-to-live value: {DAY}'):
         return self.asked(0).add(f'SECD: saveCertToTvsCache: Saving certificate in TVS cache with {ttl} seconds',
-                                 'SECD: Authenticated the HTTPS conn via TVS').fetched()
+                                 'SECD: Authenticated the HTTPS conn via TVS')
 
     def fetched(self):
         return self.add(f'JVM: Startup Module Loader|cip.http.ae:? - listener.httpSucceed: {self.phone.directory}')
@@ -637,8 +643,12 @@ def web_of(site, unit='tomcat'):
     return Web(site.path('certs', unit, f'{unit}.pem'), key)
 
 
-def directory_of(web, name):
-    return f'https://127.0.0.1:{web.port}/ccmcip/xmldirectoryinput.jsp?name={name}'
+def with_directory(site, web, model=NEW, tvs=None):
+    """A phone whose configuration names this directory."""
+    phone = Phone(site, model, tvs)
+    phone.directory = f'https://127.0.0.1:{web.port}/ccmcip/xmldirectoryinput.jsp?name={phone.name}'
+    phone.configure()
+    return phone
 
 
 def test_directory():
@@ -646,14 +656,12 @@ def test_directory():
     for generation, model in zip(GENERATIONS, (NEW, SBD)):
         with Site(generation) as site, web_of(site) as web:
             site.start()
-            phone = Phone(site, model, directory='x')
-            phone.directory = directory_of(web, phone.name)
-            phone.configure()
+            phone = with_directory(site, web, model)
             port, now = phone.tvs[0], int(time.time())
             begin = Log(phone).no_ctl().offered('ITL').taken().configured().directory(web.port)
             said = phone.boot('took', '--now', now)
             assert 'directory      taken: confirmed by a trust verification server, TVS' in said
-            phone.same(begin.not_cached().tvs_found(port).confirmed())
+            phone.same(begin.not_cached().tvs_found(port).confirmed().fetched())
             assert phone.show()['tvs_cache'] == 1
 
             def again():
@@ -663,26 +671,177 @@ def test_directory():
             for later in (0, DAY - 1):
                 said = phone.boot('kept', '--now', now + later)
                 assert 'directory      taken: a trust verification server confirmed the certificate earlier, TVS cache' in said
-                phone.same(again().cached())
+                phone.same(again().cached().fetched())
             said = phone.boot('refused', '--now', now + DAY)
             assert f'directory      refused: {NOBODY}' in said, said
             phone.same(again().not_cached().tvs_dead(port).add('screen: Host Not Found'))
             assert phone.show()['tvs_cache'] == 0
             site.service('start')
             phone.boot('kept', '--now', now + DAY)
-            phone.same(again().not_cached().tvs_found(port).confirmed())
+            phone.same(again().not_cached().tvs_found(port).confirmed().fetched())
 
             site.regen('CAPF')   # a new list empties the cache
             phone.boot('took', '--now', now + DAY)
             phone.same(Log(phone).no_ctl().offered('ITL').taken().configured().directory(web.port).not_cached()
-                       .tvs_found(port).confirmed())
-            quiet_lists = phone.lists()
+                       .tvs_found(port).confirmed().fetched())
             site.service('stop')
             phone.erase()        # and so does a user
             assert phone.show()['tvs_cache'] == 0
-            site.service('start')
-            phone.boot('took', '--now', now + DAY)
-            assert phone.lists() == quiet_lists
+
+
+def begun(phone, web):
+    """Everything until its directory server is to be decided on, at the first boot."""
+    return Log(phone).no_ctl().offered('ITL').taken().configured().directory(web.port).not_cached()
+
+
+def test_directory_of_a_stranger():
+    """the HTTPS directory of a server that TVS does not know is refused, and not remembered"""
+    openssl = harness.need('openssl')
+    with Site() as site:
+        site.start()
+        stranger = os.path.join(site.folder, 'stranger')
+        harness.run(openssl, 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=cucm-1051-a-pub',
+                    '-keyout', stranger + '.key', '-out', stranger + '.pem')
+        with Web(stranger + '.pem', stranger + '.key') as web:
+            phone = with_directory(site, web)
+            why = 'the trust verification server does not know it'
+            assert f'directory      refused: {why}, TVS' in phone.boot('refused')
+            phone.same(begun(phone, web).tvs_found(phone.tvs[0]).asked(1).add('screen: Host Not Found'))
+            assert phone.show()['tvs_cache'] == 0
+            phone.agrees()   # its lists and configuration are what they were
+
+
+def test_https_in_the_lists():
+    """a server in the lists needs no TVS: signer version 1.1 sends phones with EC to port 6971, which the ITL names"""
+    for generation in GENERATIONS:
+        with Site(generation) as site:
+            site.start()
+            site.do('set', 'parameter', 'Endpoint Advanced Encryption Algorithms Support', 'True')
+            phone = Phone(site, NEW)
+            name, https = phone.name + '.cnf.xml.sgn', site.port['https']
+
+            def fetched(log):
+                """The configuration comes as it is, and nothing is verified: the server was."""
+                log.request(name, ' with size limit of 550001').got(len(phone.configuration)).add(f'screen: {name}')
+                phone.same(log)
+                phone.agrees()
+
+            log = Log(phone).no_ctl().offered('ITL').taken().connected(https)
+            phone.boot('took')
+            if generation == '12.0':
+                log.add('SECD: findByCertAndRoleInTL: Searching TL from CTL file',
+                        'SECD: findByCertAndRoleInTL: Searching TL from ITL file',
+                        'SECD: https_cert_vfy: HTTPS cert found in ITL, <127.0.0.1>')
+                fetched(log)
+            else:   # its ITL has no EC certificate, and a new phone knows no TVS server yet: the signed file does as well
+                log.in_no_list().not_cached().add(
+                    'SECD: EROR:https_cert_vfy: HTTPS cert not trusted, <127.0.0.1>; not known to the phone, which has no '
+                    'trust verification server to ask').configured()
+                phone.same(log)
+                phone.boot('kept')
+                log = Log(phone).no_ctl().offered('ITL').accepted().connected(https).in_no_list().not_cached()
+                fetched(log.tvs_found(phone.tvs[0]).confirmed())
+
+
+def test_tvs_mismatch():
+    """a TVS server whose certificate does not match the ITL is not asked; the next one is"""
+    with Site() as site:
+        site.start()
+        with web_of(site) as web, web_of(site, 'CallManager') as impostor:
+            phone = with_directory(site, web, tvs=[impostor.port])
+            assert f'directory      refused: {MISMATCH}, TVS' in phone.boot('refused')
+            phone.same(begun(phone, web).tvs_mismatch(impostor.port).add('screen: Host Not Found'))
+            phone.agrees()
+            phone = with_directory(site, web, tvs=[impostor.port, site.port['tvs']])
+            phone.boot('took')
+            phone.same(begun(phone, web).tvs_mismatch(impostor.port).tvs_found(site.port['tvs']).confirmed().fetched())
+
+
+def test_three_tvs_servers():
+    """three TVS servers are tried in order; a fourth is not"""
+    with Site('10.0') as site, contextlib.ExitStack() as held:
+        dead = []
+        for _ in range(3):   # bound, and nobody listens
+            s = held.enter_context(socket.socket())
+            s.bind(('127.0.0.1', 0))
+            dead.append(s.getsockname()[1])
+        site.start()
+        third = settle(Phone(site, tvs=[*dead[:2], site.port['tvs']]))
+        fourth = settle(Phone(site, tvs=[*dead, site.port['tvs']]))
+        assert len(fourth.show()['tvs']) == 4
+        site.regen('CallManager', ['Those that ask TVS take it'])
+        third.boot('took')
+        log = Log(third).no_ctl().offered('ITL').proxy().tvs_dead(dead[0]).proxy().tvs_dead(dead[1])
+        third.same(log.proxy().tvs_found(site.port['tvs']).asked_for_signer().taken().configured())
+        quiet(third)
+        before = fourth.lists()
+        fourth.boot('stranded')
+        log = Log(fourth).no_ctl().offered('ITL')
+        for port in dead:
+            log.proxy().tvs_dead(port)
+        log.refused(NOBODY).requested()
+        for port in dead:
+            log.proxy().tvs_dead(port)
+        fourth.same(log.not_verified(NOBODY))
+        assert fourth.lists() == before
+
+
+# ---- a fleet ----
+
+FLEET = 200
+
+
+def fleet(site, *options):
+    """Exit status and output of a fleet of phones of two kinds that keep their state."""
+    done = ringfence('phone', 'fleet', '--count', FLEET, '--model', f'{SBD},{NEW}', '--state',
+                     os.path.join(site.folder, 'fleet'), '--tftp', f'127.0.0.1:{site.port["tftp"]}', '--http-port',
+                     site.port['http'], '--https-port', site.port['https'], *options, check=False)
+    return done.returncode, done.stdout
+
+
+def count(site, **want):
+    """Boot them all; the summary has these numbers and no others. As the command prints it as JSON."""
+    code, said = fleet(site, '--json')
+    got = json.loads(said)
+    want = {'phones': FLEET, **dict.fromkeys(('took', 'kept', 'refused', 'stranded', 'failed'), 0), **want}
+    assert {k: got[k] for k in want} == want, said
+    assert code == (0 if want['took'] + want['kept'] == FLEET else 1)
+    assert got['seconds'] > 0 and got['peak_kib'] > 0
+    return got
+
+
+def test_fleet():
+    """200 phones: a change that strands none of them, and one that strands them all"""
+    names = [f'SEP{n:012X}' for n in range(1, FLEET + 1)]
+    with Site('10.0') as site:
+        for i, name in enumerate(names):
+            port = site.port['tvs'] if i % 2 else site.legacy
+            site.provision(name + '.cnf.xml', '<device><fullConfig>true</fullConfig><TVS><members><member priority="0">'
+                           f'<port>{port}</port><address>127.0.0.1</address></member></members></TVS></device>\n')
+        site.start()
+        got = count(site, took=FLEET, asked_tvs=0)
+        assert got['reasons'] == {} and got['stranded_first'] == []
+        count(site, kept=FLEET, asked_tvs=0)
+        itl = site.sums('ITL')
+        for name in names:
+            with open(os.path.join(site.folder, 'fleet', name, 'ITLFile.tlv'), 'rb') as f:
+                assert hashlib.md5(f.read()).hexdigest() == itl[0], name
+
+        site.regen('CallManager', ['Those that ask TVS take it'])   # none
+        count(site, took=FLEET, asked_tvs=FLEET, reasons={})
+        site.regen('TVS', LATE)
+        count(site, took=FLEET, asked_tvs=0, reasons={})
+
+        site.regen('CallManager', LATE)                             # all
+        site.regen('TVS', LATE)
+        got = count(site, stranded=FLEET, asked_tvs=FLEET, reasons={'tvs-mismatch': 2 * FLEET})
+        assert len(got['stranded_first']) == 20 and set(got['stranded_first']) < set(names)
+        code, said = fleet(site)
+        assert code == 1
+        for pattern in (rf'^{FLEET} phones in [\d.]+ s \(\d+ a second\), 256 at a time, [\d.]+ MiB$', rf'^  stranded +{FLEET}$',
+                        r'^  took +0$', rf'^  asked TVS +{FLEET}$', rf'^refused {2 * FLEET} times: {MISMATCH}$',
+                        rf'^stranded: {FLEET - 20} more$'):
+            assert re.search(pattern, said, re.M), f'{pattern}\n{said}'
 
 
 if __name__ == '__main__':
