@@ -151,7 +151,7 @@ static unsigned columns(void)
 
 static void init(struct shell *s, const char *data_dir)
 {
-	struct sigaction sa = {.sa_handler = on_interrupt}; /* no SA_RESTART: waiting ends */
+	struct sigaction sa = {.sa_handler = on_interrupt};
 
 	*s = (struct shell){.grammar = admin_grammar};
 	s->client = (struct admin_client){
@@ -163,6 +163,8 @@ static void init(struct shell *s, const char *data_dir)
 		.answer = answer,
 		.interrupted = &shell_interrupted,
 	};
+	/* On a terminal all waiting is in ppoll(2), which ends all the same; what is being written must not be lost by it. */
+	sa.sa_flags = s->client.tty ? SA_RESTART : 0;
 	sigaction(SIGINT, &sa, NULL);
 }
 
