@@ -9,6 +9,7 @@
 #include "admin/handlers.h"
 #include "admin/print.h"
 #include "base/cleanup.h"
+#include "cluster/phone_config.h"
 #include "cluster/phones.h"
 #include "cluster/phones_csv.h"
 #include "store/devicecert.h"
@@ -225,6 +226,27 @@ static void show_text(FILE *out, const struct store_device *d)
 	line(out, "Last Address", d->last_address);
 }
 
+/* How its files are served: what TFTP Encrypted Config comes to, and with which digest. */
+static void served_text(FILE *out, const struct phone_config *pc)
+{
+	char text[80];
+
+	if (pc->cert)
+		snprintf(text, sizeof(text), "encrypted, certHash %s", pc->cert_hash);
+	else
+		snprintf(text, sizeof(text), "%s", pc->encrypted ? "the short file, not encrypted" : "not encrypted");
+	line(out, "Configuration Served", text);
+	if (pc->problem[0])
+		fprintf(out, "  %s\n", pc->problem);
+	line(out, "Files Signed With", digest_name(pc->digest));
+}
+
+static json_t *served_json(const struct phone_config *pc)
+{
+	return json_pack("{s:b, s:s, s:s, s:s}", "encrypted", pc->cert != NULL, "cert_hash", pc->cert_hash, "problem",
+			 pc->problem, "digest", digest_name(pc->digest));
+}
+
 static int history_text(void *ctx, const struct store_devicecert *dc)
 {
 	char text[PRINT_TIME_MAX];
@@ -244,12 +266,13 @@ static int history_json(void *ctx, const struct store_devicecert *dc)
 	return json_array_append_new(ctx, j) < 0 ? ERR_NOMEM : 0;
 }
 
-static int show_json(struct command_run *r, const struct store_device *d, struct err *e)
+static int show_json(struct command_run *r, const struct store_device *d, const struct phone_config *pc, struct err *e)
 {
 	json_t *j = phone_json(d), *history = json_array();
 	int rc = store_devicecert_list(r->host->store, d->name, history_json, history, e);
 
-	if (rc == 0 && json_object_set(j, "certificates", history) < 0)
+	if (rc == 0 && (json_object_set(j, "certificates", history) < 0 ||
+			json_object_set_new(j, "configuration_served", served_json(pc)) < 0))
 		rc = ERR_NOMEM;
 	json_decref(history);
 	if (rc == 0)
@@ -258,20 +281,31 @@ static int show_json(struct command_run *r, const struct store_device *d, struct
 	return err_set(e, rc, "out of memory");
 }
 
+static int show_one(struct command_run *r, const struct store_device *d, const struct phone_config *pc, struct err *e)
+{
+	if (command_option(r, "--json"))
+		return show_json(r, d, pc, e);
+	show_text(r->out, d);
+	served_text(r->out, pc);
+	if (!d->lsc.sha256[0] && !d->mic.sha256[0])
+		return 0;
+	fputs("Certificates, the last change first:\n", r->out);
+	return store_devicecert_list(r->host->store, d->name, history_text, r->out, e);
+}
+
 int cmd_phones_show(struct command_run *r, struct err *e)
 {
+	struct phone_config pc;
 	struct store_device d;
 	int rc = phones_get(r->host->cluster, command_arg(r, 0), &d, e);
 
+	if (rc == 0)
+		rc = phone_config_get(r->host->cluster, d.name, 0, &pc, e);
 	if (rc < 0)
 		return rc;
-	if (command_option(r, "--json"))
-		return show_json(r, &d, e);
-	show_text(r->out, &d);
-	if (!d.lsc.sha256[0] && !d.mic.sha256[0])
-		return 0;
-	fputs("Certificates, the last change first:\n", r->out);
-	return store_devicecert_list(r->host->store, d.name, history_text, r->out, e);
+	rc = show_one(r, &d, &pc, e);
+	phone_config_clear(&pc);
+	return rc;
 }
 
 /* Files */

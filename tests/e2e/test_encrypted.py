@@ -198,6 +198,8 @@ def test_the_short_file():
         assert 'certHash' not in stub and 'encrConfig' not in stub and SECRET not in stub
         assert everywhere(node, 'SEP0011223344AA.cnf.xml.enc.sgn') == [None, None, None]
         assert 'neither an LSC nor a MIC' in node.log()
+        assert f'encrypted, certHash {md5}' in node.admin('phone show ' + PHONE).stdout
+        assert 'neither an LSC nor a MIC' in node.admin('phone show SEP0011223344AA').stdout
 
 
 def test_ec_only():
