@@ -34,7 +34,7 @@ static void show(void *ctx, const char *synopsis, const struct grammar_word *las
 
 	if (!fits(synopsis, h->line))
 		return;
-	fprintf(h->out, "  %-*s %s\n", HELP_COLUMN, synopsis, last->help);
+	fprintf(h->out, "  %-*s  %s\n", HELP_COLUMN - 1, synopsis, last->help);
 	h->several = h->several || (h->n && h->only != last->command);
 	h->n++;
 	h->only = last->command;

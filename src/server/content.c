@@ -217,8 +217,8 @@ static bool is_secret(struct content *c, const char *name)
 	memcpy(other, name, n);
 	memcpy(other + n, encrypted, sizeof(encrypted));
 	switch (content_index_find(c->index, other, path)) {
-	case CONTENT_INDEX_FOUND:
-		return true;
+	case CONTENT_INDEX_FOUND: /* perhaps by an index that is being renewed: is it still there? */
+		return content_files_stat(c->files, CONTENT_PROVISIONING, path, &id);
 	case CONTENT_INDEX_NONE:
 		return false;
 	case CONTENT_INDEX_UNKNOWN:

@@ -151,8 +151,8 @@ static void on_epoch(struct worker *w, struct view body)
 
 /*
  * The private key of a TLS server: TVS's is lent by the keeper, because to ask for each signature costs a quarter of
- * a handshake, and to have it an eighth (tests/bench/run_tvs.py); all others stay there. So does TVS's where phones may still use RSA key exchange,
- * so that the keeper decides what it decrypts, and where the keystore gives no keys out.
+ * a handshake, and to have it an eighth (tests/bench/run_tvs.py); all others stay there. So does TVS's where phones may
+ * still use RSA key exchange, so that the keeper decides what it decrypts, and where the keystore gives no keys out.
  */
 static int get_key(struct worker *w, const struct endpoint *ep, const char *name, const struct cert *cert, EVP_PKEY **key,
 		   struct err *e)

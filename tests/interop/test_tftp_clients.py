@@ -47,7 +47,9 @@ class Server:
             with open(path, 'wb') as f:
                 f.write(octets)
         os.makedirs(os.path.join(self.work, 'got'))
-        self.process = subprocess.Popen([SERVER, self.host, '0', str(self.workers), self.root],
+        published = os.path.join(self.work, 'published')
+        os.makedirs(published)
+        self.process = subprocess.Popen([SERVER, self.host, '0', str(self.workers), self.root, published],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.port = self.process.stdout.readline().split()[1]
         return self
@@ -131,7 +133,7 @@ def put_is_refused(command):
             f.write(b'mine')
         done = server.client(*command(server))
         said = done.stdout + done.stderr
-        assert sorted(os.listdir(server.root)) == sorted({n.split('/')[0] for n in FILES}), said
+        assert sorted(os.listdir(server.root)) == sorted({n.split('/')[0] for n in FILES}), (os.listdir(server.root), said)
         with open(os.path.join(server.root, 'one.xml'), 'rb') as f:
             assert f.read() == FILES['one.xml'], 'the file was written to'
 
