@@ -163,7 +163,10 @@ static void init(struct shell *s, const char *data_dir)
 		.answer = answer,
 		.interrupted = &shell_interrupted,
 	};
-	/* On a terminal all waiting is in ppoll(2), which ends all the same; what is being written must not be lost. */
+	/*
+	 * On a terminal all waiting is in ppoll(2), which ends all the same; what is being written must not be lost by
+	 * it.
+	 */
 	sa.sa_flags = s->client.tty ? SA_RESTART : 0;
 	sigaction(SIGINT, &sa, NULL);
 }

@@ -277,6 +277,8 @@ static char *edit_line(EditLine *el)
 
 	shell_interrupted = 0;
 	el_resize(el);
+	/* Before the prompt and not behind it, as libedit does: a Ctrl-D between the two would be lost. */
+	el_set(el, EL_PREP_TERM, 1);
 	const char *line = el_gets(el, &n);
 	if (shell_interrupted) {
 		fputc('\n', stdout);

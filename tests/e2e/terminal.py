@@ -1,14 +1,24 @@
 """A program on a terminal of its own: type, and wait for what it shows."""
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
+import termios
 import time
 
 import harness
 
 ESCAPES = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|[\x00\x07]')   # a vt100 is given time with NULs
+
+
+def keep_output():
+    """On Ctrl-C the kernel sends the signal and then throws away what waits to be shown: here that is kept, to be seen."""
+    modes = termios.tcgetattr(0)
+    modes[3] |= termios.NOFLSH
+    termios.tcsetattr(0, termios.TCSANOW, modes)
 
 
 class Terminal:
@@ -22,10 +32,8 @@ class Terminal:
         if self.pid == 0:
             os.environ.update({'TERM': 'vt100', 'COLUMNS': str(columns), 'LC_ALL': 'C.UTF-8'})
             os.environ.update(env or {})
+            keep_output()
             os.execv(argv[0], [str(a) for a in argv])
-        import fcntl
-        import struct
-        import termios
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack('HHHH', 50, columns, 0, 0))
 
     def __enter__(self):
