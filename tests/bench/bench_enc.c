@@ -1,7 +1,7 @@
 /*
  * Encrypting and signing 10,000 configurations, short and of 6 KB, each under a phone's own name, against the bare RSA-2048
- * signature of the same run and the same key, made as `openssl speed rsa2048` makes it. Turn about, so that a machine whose speed drifts
- * treats both alike.
+ * signature of the same run and the same key, made as `openssl speed rsa2048` makes it. Turn about, so that a machine whose
+ * speed drifts treats both alike.
  */
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
