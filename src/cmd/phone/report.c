@@ -114,7 +114,7 @@ static void list_menu(FILE *out, enum list_type type, const struct trust_list *l
 	for (size_t i = 0; i < l->n_records; i++) {
 		record_label(&l->records[i], label, sizeof label);
 		role_label(&l->records[i], role, sizeof role);
-		fprintf(out, "  %-34s  %s\n", role, label);
+		fprintf(out, "  %-35s  %s\n", role, label);
 	}
 }
 
