@@ -150,7 +150,7 @@ static void audit(struct capf_turn *t, const char *how, const char *text)
 
 /* --- answers --- */
 
-static void say(struct capf_turn *t, const char *fmt, va_list args)
+static void __attribute__((format(printf, 2, 0))) say(struct capf_turn *t, const char *fmt, va_list args)
 {
 	char *out = t->out->text;
 	size_t size = sizeof(t->out->text);
