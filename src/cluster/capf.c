@@ -555,6 +555,13 @@ void capf_gone(struct capf *a, uint64_t conn, enum capf_end how)
 											DEVICE_FAILED_COMMUNICATION);
 }
 
+void capf_gone_between(struct capf *a, uint64_t first, uint64_t last)
+{
+	for (size_t i = a->n; i-- > 0;)
+		if (a->sessions[i].conn >= first && a->sessions[i].conn <= last)
+			session_lost(a, &a->sessions[i], DEVICE_FAILED_COMMUNICATION);
+}
+
 int capf_step(struct capf *a, struct err *e)
 {
 	uint64_t now_ms = clock_mono_ms(a->c->clock);

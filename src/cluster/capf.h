@@ -15,7 +15,7 @@
  *     CAPF_WANT_DECISION      ->               capf_decide      (one call, answered at once)
  *     capf_conn_decide        <-               answer.decision
  *     connection over         ->               capf_gone        (also after END_SESSION; then it does nothing)
- *     worker died                              capf_gone for each connection it had; or their deadlines pass
+ *     worker died                              capf_gone_between; or the deadlines pass
  *     once a minute                            capf_step
  */
 struct capf;
@@ -61,6 +61,8 @@ void capf_decide(struct capf *a, const struct capf_ask *ask, struct capf_answer 
 /* capf_gone: the connection is over. An operation that it had not finished stays scheduled, with a status that says why. */
 enum capf_end { CAPF_END_CLOSED, CAPF_END_TIMEOUT };
 void capf_gone(struct capf *a, uint64_t conn, enum capf_end how);
+/* capf_gone_between: so are all connections from first to last: those of a worker that has died. */
+void capf_gone_between(struct capf *a, uint64_t first, uint64_t last);
 
 /*
  * capf_step: once a minute: operations whose time is up, sessions whose connection was lost with its worker, renewals.

@@ -33,6 +33,13 @@ const char *const worker_stat_names[STAT_COUNT] = {
 	[STAT_TVS_CURRENT] = "tvs connections now",
 	[STAT_TVS_LEGACY_CONNECTIONS] = "tvs legacy connections",
 	[STAT_TVS_LEGACY_TLS_FAILED] = "tvs legacy handshakes failed",
+	[STAT_CAPF_CONNECTIONS] = "capf connections",
+	[STAT_CAPF_MALFORMED] = "capf messages malformed",
+	[STAT_CAPF_TIMED_OUT] = "capf connections timed out",
+	[STAT_CAPF_TLS_FAILED] = "capf handshakes failed",
+	[STAT_CAPF_CURRENT] = "capf connections now",
+	[STAT_CAPF_LEGACY_CONNECTIONS] = "capf legacy connections",
+	[STAT_CAPF_LEGACY_TLS_FAILED] = "capf legacy handshakes failed",
 	[STAT_CONNECTIONS] = "connections now",
 	[STAT_CONNECTIONS_REFUSED] = "connections refused by their address's share",
 	[STAT_CONNECTIONS_EVICTED] = "idle connections closed to make room",
@@ -41,7 +48,7 @@ const char *const worker_stat_names[STAT_COUNT] = {
 
 bool worker_stat_is_gauge(enum worker_stat s)
 {
-	return s == STAT_TFTP_CURRENT || s == STAT_TVS_CURRENT || s == STAT_CONNECTIONS;
+	return s == STAT_TFTP_CURRENT || s == STAT_TVS_CURRENT || s == STAT_CAPF_CURRENT || s == STAT_CONNECTIONS;
 }
 
 #define SERVICES_KNOWN (UINT64_C(1) << 32)

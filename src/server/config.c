@@ -19,17 +19,25 @@
 #define LINE_MAX_LEN 4096
 
 const struct listen_kind listen_kinds[LISTEN_COUNT] = {
-	[LISTEN_TFTP] = {"tftp", "Cisco Tftp", 69, 6969, true, true},
-	[LISTEN_HTTP] = {"http", "Cisco Tftp", 6970, 6970, false, true},
-	[LISTEN_HTTPS] = {"https", "Cisco Tftp", 6971, 6971, false, true},
-	[LISTEN_TVS] = {"tvs", "Cisco Trust Verification Service", 2445, 2445, false, true},
-	[LISTEN_CAPF] = {"capf", "Cisco Certificate Authority Proxy Function", 3804, 3804, false, false},
-	[LISTEN_CTL_PROVIDER] = {"ctl-provider", "Cisco CTL Provider", 2444, 2444, false, false},
-	[LISTEN_WEB] = {"web", "Cisco Tomcat", 8443, 8443, false, false},
-	[LISTEN_LEGACY_TVS] = {"legacy-tvs", "Cisco Trust Verification Service", 0, 0, false, true},
-	[LISTEN_LEGACY_CAPF] = {"legacy-capf", "Cisco Certificate Authority Proxy Function", 0, 0, false, false},
-	[LISTEN_LEGACY_HTTPS] = {"legacy-https", "Cisco Tftp", 0, 0, false, false},
+	[LISTEN_TFTP] = {"tftp", "Cisco Tftp", 69, 6969, true, true, false},
+	[LISTEN_HTTP] = {"http", "Cisco Tftp", 6970, 6970, false, true, false},
+	[LISTEN_HTTPS] = {"https", "Cisco Tftp", 6971, 6971, false, true, false},
+	[LISTEN_TVS] = {"tvs", "Cisco Trust Verification Service", 2445, 2445, false, true, false},
+	[LISTEN_CAPF] = {"capf", "Cisco Certificate Authority Proxy Function", 3804, 3804, false, true, false},
+	[LISTEN_CTL_PROVIDER] = {"ctl-provider", "Cisco CTL Provider", 2444, 2444, false, false, false},
+	[LISTEN_WEB] = {"web", "Cisco Tomcat", 8443, 8443, false, false, false},
+	[LISTEN_LEGACY_TVS] = {"legacy-tvs", "Cisco Trust Verification Service", 0, 0, false, true, true},
+	[LISTEN_LEGACY_CAPF] = {"legacy-capf", "Cisco Certificate Authority Proxy Function", 0, 0, false, true, true},
+	[LISTEN_LEGACY_HTTPS] = {"legacy-https", "Cisco Tftp", 0, 0, false, false, true},
 };
+
+bool config_has_legacy(const struct config *c)
+{
+	for (int s = 0; s < LISTEN_COUNT; s++)
+		if (listen_kinds[s].legacy && c->listen[s].n)
+			return true;
+	return false;
+}
 
 void config_default(struct config *c, bool loopback)
 {

@@ -21,6 +21,7 @@ struct listen_kind {
 	uint16_t loopback_port; /* default of `init --loopback` */
 	bool udp;
 	bool served;          /* this version answers on it; others are accepted in the file and left unbound */
+	bool legacy;          /* for phones that know nothing better than TLS 1.0 */
 };
 extern const struct listen_kind listen_kinds[LISTEN_COUNT];
 
@@ -53,6 +54,8 @@ struct config {
 
 /* config_default: what an empty file means; loopback: all on 127.0.0.1, TFTP on 6969. */
 void config_default(struct config *c, bool loopback);
+
+bool config_has_legacy(const struct config *c); /* a legacy listener has an address */
 
 /* What is wrong with a file, one call for each mistake. */
 struct config_report {

@@ -48,6 +48,8 @@ struct content {
 	uint64_t epoch;
 	struct ask_list asks[ASK_BUCKETS];
 	struct content_stats stats;
+	content_seen_fn *seen; /* NULL: nobody wants to know */
+	void *seen_ctx;
 };
 
 /* Who gets an answer, and how. */
@@ -523,6 +525,18 @@ void content_cancel(struct content_wait *w)
 		return;
 	TAILQ_REMOVE(&w->ask->waits, w, link); /* the question goes on: its answer serves the next request */
 	free(w);
+}
+
+void content_set_seen(struct content *c, content_seen_fn *fn, void *ctx)
+{
+	c->seen = fn;
+	c->seen_ctx = ctx;
+}
+
+void content_seen(struct content *c, const struct provision *p, const struct sockaddr *peer)
+{
+	if (c->seen)
+		c->seen(c->seen_ctx, p->name, peer);
 }
 
 const struct content_stats *content_stats(struct content *c)

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include "base/bytes.h"
 #include "base/err.h"
 #include "proto/provision.h"
@@ -110,5 +112,10 @@ struct content_wait *content_open(struct content *c, const struct provision *p, 
 				  void *ctx);
 void content_cancel(struct content_wait *w); /* done will not be called; accepts NULL */
 int content_file_take_fd(struct content_file *f); /* the descriptor of a private file; it is the caller's */
+
+/* content_set_seen: told of each name that is asked for, before it is looked for, and by whom. */
+typedef void content_seen_fn(void *ctx, const char *name, const struct sockaddr *peer);
+void content_set_seen(struct content *c, content_seen_fn *fn, void *ctx);
+void content_seen(struct content *c, const struct provision *p, const struct sockaddr *peer); /* by who speaks with peers */
 
 const struct content_stats *content_stats(struct content *c);

@@ -1,11 +1,10 @@
 #include "server/content_http.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/sockaddr.h"
 #include "base/text.h"
 
 /* A request under way. */
@@ -61,17 +60,6 @@ static void on_content(void *ctx, enum content_result result, struct content_fil
 	free(r);
 }
 
-static void describe_peer(struct request *r, const struct sockaddr *peer)
-{
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
-
-	if (peer->sa_family == AF_INET)
-		inet_ntop(AF_INET, &v4->sin_addr, r->peer, sizeof(r->peer));
-	else
-		inet_ntop(AF_INET6, &v6->sin6_addr, r->peer, sizeof(r->peer));
-}
-
 static void request_for_http(void *ctx, struct http_exchange *x, const struct http_request *req)
 {
 	struct provision p;
@@ -83,7 +71,8 @@ static void request_for_http(void *ctx, struct http_exchange *x, const struct ht
 	}
 	*r = (struct request){.x = x, .scheme = req->tls ? "https" : "http"};
 	provision_parse(view_str(req->path), req->tls ? PROVISION_HTTPS : PROVISION_HTTP, &p);
-	describe_peer(r, req->peer);
+	content_seen(ctx, &p, req->peer);
+	sockaddr_text(req->peer, r->peer);
 	memcpy(r->name, p.name, sizeof(r->name)); /* "" when it was refused for its letters */
 	struct content_wait *wait = content_open(ctx, &p, true, on_content, r);
 	if (!wait)

@@ -1,11 +1,11 @@
 #include "server/content_tftp.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/sockaddr.h"
 #include "base/text.h"
 
 /* A file while a transfer has it. */
@@ -50,15 +50,12 @@ static void log_outcome(const struct request *r, enum content_result result, con
 		[CONTENT_FOUND] = "served", [CONTENT_ABSENT] = "not found",
 		[CONTENT_REFUSED] = "refused", [CONTENT_FAILED] = "failed",
 	};
-	char name[4 * PROVISION_NAME_MAX + 1], peer[INET6_ADDRSTRLEN] = "?";
+	char name[4 * PROVISION_NAME_MAX + 1], peer[INET6_ADDRSTRLEN];
 
 	if (result != CONTENT_FAILED && !log_enabled(LOG_LEVEL_DEBUG))
 		return;
 	text_escape(name, sizeof(name), view_str(r->name));
-	if (r->peer.sa.sa_family == AF_INET)
-		inet_ntop(AF_INET, &r->peer.v4.sin_addr, peer, sizeof(peer));
-	else
-		inet_ntop(AF_INET6, &r->peer.v6.sin6_addr, peer, sizeof(peer));
+	sockaddr_text(&r->peer.sa, peer);
 	if (result == CONTENT_FAILED)
 		log_limited(&limiter, LOG_LEVEL_WARN, "tftp: %s for %s: %s", name, peer, e->text);
 	else
@@ -116,6 +113,7 @@ static void *open_for_tftp(void *ctx, struct view name, const struct sockaddr *p
 	r->done = done;
 	r->done_ctx = done_ctx;
 	provision_parse(name, PROVISION_TFTP, &p);
+	content_seen(ctx, &p, peer);
 	memcpy(&r->peer, peer, peer->sa_family == AF_INET ? sizeof(r->peer.v4) : sizeof(r->peer.v6));
 	memcpy(r->name, p.name, strlen(p.name) + 1); /* "" when it was refused for its letters */
 	struct content_wait *wait = content_open(ctx, &p, false, on_content, r);

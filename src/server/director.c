@@ -16,7 +16,9 @@
 #include "cluster/publish.h"
 #include "cluster/recovery.h"
 #include "format/sgn.h"
+#include "server/capf.h"
 #include "server/child.h"
+#include "server/contacts.h"
 #include "server/control.h"
 #include "server/sandbox.h"
 #include "server/signer.h"
@@ -31,10 +33,12 @@ static const struct {
 	{LISTEN_HTTPS, "CallManager-ECDSA"},
 	{LISTEN_TVS, "TVS"},
 	{LISTEN_LEGACY_TVS, "TVS"},
+	{LISTEN_CAPF, "CAPF"},
+	{LISTEN_LEGACY_CAPF, "CAPF"},
 };
 #define N_IDENTITIES (sizeof(identities) / sizeof(identities[0]))
 
-#define PHONES_LOOK_S 1   /* between two looks whether phones have changed without a command: LSCs, first contacts */
+#define PHONES_LOOK_S 1   /* between two looks whether phones have changed without a command, or made themselves known */
 #define PHONES_REST 9     /* times as long as publishing their index took is rested before the next */
 
 struct director {
@@ -49,6 +53,8 @@ struct director {
 	struct event *phones_look;
 	struct signer *signer;
 	struct tvs_director *tvs;
+	struct capf_director *capf;
+	struct contacts *contacts; /* of all workers, until the next look */
 	struct admin_host host;
 	struct control *control;
 	struct event *term;
@@ -153,7 +159,7 @@ static int running_services(struct director *d, uint32_t *services, struct err *
 		int rc = store_service_get(d->store, d->node->cfg.node_name, listen_kinds[s].service, &svc, e);
 		if (rc < 0)
 			return rc;
-		if (svc.activated && svc.started && (s != LISTEN_LEGACY_TVS || legacy))
+		if (svc.activated && svc.started && (!listen_kinds[s].legacy || legacy))
 			got |= 1u << s;
 	}
 	*services = got;
@@ -209,14 +215,37 @@ static void refresh_phones(struct director *d)
 	d->phones_rest_ms = end + PHONES_REST * (end - start);
 }
 
-static void on_phones_look(evutil_socket_t fd, short what, void *ctx)
+static void refresh_due_phones(void *ctx)
 {
 	struct director *d = ctx;
 
-	(void)fd;
-	(void)what;
 	if (phones_publish_due(d->phones) && clock_mono_ms(&clock_system) >= d->phones_rest_ms)
 		refresh_phones(d);
+}
+
+static void store_contacts(struct director *d)
+{
+	static struct log_limiter limiter = {.burst = 1};
+	struct err e = ERR_INIT;
+	size_t created;
+
+	if (contacts_store(d->contacts, d->cluster, clock_wall_s(&clock_system), &created, &e) < 0)
+		log_limited(&limiter, LOG_LEVEL_ERROR, "which phones were here was not recorded: %s", e.text);
+	else if (created)
+		log_info("%zu phones were added at their first contact", created);
+}
+
+static void on_phones_look(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	store_contacts(ctx);
+	refresh_due_phones(ctx);
+}
+
+static void on_capf_seen(void *ctx, const char *device, const char *peer)
+{
+	contacts_note(((struct director *)ctx)->contacts, device, NULL, peer);
 }
 
 static void on_tvs_index(void *ctx)
@@ -287,17 +316,44 @@ static void on_sign(struct director *d, struct ipc_channel *ch, const struct ipc
 	wr_clear(&w);
 }
 
+static void on_contacts(struct director *d, struct view body)
+{
+	static struct log_limiter limiter = {.burst = 1};
+	struct err e = ERR_INIT;
+
+	if (contacts_receive(d->contacts, body, &e) < 0)
+		log_limited(&limiter, LOG_LEVEL_WARN, "%s", e.text);
+}
+
+static unsigned worker_of(const struct director *d, const struct ipc_channel *ch)
+{
+	unsigned w = 0;
+
+	while (d->workers[w] != ch)
+		w++;
+	return w;
+}
+
 static void on_worker_message(void *ctx, struct ipc_channel *ch, const struct ipc_msg *m)
 {
 	struct director *d = ctx;
+	unsigned worker = worker_of(d, ch);
 
-	if (m->type == IPC_SIGN) {
-		on_sign(d, ch, m);
-	} else if (m->type == IPC_HELLO) {
-		for (unsigned w = 0; w < d->node->n_workers; w++)
-			if (d->workers[w] == ch)
-				tell_all(d, w);
+	switch (m->type) {
+	case IPC_HELLO: tell_all(d, worker); return;
+	case IPC_SIGN: on_sign(d, ch, m); return;
+	case IPC_CAPF_ASK: capf_director_ask(d->capf, worker, ch, m); return;
+	case IPC_CAPF_GONE: capf_director_gone(d->capf, worker, m); return;
+	case IPC_CONTACTS: on_contacts(d, m->body); return;
+	default: return;
 	}
+}
+
+static void on_worker_restarted(void *ctx, struct ipc_channel *ch)
+{
+	struct director *d = ctx;
+
+	capf_director_worker_lost(d->capf, worker_of(d, ch));
 }
 
 /* --- what commands use --- */
@@ -357,6 +413,7 @@ static size_t counters(void *ctx, struct admin_counter *c, size_t max)
 {
 	struct director *d = ctx;
 	const struct signer_stats *s = signer_stats(d->signer);
+	const struct capf_director_stats *capf = capf_director_stats(d->capf);
 	uint64_t sum[STAT_COUNT];
 	size_t n = 0;
 
@@ -364,6 +421,11 @@ static size_t counters(void *ctx, struct admin_counter *c, size_t max)
 	for (int i = 0; i < STAT_COUNT; i++)
 		n = put_counter(c, n, max, worker_stat_names[i], sum[i]);
 	n = put_counter(c, n, max, "tvs certificates", tvs_director_certificates(d->tvs));
+	n = put_counter(c, n, max, "capf operations done", capf->succeeded);
+	n = put_counter(c, n, max, "capf sessions with nothing to do", capf->nothing);
+	n = put_counter(c, n, max, "capf sessions refused", capf->refused);
+	n = put_counter(c, n, max, "capf sessions failed here", capf->failed);
+	n = put_counter(c, n, max, "capf sessions now", capf_director_sessions(d->capf));
 	n = put_counter(c, n, max, "files signed", s->signed_files);
 	n = put_counter(c, n, max, "files encrypted", s->encrypted);
 	n = put_counter(c, n, max, "files signed before and found", s->from_cache);
@@ -430,6 +492,7 @@ static int open_cluster(struct director *d, struct err *e)
 				     .clock = &clock_system,
 				     .random = &random_system,
 				     .node = d->node->cfg.node_name};
+	struct capf_director_handler capf = {.done = refresh_due_phones, .seen = on_capf_seen, .ctx = d};
 	bool changed;
 	int rc;
 
@@ -441,7 +504,8 @@ static int open_cluster(struct director *d, struct err *e)
 	if ((rc = cluster_open(&cfg, &d->cluster, e)) < 0 ||
 	    (rc = publish_refresh(d->cluster, "ringfence serve", "start", &changed, e)) < 0)
 		return rc;
-	if ((rc = tvs_director_new(d->base, d->cluster, &clock_system, on_tvs_index, d, &d->tvs, e)) < 0)
+	if ((rc = tvs_director_new(d->base, d->cluster, &clock_system, on_tvs_index, d, &d->tvs, e)) < 0 ||
+	    (rc = capf_director_new(d->base, d->cluster, &capf, &d->capf, e)) < 0 || (rc = contacts_new(&d->contacts, e)) < 0)
 		return rc;
 	return open_signer(d, e);
 }
@@ -449,7 +513,7 @@ static int open_cluster(struct director *d, struct err *e)
 static int open_channels(struct director *d, struct err *e)
 {
 	struct ipc_handlers link = {.message = on_link_message, .closed = on_link_closed, .ctx = d};
-	struct ipc_handlers worker = {.message = on_worker_message, .ctx = d};
+	struct ipc_handlers worker = {.message = on_worker_message, .restarted = on_worker_restarted, .ctx = d};
 	int rc = ipc_channel_new(d->base, d->node->link, &link, &d->link, e);
 
 	for (unsigned w = 0; w < d->node->n_workers && rc == 0; w++)
@@ -489,12 +553,15 @@ static void remind_of_recovery(struct director *d)
 /* Half of what switches a legacy listener on is a mistake that shows only as phones that are refused. */
 static void remind_of_legacy(struct director *d)
 {
-	bool allowed = true;
+	bool allowed = false;
 	struct err e = ERR_INIT;
 
-	if (d->node->cfg.listen[LISTEN_LEGACY_TVS].n && (legacy_allowed(d, &allowed, &e) < 0 || !allowed))
-		log_warn("legacy-tvs has an address in " CONFIG_FILE " but does not answer: set the parameter '" PARAM_LEGACY_TLS
-			 "' to True if phones need TLS 1.0");
+	if (legacy_allowed(d, &allowed, &e) == 0 && allowed)
+		return;
+	for (int s = 0; s < LISTEN_COUNT; s++)
+		if (listen_kinds[s].legacy && listen_kinds[s].served && d->node->cfg.listen[s].n)
+			log_warn("%s has an address in " CONFIG_FILE " but does not answer: set the parameter '%s' to True if "
+				 "phones need TLS 1.0", listen_kinds[s].key, PARAM_LEGACY_TLS);
 }
 
 static int begin(struct director *d, struct err *e)
@@ -536,6 +603,8 @@ static void end(struct director *d)
 	for (size_t i = 0; i < N_IDENTITIES; i++)
 		cert_unref(d->identity[i]);
 	tvs_director_free(d->tvs);
+	capf_director_free(d->capf);
+	contacts_free(d->contacts);
 	cluster_free(d->cluster);
 	store_close(d->store);
 	keystore_free(d->keys);

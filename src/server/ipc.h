@@ -35,6 +35,9 @@ enum ipc_type {
 	/* Worker to director. */
 	IPC_HELLO = 32,          /* a worker begins: tell it IPC_IDENTITY, IPC_EPOCH, IPC_SERVICES */
 	IPC_SIGN = 33,           /* str base, str file_name: see signer_sign(); reply: str name below published/signed/ */
+	IPC_CAPF_ASK = 34,       /* bodies of these: server/capf.c */
+	IPC_CAPF_GONE = 35,      /* unasked: a connection of CAPF is over */
+	IPC_CONTACTS = 36,       /* unasked: phones that asked for something; body: server/contacts.h */
 
 	/* Director to worker, unasked. */
 	IPC_SERVICES = 48,       /* body: u32, a bit (1 << enum listen_service) for each that answers */

@@ -35,10 +35,9 @@ static int begin(struct node *node, struct keystore **keys, struct err *e)
 int keeper_main(struct node *node, unsigned index)
 {
 	struct keeper_channel channels[LISTENERS_MAX_WORKERS + 1];
-	const struct listen_set *l = node->cfg.listen;
 	struct keeper_config cfg = {
 		.channels = channels,
-		.legacy = l[LISTEN_LEGACY_TVS].n || l[LISTEN_LEGACY_CAPF].n || l[LISTEN_LEGACY_HTTPS].n,
+		.legacy = config_has_legacy(&node->cfg),
 	};
 	struct err e = ERR_INIT;
 

@@ -309,11 +309,6 @@ static void log_mistake(void *ctx, const char *file, int line, const char *text)
 		log_error("%s", text);
 }
 
-static bool legacy(const struct config *c)
-{
-	return c->listen[LISTEN_LEGACY_TVS].n || c->listen[LISTEN_LEGACY_CAPF].n || c->listen[LISTEN_LEGACY_HTTPS].n;
-}
-
 static void replace(struct child *c)
 {
 	if (c->pid) {
@@ -343,7 +338,7 @@ static void reload(struct supervisor *s)
 	s->node.listeners = listeners;
 	s->announced = false;
 	for (size_t i = 0; i < s->n; i++)
-		if (s->children[i].kind != CHILD_KEEPER || legacy(cfg) != legacy(&new))
+		if (s->children[i].kind != CHILD_KEEPER || config_has_legacy(cfg) != config_has_legacy(&new))
 			replace(&s->children[i]);
 	*cfg = new;
 	log_info("the configuration was read again");

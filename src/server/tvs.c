@@ -1,6 +1,5 @@
 #include "server/tvs.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -8,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/sockaddr.h"
 
 /* --- in the director --- */
 
@@ -163,24 +163,13 @@ void tvs_map_clear(struct tvs_map *m)
 	*m = (struct tvs_map){0};
 }
 
-static void peer_text(const struct sockaddr *peer, char out[INET6_ADDRSTRLEN])
+void tvs_log(const char *listener, const struct sockaddr *peer, const struct tvs_event *ev, const char *why)
 {
-	const struct sockaddr_in *v4 = (const void *)peer;
-	const struct sockaddr_in6 *v6 = (const void *)peer;
-	const void *ip = peer->sa_family == AF_INET ? (const void *)&v4->sin_addr : (const void *)&v6->sin6_addr;
-
-	if (!inet_ntop(peer->sa_family, ip, out, INET6_ADDRSTRLEN))
-		snprintf(out, INET6_ADDRSTRLEN, "?");
-}
-
-void tvs_log(void *ctx, const struct sockaddr *peer, const struct tvs_event *ev, const char *why)
-{
-	const char *listener = ctx;
 	char from[INET6_ADDRSTRLEN];
 
 	if (!log_enabled(LOG_LEVEL_DEBUG))
 		return;
-	peer_text(peer, from);
+	sockaddr_text(peer, from);
 	if (why)
 		log_debug("%s: connection of %s ended: %s", listener, from, why);
 	else

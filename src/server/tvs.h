@@ -42,5 +42,5 @@ struct tvs_map {
 int tvs_map_load(struct tvs_map *m, int published, struct err *e) MUST_CHECK;
 void tvs_map_clear(struct tvs_map *m);
 
-/* tvs_log: a tvs_service_log: what strangers ask is debug. ctx is the listener's name. */
-tvs_service_log tvs_log;
+/* tvs_log: what a tvs_service tells. What strangers ask is debug. */
+void tvs_log(const char *listener, const struct sockaddr *peer, const struct tvs_event *ev, const char *why);

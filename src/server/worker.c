@@ -11,13 +11,14 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "net/accept.h"
 #include "net/tftp_server.h"
 #include "net/tls.h"
 #include "pki/key_pem.h"
 #include "server/child.h"
+#include "server/contacts.h"
 #include "server/content_http.h"
 #include "server/content_tftp.h"
+#include "server/endpoint.h"
 #include "server/sandbox.h"
 #include "server/tvs.h"
 
@@ -37,19 +38,6 @@
 #define SECURE_HEAP (512 * WORKER_MAX_CONNS)
 #define SECURE_HEAP_UNIT 32
 
-/*
- * One kind of listener: what answers on its sockets. A TLS service that is added here needs its server's accept function
- * in open_endpoint() and, in director.c, its certificate's unit.
- */
-struct endpoint {
-	struct http_server *http;  /* of http, https */
-	struct tvs_service *tvs;   /* of tvs, legacy-tvs */
-	struct acceptor *acceptors[2 * CONFIG_MAX_ADDRS];
-	size_t n;
-	bool tls, has_identity, insecure;
-	bool running;
-};
-
 struct worker {
 	struct node *node;
 	unsigned index;
@@ -60,51 +48,24 @@ struct worker {
 	struct net_pool *pool;
 	struct tftp_server *tftp;
 	struct tvs_map tvs_index;
+	struct endpoint_site site;
 	struct endpoint endpoints[LISTEN_COUNT];
+	struct contacts *contacts; /* devices to tell the director of */
 	struct ipc_channel *director;
 	struct event *report, *term, *drain;
-	unsigned n_signing;        /* questions to the director */
+	unsigned n_asking;         /* questions to the director */
 	bool ready;
 	uint64_t draining_ms;      /* since when; 0: not */
 };
 
 /* --- what is running --- */
 
-/* Without a certificate there is nothing to begin a handshake with, and without an index nothing to answer from: clients
- * had better be refused. */
-static bool can_serve(const struct worker *w, const struct endpoint *ep)
-{
-	return (!ep->tls || ep->has_identity) && (!ep->tvs || w->tvs_index.data);
-}
-
-static void start_endpoint(struct worker *w, struct endpoint *ep)
-{
-	struct err e = ERR_INIT;
-
-	if (!ep->running || !can_serve(w, ep))
-		return;
-	for (size_t i = 0; i < ep->n; i++)
-		if (acceptor_start(ep->acceptors[i], &e) < 0)
-			log_error("a listener could not be started: %s", e.text);
-}
-
 static void set_running(struct worker *w, int service, bool running)
 {
-	struct endpoint *ep = &w->endpoints[service];
-
 	if (service == LISTEN_TFTP)
 		tftp_server_set_serving(w->tftp, running);
-	ep->running = running;
-	if (running && can_serve(w, ep)) {
-		start_endpoint(w, ep);
-		return;
-	}
-	for (size_t i = 0; i < ep->n; i++)
-		acceptor_stop(ep->acceptors[i]);
-	if (ep->http)
-		http_server_close_idle(ep->http);
-	if (ep->tvs)
-		tvs_service_close_all(ep->tvs);
+	else
+		endpoint_run(&w->endpoints[service], running);
 }
 
 static void set_services(struct worker *w, uint32_t services)
@@ -162,7 +123,7 @@ static int get_key(struct worker *w, const struct endpoint *ep, const char *name
 	size_t len = 0;
 	int rc = ERR_USAGE;
 
-	if (ep->tvs && !ep->insecure)
+	if (ep->speaks == SPEAKS_TVS && !ep->insecure)
 		rc = w->keys->ops->export(w->keys, name, &pkcs8, &len, &why);
 	if (rc == 0)
 		rc = key_from_own_pkcs8((struct view){pkcs8, len}, key, e);
@@ -183,10 +144,8 @@ static int use_identity(struct worker *w, struct endpoint *ep, const char *key_n
 		rc = get_key(w, ep, key_name, cert, &key, e);
 	if (rc == 0)
 		rc = ep->insecure ? tls_server_new_insecure_legacy(cert, key, &ctx, e) : tls_server_new(cert, key, &ctx, e);
-	if (rc == 0 && ep->http)
-		http_server_set_tls(ep->http, ctx);
-	if (rc == 0 && ep->tvs)
-		tvs_service_set_tls(ep->tvs, ctx);
+	if (rc == 0)
+		endpoint_set_tls(ep, ctx);
 	SSL_CTX_free(ctx);
 	EVP_PKEY_free(key);
 	cert_unref(cert);
@@ -207,18 +166,13 @@ static void on_identity(struct worker *w, struct view body)
 	    service >= LISTEN_COUNT || !w->endpoints[service].tls)
 		return;
 	struct endpoint *ep = &w->endpoints[service];
-	if (use_identity(w, ep, key, der, &e) < 0) {
+	if (use_identity(w, ep, key, der, &e) < 0)
 		log_error("%s: its certificate cannot be used: %s", listen_kinds[service].key, e.text);
-		return;
-	}
-	ep->has_identity = true;
-	start_endpoint(w, ep);
 }
 
 /* Requests from now on are answered from the index that is published now. */
 static void load_tvs_index(struct worker *w)
 {
-	static const enum listen_service services[] = {LISTEN_TVS, LISTEN_LEGACY_TVS};
 	struct err e = ERR_INIT;
 
 	if (tvs_map_load(&w->tvs_index, w->published, &e) < 0) {
@@ -226,13 +180,8 @@ static void load_tvs_index(struct worker *w)
 			log_error("the index of TVS cannot be used: %s", e.text);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
-		struct endpoint *ep = &w->endpoints[services[i]];
-		if (!ep->tvs)
-			continue;
-		tvs_service_set_index(ep->tvs, &w->tvs_index.ix);
-		start_endpoint(w, ep);
-	}
+	for (int s = 0; s < LISTEN_COUNT; s++)
+		endpoint_set_index(&w->endpoints[s], &w->tvs_index.ix);
 }
 
 static void on_message(void *ctx, struct ipc_channel *ch, const struct ipc_msg *m)
@@ -265,7 +214,7 @@ static void on_signed(void *ctx, int rc, struct view reply, const struct err *e)
 	char name[64] = "";
 	struct rd r;
 
-	s->w->n_signing--;
+	s->w->n_asking--;
 	rd_init(&r, reply.p, reply.len);
 	if (rc == 0 && (!ipc_get_str(&r, name, sizeof(name)) || !rd_done(&r))) {
 		rc = err_rule(&why, "sign-reply", -1, "an answer of the director is malformed");
@@ -292,7 +241,7 @@ static void request_signature(void *ctx, const char *base, const char *file_name
 	}
 	wr_clear(&body);
 	if (rc == 0) {
-		w->n_signing++;
+		w->n_asking++;
 		return;
 	}
 	free(s);
@@ -331,6 +280,19 @@ static void report_tvs(uint64_t now[STAT_COUNT], const struct tvs_service *srv, 
 	now[STAT_TVS_CURRENT] += s->current;
 }
 
+static void report_capf(uint64_t now[STAT_COUNT], const struct capf_service *srv, bool legacy)
+{
+	const struct capf_service_stats *s = srv ? capf_service_stats(srv) : NULL;
+
+	if (!s)
+		return;
+	now[legacy ? STAT_CAPF_LEGACY_CONNECTIONS : STAT_CAPF_CONNECTIONS] = s->connections;
+	now[legacy ? STAT_CAPF_LEGACY_TLS_FAILED : STAT_CAPF_TLS_FAILED] = s->handshakes_failed;
+	now[STAT_CAPF_MALFORMED] += s->malformed;
+	now[STAT_CAPF_TIMED_OUT] += s->timed_out;
+	now[STAT_CAPF_CURRENT] += s->current;
+}
+
 static void report(struct worker *w)
 {
 	const struct tftp_server_stats *t = tftp_server_stats(w->tftp);
@@ -355,10 +317,20 @@ static void report(struct worker *w)
 		now[STAT_HTTPS_TLS_FAILED] = http_server_stats(w->endpoints[LISTEN_HTTPS].http)->tls_failed;
 	report_tvs(now, w->endpoints[LISTEN_TVS].tvs, false);
 	report_tvs(now, w->endpoints[LISTEN_LEGACY_TVS].tvs, true);
+	report_capf(now, w->endpoints[LISTEN_CAPF].capf, false);
+	report_capf(now, w->endpoints[LISTEN_LEGACY_CAPF].capf, true);
 	for (int s = 0; s < LISTEN_COUNT; s++)
-		for (size_t i = 0; i < w->endpoints[s].n; i++)
-			now[STAT_ACCEPT_PAUSES] += acceptor_pauses(w->endpoints[s].acceptors[i]);
+		now[STAT_ACCEPT_PAUSES] += endpoint_pauses(&w->endpoints[s]);
 	board_report(w->node->board, w->index, now);
+}
+
+static void tell_contacts(struct worker *w)
+{
+	static struct log_limiter limiter = {.burst = 1};
+	struct err e = ERR_INIT;
+
+	if (w->director && contacts_send(w->contacts, w->director, &e) < 0)
+		log_limited(&limiter, LOG_LEVEL_WARN, "the director was not told which devices were here: %s", e.text);
 }
 
 static void on_report(evutil_socket_t fd, short what, void *ctx)
@@ -366,6 +338,7 @@ static void on_report(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	report(ctx);
+	tell_contacts(ctx);
 }
 
 /* --- the end: finish what is being sent --- */
@@ -373,6 +346,9 @@ static void on_report(evutil_socket_t fd, short what, void *ctx)
 /* Sockets and channels are a successor's from here on; closing the link tells the supervisor so. */
 static void let_go(struct worker *w)
 {
+	tell_contacts(w);
+	for (int s = 0; s < LISTEN_COUNT; s++)
+		endpoint_let_go(&w->endpoints[s]);
 	ipc_channel_free(w->director);
 	w->director = NULL;
 	close(w->node->keeper_worker[w->index][1]);
@@ -389,10 +365,8 @@ static void on_drain(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	for (int s = 0; s < LISTEN_COUNT; s++)
-		if ((w->endpoints[s].http && !http_server_drain(w->endpoints[s].http)) ||
-		    (w->endpoints[s].tvs && !tvs_service_drain(w->endpoints[s].tvs)))
-			empty = false;
-	if (w->director && (empty || w->n_signing == 0 || since >= WORKER_LET_GO_MS))
+		empty = endpoint_drain(&w->endpoints[s]) && empty;
+	if (w->director && (empty || w->n_asking == 0 || since >= WORKER_LET_GO_MS))
 		let_go(w);
 	if (empty || since >= WORKER_DRAIN_MS)
 		event_base_loopbreak(w->base);
@@ -407,8 +381,7 @@ static void on_term(evutil_socket_t fd, short what, void *ctx)
 		return;
 	w->draining_ms = clock_mono_ms(&clock_system);
 	for (int s = 0; s < LISTEN_COUNT; s++)
-		for (size_t i = 0; i < w->endpoints[s].n; i++)
-			acceptor_leave(w->endpoints[s].acceptors[i]);
+		endpoint_leave(&w->endpoints[s]);
 	event_add(w->drain, &often);
 	on_drain(fd, what, w);
 }
@@ -422,33 +395,30 @@ static void on_director_closed(void *ctx, struct ipc_channel *ch, const struct e
 
 /* --- the beginning --- */
 
-static int new_server(struct worker *w, struct endpoint *ep, enum listen_service s, struct err *e)
+static void on_seen(void *ctx, const char *file_name, const struct sockaddr *peer)
 {
-	struct http_handler h = content_for_http(w->content);
+	struct worker *w = ctx;
 
-	ep->tls = s != LISTEN_HTTP;
-	ep->insecure = s == LISTEN_LEGACY_TVS;
-	if (s == LISTEN_TVS || s == LISTEN_LEGACY_TVS)
-		return tvs_service_new(w->base, w->pool, tvs_log, (void *)listen_kinds[s].key, &ep->tvs, e);
-	return http_server_new(w->base, w->pool, &h, &ep->http, e);
+	contacts_note_file(w->contacts, file_name, peer);
 }
 
-static int open_endpoint(struct worker *w, const struct listener *l, struct err *e)
+static void set_site(struct worker *w)
 {
-	struct endpoint *ep = &w->endpoints[l->service];
-	int rc = 0;
+	w->site = (struct endpoint_site){
+		.base = w->base,
+		.pool = w->pool,
+		.files = content_for_http(w->content),
+		.contacts = w->contacts,
+		.director = &w->director,
+		.asking = &w->n_asking,
+	};
+}
 
+static int open_listener(struct worker *w, const struct listener *l, struct err *e)
+{
 	if (l->service == LISTEN_TFTP)
 		return tftp_server_listen(w->tftp, l->fd[w->index], e);
-	if (!ep->http && !ep->tvs)
-		rc = new_server(w, ep, l->service, e);
-	accept_fn *fn = ep->tvs ? tvs_service_accept : http_server_accept;
-	void *server = ep->tvs ? (void *)ep->tvs : (void *)ep->http;
-	if (rc == 0)
-		rc = acceptor_new(w->base, l->fd[w->index], fn, server, &ep->acceptors[ep->n], e);
-	if (rc == 0)
-		ep->n++;
-	return rc;
+	return endpoint_open(&w->endpoints[l->service], &w->site, l->service, l->fd[w->index], e);
 }
 
 /* With the rights that we came with: sockets, folders. */
@@ -460,13 +430,16 @@ static int open_all(struct worker *w, struct err *e)
 
 	if ((rc = file_open_dir(w->node->data_dir, "published", &w->published, e)) < 0 ||
 	    (rc = node_open_provisioning(w->node, &w->provisioning, e)) < 0 ||
-	    (rc = content_new(w->published, w->provisioning, &signer, &w->content, e)) < 0)
+	    (rc = content_new(w->published, w->provisioning, &signer, &w->content, e)) < 0 ||
+	    (rc = contacts_new(&w->contacts, e)) < 0)
 		return rc;
+	content_set_seen(w->content, on_seen, w);
+	set_site(w);
 	tftp = content_for_tftp(w->content);
 	if ((rc = tftp_server_new(w->base, &clock_system, &tftp, NULL, &w->tftp, e)) < 0)
 		return rc;
 	for (size_t i = 0; i < w->node->listeners->n && rc == 0; i++)
-		rc = open_endpoint(w, &w->node->listeners->l[i], e);
+		rc = open_listener(w, &w->node->listeners->l[i], e);
 	return rc;
 }
 
@@ -537,12 +510,9 @@ static int begin(struct worker *w, struct err *e)
 
 static void end(struct worker *w)
 {
-	for (int s = 0; s < LISTEN_COUNT; s++) {
-		for (size_t i = 0; i < w->endpoints[s].n; i++)
-			acceptor_free(w->endpoints[s].acceptors[i]);
-		http_server_free(w->endpoints[s].http);
-		tvs_service_free(w->endpoints[s].tvs);
-	}
+	for (int s = 0; s < LISTEN_COUNT; s++)
+		endpoint_close(&w->endpoints[s]);
+	contacts_free(w->contacts);
 	tvs_map_clear(&w->tvs_index);
 	tftp_server_free(w->tftp);
 	content_free(w->content);

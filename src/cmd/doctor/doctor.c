@@ -18,11 +18,6 @@ struct ports {
 	size_t n;
 };
 
-static bool is_legacy(enum listen_service s)
-{
-	return s == LISTEN_LEGACY_TVS || s == LISTEN_LEGACY_CAPF || s == LISTEN_LEGACY_HTTPS;
-}
-
 static void add_port(struct ports *p, enum listen_service s, const struct listen_addr *a)
 {
 	char *text = p->address[p->n];
@@ -36,7 +31,7 @@ static void add_port(struct ports *p, enum listen_service s, const struct listen
 		.address = text,
 		.port = a->port,
 		.udp = listen_kinds[s].udp,
-		.legacy = is_legacy(s),
+		.legacy = listen_kinds[s].legacy,
 	};
 }
 

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "cluster/capf.h"
+#include "net/capf_service.h"
+#include "server/ipc.h"
+
+/*
+ * CAPF between the processes of a node: workers speak with phones (net/capf_service.h), the director decides
+ * (cluster/capf.h) and has the keeper sign. What a worker says about a message is not believed: it comes along raw, and the
+ * director puts the worker's own number into the connection's.
+ */
+
+/* --- in the director --- */
+
+struct capf_director;
+
+struct capf_director_stats {
+	uint64_t succeeded, nothing, refused, failed; /* sessions by their end: enum capf_verdict */
+};
+
+/* What the director wants to hear. */
+struct capf_director_handler {
+	void (*done)(void *ctx);  /* before the phone is told so: an operation is done, its configuration may change */
+	void (*seen)(void *ctx, const char *device, const char *peer); /* a device has shown that it is there */
+	void *ctx;
+};
+
+/* capf_director_new: c outlives it. Looks once a minute at what has become due. Errors: ERR_NOMEM. */
+int capf_director_new(struct event_base *base, struct cluster *c, const struct capf_director_handler *h,
+		      struct capf_director **d, struct err *e) MUST_CHECK;
+void capf_director_free(struct capf_director *d); /* accepts NULL */
+
+/* Messages of worker number `worker`: IPC_CAPF_ASK, which is answered on ch; IPC_CAPF_GONE. */
+void capf_director_ask(struct capf_director *d, unsigned worker, struct ipc_channel *ch, const struct ipc_msg *m);
+void capf_director_gone(struct capf_director *d, unsigned worker, const struct ipc_msg *m);
+void capf_director_worker_lost(struct capf_director *d, unsigned worker); /* with all its connections */
+
+const struct capf_director_stats *capf_director_stats(const struct capf_director *d);
+size_t capf_director_sessions(const struct capf_director *d); /* running now */
+
+/* --- in a worker --- */
+
+/* What the connections of a listener ask through; lives as long as its service. */
+struct capf_asker {
+	const char *listener;            /* its name, for logs */
+	struct ipc_channel **director;   /* NULL behind it: there is none any more */
+	unsigned *asking;                /* counts the questions that wait for their answer */
+};
+
+struct capf_decider capf_decider_by_director(struct capf_asker *a);

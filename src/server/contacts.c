@@ -1,0 +1,166 @@
+#include "server/contacts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sockaddr.h"
+#include "base/text.h"
+
+#define SLOTS (2 * CONTACTS_MAX) /* half of them stay free, so that a search ends soon */
+#define PACKET_MAX (IPC_BODY_MAX - CONTACTS_NAME - CONTACTS_MODEL - INET6_ADDRSTRLEN - 8)
+
+struct entry {
+	char name[CONTACTS_NAME];
+	char model[CONTACTS_MODEL];
+	char address[INET6_ADDRSTRLEN];
+};
+
+struct contacts {
+	struct entry entries[CONTACTS_MAX];
+	size_t n;
+	uint16_t slots[SLOTS]; /* 1 + index into entries; 0: free */
+};
+
+int contacts_new(struct contacts **k, struct err *e)
+{
+	*k = calloc(1, sizeof(**k));
+	return *k ? 0 : err_set(e, ERR_NOMEM, "no memory for the devices that make themselves known");
+}
+
+void contacts_free(struct contacts *k)
+{
+	free(k);
+}
+
+static void forget(struct contacts *k)
+{
+	k->n = 0;
+	memset(k->slots, 0, sizeof(k->slots));
+}
+
+static size_t slot_of(const struct contacts *k, const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	for (const char *p = name; *p; p++)
+		h = (h ^ (uint8_t)*p) * 16777619u;
+	size_t i = h % SLOTS;
+	while (k->slots[i] && strcmp(k->entries[k->slots[i] - 1].name, name) != 0)
+		i = (i + 1) % SLOTS;
+	return i;
+}
+
+void contacts_note(struct contacts *k, const char *device, const char *model, const char *address)
+{
+	if (strlen(device) >= CONTACTS_NAME || !text_is_device_name(device))
+		return;
+	size_t i = slot_of(k, device);
+	if (!k->slots[i]) {
+		if (k->n == CONTACTS_MAX)
+			return;
+		k->slots[i] = (uint16_t)(k->n + 1);
+		k->entries[k->n] = (struct entry){0};
+		snprintf(k->entries[k->n++].name, CONTACTS_NAME, "%s", device);
+	}
+	struct entry *e = &k->entries[k->slots[i] - 1];
+	if (model && *model && strlen(model) < CONTACTS_MODEL)
+		snprintf(e->model, sizeof(e->model), "%s", model);
+	if (address && *address)
+		snprintf(e->address, sizeof(e->address), "%s", address);
+}
+
+/* SEP001122334455.cnf.xml.sgn, CTLSEP001122334455.tlv, ITLSEP001122334455.tlv. */
+static bool device_in(const char *file_name, char out[CONTACTS_NAME])
+{
+	bool list = text_starts(file_name, "CTL") || text_starts(file_name, "ITL");
+	const char *from = list ? file_name + 3 : file_name;
+	const char *to = strstr(from, list ? ".tlv" : ".cnf.xml");
+
+	if (!to || to == from || to - from >= CONTACTS_NAME)
+		return false;
+	snprintf(out, CONTACTS_NAME, "%.*s", (int)(to - from), from);
+	return true;
+}
+
+void contacts_note_file(struct contacts *k, const char *file_name, const struct sockaddr *peer)
+{
+	char device[CONTACTS_NAME], address[INET6_ADDRSTRLEN];
+
+	if (!device_in(file_name, device))
+		return;
+	sockaddr_text(peer, address);
+	contacts_note(k, device, NULL, address);
+}
+
+void contacts_note_tvs(struct contacts *k, const char *name, const struct sockaddr *peer)
+{
+	const char *dash = strrchr(name, '-');
+	char model[CONTACTS_MODEL] = "", address[INET6_ADDRSTRLEN];
+
+	if (!text_starts(name, "CP-") || !dash || dash < name + 3)
+		return;
+	if (dash - (name + 3) < CONTACTS_MODEL)
+		snprintf(model, sizeof(model), "%.*s", (int)(dash - (name + 3)), name + 3);
+	sockaddr_text(peer, address);
+	contacts_note(k, dash + 1, model, address);
+}
+
+/* Body: for each device str name, str model, str address. */
+int contacts_send(struct contacts *k, struct ipc_channel *director, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < k->n && rc == 0;) {
+		struct wr w;
+		wr_init(&w, IPC_BODY_MAX);
+		for (; i < k->n && w.len < PACKET_MAX; i++) {
+			ipc_put_str(&w, k->entries[i].name);
+			ipc_put_str(&w, k->entries[i].model);
+			ipc_put_str(&w, k->entries[i].address);
+		}
+		struct ipc_msg m = {.type = IPC_CONTACTS, .body = wr_view_all(&w)};
+		rc = w.failed ? err_set(e, ERR_NOMEM, "no memory for a message") : ipc_channel_send(director, &m, e);
+		wr_clear(&w);
+	}
+	forget(k);
+	return rc;
+}
+
+int contacts_receive(struct contacts *k, struct view body, struct err *e)
+{
+	struct entry got;
+	struct rd r;
+
+	rd_init(&r, body.p, body.len);
+	while (!rd_done(&r)) {
+		if (!ipc_get_str(&r, got.name, sizeof(got.name)) || !ipc_get_str(&r, got.model, sizeof(got.model)) ||
+		    !ipc_get_str(&r, got.address, sizeof(got.address)))
+			return err_rule(e, "contacts", -1, "a worker's message about devices is malformed");
+		contacts_note(k, got.name, got.model, got.address);
+	}
+	return 0;
+}
+
+int contacts_store(struct contacts *k, struct cluster *c, int64_t now, size_t *created, struct err *e)
+{
+	*created = 0;
+	if (!k->n)
+		return 0;
+	struct phone_contact *all = calloc(k->n, sizeof(*all));
+	if (!all)
+		return err_set(e, ERR_NOMEM, "no memory for the devices that made themselves known");
+	for (size_t i = 0; i < k->n; i++) {
+		const struct entry *from = &k->entries[i];
+		all[i] = (struct phone_contact){
+			.name = from->name,
+			.model = from->model[0] ? from->model : NULL,
+			.address = from->address[0] ? from->address : NULL,
+			.when = now,
+		};
+	}
+	int rc = phones_contact(c, all, k->n, created, e);
+	free(all);
+	forget(k);
+	return rc;
+}

@@ -1,0 +1,160 @@
+#include "server/endpoint.h"
+
+#include "base/log.h"
+#include "server/tvs.h"
+
+static const enum endpoint_speaks speaks_of[LISTEN_COUNT] = {
+	[LISTEN_HTTP] = SPEAKS_HTTP,
+	[LISTEN_HTTPS] = SPEAKS_HTTP,
+	[LISTEN_TVS] = SPEAKS_TVS,
+	[LISTEN_LEGACY_TVS] = SPEAKS_TVS,
+	[LISTEN_CAPF] = SPEAKS_CAPF,
+	[LISTEN_LEGACY_CAPF] = SPEAKS_CAPF,
+};
+
+static void on_tvs(void *ctx, const struct sockaddr *peer, const struct tvs_event *ev, const char *why)
+{
+	const struct endpoint *ep = ctx;
+
+	if (!why)
+		contacts_note_tvs(ep->contacts, ev->device, peer);
+	tvs_log(ep->listener, peer, ev, why);
+}
+
+static int new_server(struct endpoint *ep, const struct endpoint_site *site, enum listen_service service, struct err *e)
+{
+	struct capf_decider decider;
+
+	ep->listener = listen_kinds[service].key;
+	ep->contacts = site->contacts;
+	ep->tls = service != LISTEN_HTTP;
+	ep->insecure = listen_kinds[service].legacy;
+	switch (speaks_of[service]) {
+	case SPEAKS_HTTP: return http_server_new(site->base, site->pool, &site->files, &ep->http, e);
+	case SPEAKS_TVS: return tvs_service_new(site->base, site->pool, on_tvs, ep, &ep->tvs, e);
+	case SPEAKS_CAPF:
+		ep->asker = (struct capf_asker){.listener = ep->listener, .director = site->director, .asking = site->asking};
+		decider = capf_decider_by_director(&ep->asker);
+		return capf_service_new(site->base, site->pool, &decider, &ep->capf, e);
+	case SPEAKS_NOTHING: break;
+	}
+	return err_set(e, ERR_BUG, "nothing answers on %s", ep->listener);
+}
+
+static int new_acceptor(struct endpoint *ep, struct event_base *base, int fd, struct err *e)
+{
+	struct acceptor **a = &ep->acceptors[ep->n];
+
+	if (ep->http)
+		return acceptor_new(base, fd, http_server_accept, ep->http, a, e);
+	if (ep->tvs)
+		return acceptor_new(base, fd, tvs_service_accept, ep->tvs, a, e);
+	return acceptor_new(base, fd, capf_service_accept, ep->capf, a, e);
+}
+
+int endpoint_open(struct endpoint *ep, const struct endpoint_site *site, enum listen_service service, int fd,
+		  struct err *e)
+{
+	int rc = ep->speaks ? 0 : new_server(ep, site, service, e);
+
+	if (rc == 0) {
+		ep->speaks = speaks_of[service];
+		rc = new_acceptor(ep, site->base, fd, e);
+	}
+	if (rc == 0)
+		ep->n++;
+	return rc;
+}
+
+void endpoint_close(struct endpoint *ep)
+{
+	for (size_t i = 0; i < ep->n; i++)
+		acceptor_free(ep->acceptors[i]);
+	http_server_free(ep->http);
+	tvs_service_free(ep->tvs);
+	capf_service_free(ep->capf);
+	*ep = (struct endpoint){0};
+}
+
+/* Without a certificate there is nothing to begin a handshake with, and without an index nothing to answer from: clients
+ * had better be refused. */
+static bool can_serve(const struct endpoint *ep)
+{
+	return (!ep->tls || ep->has_identity) && (ep->speaks != SPEAKS_TVS || ep->has_index);
+}
+
+static void start(struct endpoint *ep)
+{
+	struct err e = ERR_INIT;
+
+	if (!ep->running || !can_serve(ep))
+		return;
+	for (size_t i = 0; i < ep->n; i++)
+		if (acceptor_start(ep->acceptors[i], &e) < 0)
+			log_error("a listener could not be started: %s", e.text);
+}
+
+void endpoint_run(struct endpoint *ep, bool running)
+{
+	ep->running = running;
+	if (running && can_serve(ep)) {
+		start(ep);
+		return;
+	}
+	for (size_t i = 0; i < ep->n; i++)
+		acceptor_stop(ep->acceptors[i]);
+	if (ep->http)
+		http_server_close_idle(ep->http);
+	if (ep->tvs)
+		tvs_service_close_all(ep->tvs);
+	if (ep->capf)
+		capf_service_close_all(ep->capf);
+}
+
+void endpoint_set_tls(struct endpoint *ep, SSL_CTX *ctx)
+{
+	if (ep->http)
+		http_server_set_tls(ep->http, ctx);
+	if (ep->tvs)
+		tvs_service_set_tls(ep->tvs, ctx);
+	if (ep->capf)
+		capf_service_set_tls(ep->capf, ctx);
+	ep->has_identity = true;
+	start(ep);
+}
+
+void endpoint_set_index(struct endpoint *ep, const struct tvs_index *ix)
+{
+	if (!ep->tvs)
+		return;
+	tvs_service_set_index(ep->tvs, ix);
+	ep->has_index = true;
+	start(ep);
+}
+
+void endpoint_leave(struct endpoint *ep)
+{
+	for (size_t i = 0; i < ep->n; i++)
+		acceptor_leave(ep->acceptors[i]);
+}
+
+bool endpoint_drain(struct endpoint *ep)
+{
+	return (!ep->http || http_server_drain(ep->http)) && (!ep->tvs || tvs_service_drain(ep->tvs)) &&
+	       (!ep->capf || capf_service_drain(ep->capf));
+}
+
+void endpoint_let_go(struct endpoint *ep)
+{
+	if (ep->capf)
+		capf_service_close_all(ep->capf);
+}
+
+uint64_t endpoint_pauses(const struct endpoint *ep)
+{
+	uint64_t pauses = 0;
+
+	for (size_t i = 0; i < ep->n; i++)
+		pauses += acceptor_pauses(ep->acceptors[i]);
+	return pauses;
+}
