@@ -6,72 +6,10 @@
 #include "base/log.h"
 #include "base/sockaddr.h"
 #include "cluster/param.h"
+#include "server/capf_wire.h"
 
 #define ASK_TIMEOUT_MS 15000 /* a decision may wait for a signature of the keeper and for the disk */
 #define STEP_S 60
-#define CONN_BITS 56         /* of a connection's number; the worker's stands above it */
-#define CONN_MAX ((UINT64_C(1) << CONN_BITS) - 1)
-
-/* --- what goes between the two --- */
-
-/* Question: u64 conn, u32 session, u8 question, str peer, octets frame. */
-static bool put_ask(struct wr *w, const struct capf_service_ask *ask, const char *peer)
-{
-	wr_u64(w, ask->conn);
-	wr_u32(w, ask->session);
-	wr_u8(w, (uint8_t)ask->question);
-	ipc_put_str(w, peer);
-	wr_open16(w);
-	wr_view(w, ask->frame);
-	wr_close(w);
-	return !w->failed;
-}
-
-static bool get_ask(struct view body, struct capf_ask *ask, char peer[STORE_ADDRESS_SIZE])
-{
-	uint8_t question;
-	struct rd r;
-
-	rd_init(&r, body.p, body.len);
-	if (!rd_u64(&r, &ask->conn) || !rd_u32(&r, &ask->session) || !rd_u8(&r, &question) ||
-	    !ipc_get_str(&r, peer, STORE_ADDRESS_SIZE) || !rd_view16(&r, &ask->frame) || !rd_done(&r))
-		return false;
-	ask->question = question;
-	ask->peer = peer;
-	return ask->conn <= CONN_MAX && question <= CAPF_ASK_DELETED;
-}
-
-/* Answer: u8 action, u8 reason, u8 key type, u16 bits, u8 curve, u16 retry, u16 keep-alive, octets certificate. */
-static bool put_decision(struct wr *w, const struct capf_decision *d, unsigned keep_alive_s)
-{
-	wr_u8(w, (uint8_t)d->action);
-	wr_u8(w, d->reason);
-	wr_u8(w, d->key_type);
-	wr_u16(w, d->key_bits);
-	wr_u8(w, d->curve);
-	wr_u16(w, d->retry_s);
-	wr_u16(w, (uint16_t)keep_alive_s);
-	wr_open16(w);
-	wr_view(w, d->certificate);
-	wr_close(w);
-	return !w->failed;
-}
-
-static bool get_decision(struct view body, struct capf_decision *d, unsigned *keep_alive_s)
-{
-	uint16_t seconds;
-	uint8_t action;
-	struct rd r;
-
-	rd_init(&r, body.p, body.len);
-	if (!rd_u8(&r, &action) || !rd_u8(&r, &d->reason) || !rd_u8(&r, &d->key_type) || !rd_u16(&r, &d->key_bits) ||
-	    !rd_u8(&r, &d->curve) || !rd_u16(&r, &d->retry_s) || !rd_u16(&r, &seconds) || !rd_view16(&r, &d->certificate) ||
-	    !rd_done(&r) || action > CAPF_DO_RETRY)
-		return false;
-	d->action = action;
-	*keep_alive_s = seconds;
-	return true;
-}
 
 /* --- in the director --- */
 
@@ -85,7 +23,7 @@ struct capf_director {
 
 static uint64_t conn_of(unsigned worker, uint64_t conn)
 {
-	return (uint64_t)worker << CONN_BITS | conn;
+	return (uint64_t)worker << CAPF_CONN_BITS | conn;
 }
 
 static void on_step(evutil_socket_t fd, short what, void *ctx)
@@ -146,7 +84,7 @@ static void decide(struct capf_director *d, const struct capf_ask *ask, struct w
 		d->h.done(d->h.ctx);
 	if (answer.device[0] && (answer.verdict == CAPF_SUCCEEDED || answer.verdict == CAPF_GOING_ON))
 		d->h.seen(d->h.ctx, answer.device, ask->peer);
-	if (!put_decision(reply, &answer.decision, keep_alive(d, &answer.decision)))
+	if (!capf_wire_put_decision(reply, &answer.decision, keep_alive(d, &answer.decision)))
 		log_error("CAPF: an answer does not fit into a message");
 	capf_answer_clear(&answer);
 }
@@ -160,7 +98,7 @@ void capf_director_ask(struct capf_director *d, unsigned worker, struct ipc_chan
 	struct wr w;
 
 	wr_init(&w, IPC_BODY_MAX);
-	bool good = get_ask(m->body, &ask, peer);
+	bool good = capf_wire_get_ask(m->body, &ask, peer);
 	ask.conn = conn_of(worker, ask.conn);
 	if (good) {
 		decide(d, &ask, &w);
@@ -178,17 +116,15 @@ void capf_director_ask(struct capf_director *d, unsigned worker, struct ipc_chan
 void capf_director_gone(struct capf_director *d, unsigned worker, const struct ipc_msg *m)
 {
 	uint64_t conn;
-	uint8_t timed_out;
-	struct rd r;
+	bool timed_out;
 
-	rd_init(&r, m->body.p, m->body.len);
-	if (rd_u64(&r, &conn) && rd_u8(&r, &timed_out) && rd_done(&r) && conn <= CONN_MAX)
+	if (capf_wire_get_gone(m->body, &conn, &timed_out))
 		capf_gone(d->capf, conn_of(worker, conn), timed_out ? CAPF_END_TIMEOUT : CAPF_END_CLOSED);
 }
 
 void capf_director_worker_lost(struct capf_director *d, unsigned worker)
 {
-	capf_gone_between(d->capf, conn_of(worker, 0), conn_of(worker, CONN_MAX));
+	capf_gone_between(d->capf, conn_of(worker, 0), conn_of(worker, CAPF_CONN_MAX));
 }
 
 int capf_director_new(struct event_base *base, struct cluster *c, const struct capf_director_handler *h,
@@ -251,7 +187,7 @@ static void on_answer(void *ctx, int rc, struct view reply, const struct err *e)
 	void *to = a->ctx;
 
 	--*a->by->asking;
-	if (rc < 0 || !get_decision(reply, &d, &keep_alive_s)) {
+	if (rc < 0 || !capf_wire_get_decision(reply, &d, &keep_alive_s)) {
 		log_limited(&limiter, LOG_LEVEL_WARN, "%s: the director did not decide: %s", a->by->listener,
 			    rc < 0 ? e->text : "its answer is malformed");
 		rc = ERR_PROTO;
@@ -276,7 +212,7 @@ static int ask_director(void *ctx, const struct capf_service_ask *ask, capf_serv
 	wr_init(&body, IPC_BODY_MAX);
 	if (!*by->director)
 		rc = err_set(e, ERR_CLOSED, "this process is about to end");
-	else if (!put_ask(&body, ask, peer))
+	else if (!capf_wire_put_ask(&body, ask, peer))
 		rc = err_set(e, ERR_LIMIT, "a question to the director is too long");
 	else
 		rc = ipc_channel_call(*by->director, IPC_CAPF_ASK, wr_view_all(&body), ASK_TIMEOUT_MS, on_answer, a, &a->call, e);
@@ -309,8 +245,7 @@ static void tell_gone(void *ctx, uint64_t conn, bool timed_out)
 	if (!*by->director)
 		return; /* it hears of the whole worker's end */
 	wr_init(&body, 16);
-	wr_u64(&body, conn);
-	wr_u8(&body, timed_out);
+	capf_wire_put_gone(&body, conn, timed_out);
 	struct ipc_msg m = {.type = IPC_CAPF_GONE, .body = wr_view_all(&body)};
 	if (ipc_channel_send(*by->director, &m, &e) < 0) /* the session's deadline passes there too */
 		log_debug("%s: the director was not told that a connection is over: %s", by->listener, e.text);

@@ -70,6 +70,22 @@ void contacts_note(struct contacts *k, const char *device, const char *model, co
 		snprintf(e->address, sizeof(e->address), "%s", address);
 }
 
+size_t contacts_count(const struct contacts *k)
+{
+	return k->n;
+}
+
+bool contacts_find(const struct contacts *k, const char *device, const char **model, const char **address)
+{
+	size_t slot = k->slots[slot_of(k, device)];
+
+	if (!slot)
+		return false;
+	*model = k->entries[slot - 1].model;
+	*address = k->entries[slot - 1].address;
+	return true;
+}
+
 /* SEP001122334455.cnf.xml.sgn, CTLSEP001122334455.tlv, ITLSEP001122334455.tlv. */
 static bool device_in(const char *file_name, char out[CONTACTS_NAME])
 {

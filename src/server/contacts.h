@@ -25,6 +25,10 @@ void contacts_note_file(struct contacts *k, const char *file_name, const struct 
 /* contacts_note_tvs: CP-<model>-<device>, as devices name themselves to TVS (formats-and-protocols.md 6.3). */
 void contacts_note_tvs(struct contacts *k, const char *name, const struct sockaddr *peer);
 
+size_t contacts_count(const struct contacts *k);
+/* contacts_find: was it noted? *model and *address are "" when not known, and live until the next call that changes k. */
+bool contacts_find(const struct contacts *k, const char *device, const char **model, const char **address);
+
 /*
  * contacts_send: everything to the director, as messages IPC_CONTACTS, and forget it. Errors: as ipc_channel_send; what was
  * not sent is lost.

@@ -505,7 +505,8 @@ static int open_cluster(struct director *d, struct err *e)
 	    (rc = publish_refresh(d->cluster, "ringfence serve", "start", &changed, e)) < 0)
 		return rc;
 	if ((rc = tvs_director_new(d->base, d->cluster, &clock_system, on_tvs_index, d, &d->tvs, e)) < 0 ||
-	    (rc = capf_director_new(d->base, d->cluster, &capf, &d->capf, e)) < 0 || (rc = contacts_new(&d->contacts, e)) < 0)
+	    (rc = capf_director_new(d->base, d->cluster, &capf, &d->capf, e)) < 0 ||
+	    (rc = contacts_new(&d->contacts, e)) < 0)
 		return rc;
 	return open_signer(d, e);
 }
