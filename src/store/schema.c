@@ -191,10 +191,17 @@ static int fill_types(struct store *s, struct err *e)
 	return rc;
 }
 
+/* Without it the database looks for one device's certificates among all that are stored. */
+static const char *const version_4[] = {
+	"CREATE INDEX devicecertificate_device ON devicecertificate (fkdevice, kind, state)",
+	NULL,
+};
+
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
 	{3, version_3, NULL},
+	{4, version_4, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 

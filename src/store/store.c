@@ -47,6 +47,7 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	s->in_group = false;
 	store_rollback(s);
 	s->conn->backend->close(s->conn);
 	cert_cache_free(s->certs);
@@ -65,7 +66,7 @@ static int check_broken(const struct store *s, struct err *e)
 /* After each statement: notice when the database ended the transaction. */
 static int watch(struct store *s, int rc)
 {
-	if (rc && (s->in_tx || s->depth) && !s->conn->backend->in_transaction(s->conn))
+	if (rc && (s->in_group || s->in_tx || s->depth) && !s->conn->backend->in_transaction(s->conn))
 		s->broken = true;
 	return rc;
 }
@@ -86,26 +87,67 @@ int store_db_query(struct store *s, store_row_fn *row, void *ctx, struct err *e,
 	return rc ? rc : watch(s, s->conn->backend->query(s->conn, sql, v, n, row, ctx, e));
 }
 
-/* Begin the outermost transaction. */
+/* Take back what a savepoint's statements did. When that fails too, all of the transaction is lost. */
+static void undo(struct store *s)
+{
+	if (store_db_exec(s, NULL, NULL, "ROLLBACK TO SAVEPOINT ringfence", NO_VALUES) ||
+	    store_db_exec(s, NULL, NULL, "RELEASE SAVEPOINT ringfence", NO_VALUES))
+		s->broken = true;
+}
+
+/* Begin the outermost transaction; in a group, a part of the group's. */
 static int begin(struct store *s, struct err *e)
 {
 	if (s->read_only)
 		return err_set(e, ERR_STORE, "the store was opened for reading only");
+	if (s->in_group)
+		return store_db_exec(s, NULL, e, "SAVEPOINT ringfence", NO_VALUES);
 	s->broken = false;
 	return s->conn->backend->begin(s->conn, e);
 }
 
-/* End the outermost transaction; it is over whatever this returns. */
+/* Take it back. A group that is broken stays so until its end. */
+static void rollback(struct store *s)
+{
+	if (s->in_group) {
+		undo(s);
+		return;
+	}
+	s->conn->backend->rollback(s->conn);
+	s->broken = false;
+}
+
+/* End it; it is over whatever this returns. */
 static int commit(struct store *s, struct err *e)
 {
 	int rc = check_broken(s, e);
 
+	if (!rc && s->in_group)
+		return store_db_exec(s, NULL, e, "RELEASE SAVEPOINT ringfence", NO_VALUES);
 	if (!rc)
 		rc = s->conn->backend->commit(s->conn, e);
 	if (rc)
-		s->conn->backend->rollback(s->conn);
-	s->broken = false;
+		rollback(s);
+	else
+		s->broken = false;
 	return rc;
+}
+
+int store_group_begin(struct store *s, struct err *e)
+{
+	if (s->in_group || s->in_tx || s->depth)
+		return err_set(e, ERR_BUG, "a transaction is open already");
+	int rc = begin(s, e);
+	s->in_group = rc == 0;
+	return rc;
+}
+
+int store_group_end(struct store *s, struct err *e)
+{
+	if (!s->in_group || s->in_tx || s->depth)
+		return err_set(e, ERR_BUG, "there is no group to end");
+	s->in_group = false;
+	return commit(s, e);
 }
 
 int store_begin(struct store *s, struct err *e)
@@ -129,9 +171,8 @@ void store_rollback(struct store *s)
 {
 	if (!s || !s->in_tx)
 		return;
-	s->conn->backend->rollback(s->conn);
 	s->in_tx = false;
-	s->broken = false;
+	rollback(s);
 }
 
 int store_scope_begin(struct store *s, struct err *e)
@@ -142,14 +183,6 @@ int store_scope_begin(struct store *s, struct err *e)
 	if (!rc)
 		s->depth++;
 	return rc;
-}
-
-/* Take back what a scope inside a transaction did. When that fails too, all of the transaction is lost. */
-static void undo(struct store *s)
-{
-	if (store_db_exec(s, NULL, NULL, "ROLLBACK TO SAVEPOINT ringfence", NO_VALUES) ||
-	    store_db_exec(s, NULL, NULL, "RELEASE SAVEPOINT ringfence", NO_VALUES))
-		s->broken = true;
 }
 
 int store_scope_end(struct store *s, int rc, struct err *e)
@@ -163,8 +196,7 @@ int store_scope_end(struct store *s, int rc, struct err *e)
 	}
 	if (!rc)
 		return commit(s, e);
-	s->conn->backend->rollback(s->conn);
-	s->broken = false;
+	rollback(s);
 	return rc;
 }
 

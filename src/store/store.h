@@ -46,6 +46,14 @@ int store_begin(struct store *s, struct err *e) MUST_CHECK;
 int store_commit(struct store *s, struct err *e) MUST_CHECK;
 void store_rollback(struct store *s); /* nothing to do when none is open; s may be NULL */
 
+/*
+ * Several transactions that wait for the disk once: between the two each of them begins, commits and is rolled back as it
+ * does alone, and is durable when store_group_end has returned 0. When it returns an error none of them has happened:
+ * nobody may be told of one before. Groups do not nest, and begin and end outside of transactions.
+ */
+int store_group_begin(struct store *s, struct err *e) MUST_CHECK;
+int store_group_end(struct store *s, struct err *e) MUST_CHECK;
+
 /* One row of `run sql`. Everything is text; NULL is SQL's NULL. Borrowed for the duration of the call. */
 struct store_sql_row {
 	size_t n;                   /* columns */

@@ -11,6 +11,7 @@ struct store {
 	struct store_conn *conn;
 	struct cert_cache *certs;
 	bool read_only;
+	bool in_group;   /* between store_group_begin and store_group_end */
 	bool in_tx;      /* between store_begin and its end */
 	bool broken;     /* the database abandoned the open transaction */
 	unsigned depth;  /* of open scopes */

@@ -18,13 +18,11 @@ static void give(const struct store_sql_sink *sink, bool head, size_t n, const c
 	assert_int_equal(head ? sink->head(sink->ctx, &row) : sink->row(sink->ctx, &row), 0);
 }
 
-static char *render(const struct sqltable *t)
+static void render(const struct sqltable *t, char **text)
 {
 	struct err e = ERR_INIT;
-	char *text = NULL;
 
-	assert_ok(sqltable_render(t, &text, &e), &e);
-	return text;
+	assert_ok(sqltable_render(t, text, &e), &e);
 }
 
 /* A table of one column with this value, rendered. */
@@ -38,7 +36,7 @@ static void assert_cell(const char *value, size_t len, const char *want)
 	give(&sink, true, 1, names);
 	const struct store_sql_row row = {1, names, &value, &len};
 	assert_int_equal(sink.row(sink.ctx, &row), 0);
-	text = render(t);
+	render(t, &text);
 	const char *line = strchr(text, '\n') + 1;
 	line = strchr(line, '\n') + 1;
 	assert_int_equal(strlen(line), strlen(want) + 1);
@@ -59,7 +57,9 @@ static void columns_are_as_wide_as_their_widest_value(void **state)
 	give(&sink, false, 3, (const char *const[]){"wide value", "x", "1"});
 	give(&sink, false, 3, (const char *const[]){NULL, "", "22"});
 	give(&sink, false, 3, (const char *const[]){"\xc3\xa9t\xc3\xa9", "y", NULL}); /* three characters */
-	char *text = render(t);
+	char *text = NULL;
+
+	render(t, &text);
 	assert_string_equal(text, "a          long name c\n"
 				  "========== ========= ====\n"
 				  "wide value x         1\n"
@@ -73,7 +73,9 @@ static void columns_are_as_wide_as_their_widest_value(void **state)
 static void nothing_gives_nothing(void **state)
 {
 	struct sqltable *t = sqltable_new();
-	char *text = render(t);
+	char *text = NULL;
+
+	render(t, &text);
 
 	(void)state;
 	assert_string_equal(text, "");

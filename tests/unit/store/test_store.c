@@ -235,6 +235,54 @@ static void a_transaction_that_the_database_ended_stores_nothing_more(void **sta
 	assert_color(f->s, "green");
 }
 
+/* In a group each transaction is kept or taken back by itself, and all of them last or none. */
+static void a_group_of_transactions(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+
+	set_color(f->s, "red");
+	assert_ok(store_group_begin(f->s, &e), &e);
+	assert_err(store_group_begin(f->s, &e), ERR_BUG);
+	err_clear(&e);
+	assert_ok(store_begin(f->s, &e), &e);
+	set_color(f->s, "blue");
+	store_rollback(f->s);
+	assert_color(f->s, "red");
+	assert_ok(store_begin(f->s, &e), &e);
+	assert_err(store_begin(f->s, &e), ERR_BUG);
+	err_clear(&e);
+	assert_err(store_group_end(f->s, &e), ERR_BUG);
+	err_clear(&e);
+	set_color(f->s, "green");
+	assert_ok(store_commit(f->s, &e), &e);
+	set_color(f->s, "black"); /* alone */
+	assert_ok(store_group_end(f->s, &e), &e);
+	assert_color(f->s, "black");
+	assert_err(store_group_end(f->s, &e), ERR_BUG);
+	err_clear(&e);
+
+	/* The database abandons the whole group: what was said to be committed in it is lost, and its end says so. */
+	assert_ok(store_group_begin(f->s, &e), &e);
+	assert_ok(store_begin(f->s, &e), &e);
+	set_color(f->s, "white");
+	assert_ok(store_commit(f->s, &e), &e);
+	assert_ok(store_begin(f->s, &e), &e);
+	assert_ok(store_db_exec(f->s, NULL, &e, "ROLLBACK", NO_VALUES), &e);
+	assert_err(store_db_exec(f->s, NULL, &e, "SELECT nonsense", NO_VALUES), ERR_STORE);
+	err_clear(&e);
+	store_rollback(f->s);
+	assert_err(store_begin(f->s, &e), ERR_STORE);
+	err_clear(&e);
+	assert_err(store_param_set(f->s, color, "white", &e), ERR_STORE);
+	err_clear(&e);
+	assert_err(store_group_end(f->s, &e), ERR_STORE);
+	err_clear(&e);
+	assert_color(f->s, "black");
+	set_color(f->s, "red");
+	assert_color(f->s, "red");
+}
+
 static void values_find_their_numbers_whatever_their_order(void **state)
 {
 	struct fixture *f = *state;
@@ -361,6 +409,7 @@ int main(void)
 		WITH_STORE(a_call_that_fails_in_a_transaction_leaves_the_rest),
 		WITH_STORE(statements_that_break_a_constraint_are_taken_back_alone),
 		WITH_STORE(a_transaction_that_the_database_ended_stores_nothing_more),
+		WITH_STORE(a_group_of_transactions),
 		WITH_STORE(values_find_their_numbers_whatever_their_order),
 		WITH_STORE(queries_within_queries_do_not_disturb_each_other),
 		WITH_STORE(more_statements_than_the_cache_holds),
