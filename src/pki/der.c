@@ -1,5 +1,7 @@
 #include "pki/der.h"
 
+#include <time.h>
+
 static bool fail(struct rd *r)
 {
 	r->failed = true;
@@ -118,4 +120,59 @@ bool der_bit_string(struct rd *r, struct view *octets)
 		return fail(r);
 	*octets = rd_rest(&body);
 	return true;
+}
+
+/* --- writing --- */
+
+bool der_wrap(struct wr *w, uint8_t tag, size_t from)
+{
+	uint8_t head[5] = {tag};
+	size_t len = w->len - from, n = 1;
+
+	if (w->failed)
+		return false;
+	if (len >= 0x80) {
+		unsigned octets = len > 0xffff ? 3 : len > 0xff ? 2 : 1;
+		head[n++] = (uint8_t)(0x80 + octets);
+		while (octets--)
+			head[n++] = (uint8_t)(len >> (8 * octets));
+	} else {
+		head[n++] = (uint8_t)len;
+	}
+	return wr_insert(w, from, head, n);
+}
+
+bool der_put(struct wr *w, uint8_t tag, struct view contents)
+{
+	size_t from = w->len;
+
+	return wr_view(w, contents) && der_wrap(w, tag, from);
+}
+
+bool der_put_unsigned(struct wr *w, struct view m)
+{
+	size_t from = w->len;
+
+	while (m.len && !*m.p) {
+		m.p++;
+		m.len--;
+	}
+	if ((!m.len || *m.p & 0x80) && !wr_u8(w, 0))
+		return false;
+	return wr_view(w, m) && der_wrap(w, DER_INTEGER, from);
+}
+
+bool der_put_time(struct wr *w, int64_t unix_s)
+{
+	struct tm tm;
+	char text[20];
+	time_t t = unix_s;
+
+	if (!gmtime_r(&t, &tm) || tm.tm_year < 50 || tm.tm_year > 8099)
+		return false;
+	bool utc = tm.tm_year < 150;
+	size_t n = strftime(text, sizeof(text), "%Y%m%d%H%M%SZ", &tm), skipped = utc ? 2 : 0;
+	struct view shown = {(const uint8_t *)text + skipped, n - skipped};
+
+	return der_put(w, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME, shown);
 }

@@ -10,7 +10,6 @@
 #include "pki/issue_internal.h"
 #include "pki/ossl.h"
 
-#define SERIAL_OCTETS 16
 
 OSSL_AUTO(auto_bit_string, ASN1_BIT_STRING, ASN1_BIT_STRING_free)
 OSSL_AUTO(auto_octet_string, ASN1_OCTET_STRING, ASN1_OCTET_STRING_free)
@@ -18,7 +17,7 @@ OSSL_AUTO(auto_eku, EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free)
 OSSL_AUTO(auto_basic, BASIC_CONSTRAINTS, BASIC_CONSTRAINTS_free)
 OSSL_AUTO(auto_general_names, GENERAL_NAMES, GENERAL_NAMES_free)
 
-int issue_no_memory(struct err *e)
+static int no_memory(struct err *e)
 {
 	ERR_clear_error();
 	return err_set(e, ERR_NOMEM, "certificate: out of memory");
@@ -67,7 +66,7 @@ static int set_names(X509 *x, const struct subject *s, struct err *e)
 	AUTO(auto_x509_name) X509_NAME *name = X509_NAME_new();
 
 	if (!name)
-		return issue_no_memory(e);
+		return no_memory(e);
 	if (!s->cn || !*s->cn)
 		return err_set(e, ERR_USAGE, "subject: a certificate needs a common name");
 	int r = add_country(name, s->c, e);
@@ -75,25 +74,34 @@ static int set_names(X509 *x, const struct subject *s, struct err *e)
 		r = add_attribute(name, rest[i].nid, rest[i].value, e);
 	if (r)
 		return r;
-	return X509_set_subject_name(x, name) && X509_set_issuer_name(x, name) ? 0 : issue_no_memory(e);
+	return X509_set_subject_name(x, name) && X509_set_issuer_name(x, name) ? 0 : no_memory(e);
 }
 
 /* --- serial number and validity --- */
 
 /* Sixteen octets in the certificate and in trust lists alike: no sign octet before them, no zero to be stripped. */
-int issue_set_serial(X509 *x, const struct random_source *rnd, struct err *e)
+int issue_serial(uint8_t serial[ISSUE_SERIAL_OCTETS], const struct random_source *rnd, struct err *e)
 {
-	uint8_t octets[SERIAL_OCTETS];
-	AUTO(auto_bn) BIGNUM *n = NULL;
-	int r = random_fill(rnd, octets, sizeof(octets), e);
+	int r = random_fill(rnd, serial, ISSUE_SERIAL_OCTETS, e);
 
 	if (r)
 		return r;
-	octets[0] &= 0x7f;
-	if (octets[0] == 0)
-		octets[0] = 1;
+	serial[0] &= 0x7f;
+	if (serial[0] == 0)
+		serial[0] = 1;
+	return 0;
+}
+
+static int set_serial(X509 *x, const struct random_source *rnd, struct err *e)
+{
+	uint8_t octets[ISSUE_SERIAL_OCTETS];
+	AUTO(auto_bn) BIGNUM *n = NULL;
+	int r = issue_serial(octets, rnd, e);
+
+	if (r)
+		return r;
 	n = BN_bin2bn(octets, sizeof(octets), NULL);
-	return n && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x)) ? 0 : issue_no_memory(e);
+	return n && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x)) ? 0 : no_memory(e);
 }
 
 static int set_validity(X509 *x, const struct clock *clock, unsigned days, struct err *e)
@@ -108,9 +116,9 @@ static int set_validity(X509 *x, const struct clock *clock, unsigned days, struc
 
 /* --- extensions --- */
 
-int issue_add_extension(X509 *x, int nid, void *value, bool critical, struct err *e)
+static int add_extension(X509 *x, int nid, void *value, bool critical, struct err *e)
 {
-	return X509_add1_ext_i2d(x, nid, value, critical, X509V3_ADD_APPEND) == 1 ? 0 : issue_no_memory(e);
+	return X509_add1_ext_i2d(x, nid, value, critical, X509V3_ADD_APPEND) == 1 ? 0 : no_memory(e);
 }
 
 static int add_basic_constraints(X509 *x, struct err *e)
@@ -118,22 +126,22 @@ static int add_basic_constraints(X509 *x, struct err *e)
 	AUTO(auto_basic) BASIC_CONSTRAINTS *b = BASIC_CONSTRAINTS_new();
 
 	if (!b || !(b->pathlen = ASN1_INTEGER_new()) || !ASN1_INTEGER_set(b->pathlen, 0))
-		return issue_no_memory(e);
+		return no_memory(e);
 	b->ca = 0xff;
-	return issue_add_extension(x, NID_basic_constraints, b, true, e);
+	return add_extension(x, NID_basic_constraints, b, true, e);
 }
 
-int issue_add_key_usage(X509 *x, unsigned usage, bool critical, struct err *e)
+static int add_key_usage(X509 *x, unsigned usage, bool critical, struct err *e)
 {
 	AUTO(auto_bit_string) ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
 	uint8_t octet = (uint8_t)usage;
 
 	if (!bits || !ASN1_BIT_STRING_set(bits, &octet, 1))
-		return issue_no_memory(e);
-	return issue_add_extension(x, NID_key_usage, bits, critical, e);
+		return no_memory(e);
+	return add_extension(x, NID_key_usage, bits, critical, e);
 }
 
-int issue_add_ext_key_usage(X509 *x, unsigned usage, struct err *e)
+static int add_ext_key_usage(X509 *x, unsigned usage, struct err *e)
 {
 	static const struct { unsigned bit; int nid; } purposes[] = {
 		{CERT_EKU_SERVER, NID_server_auth},
@@ -144,12 +152,12 @@ int issue_add_ext_key_usage(X509 *x, unsigned usage, struct err *e)
 
 	for (size_t i = 0; i < sizeof(purposes) / sizeof(purposes[0]); i++) {
 		if (usage & purposes[i].bit && (!eku || !sk_ASN1_OBJECT_push(eku, OBJ_nid2obj(purposes[i].nid))))
-			return issue_no_memory(e);
+			return no_memory(e);
 	}
-	return issue_add_extension(x, NID_ext_key_usage, eku, false, e);
+	return add_extension(x, NID_ext_key_usage, eku, false, e);
 }
 
-int issue_add_subject_key_id(X509 *x, struct err *e)
+static int add_subject_key_id(X509 *x, struct err *e)
 {
 	AUTO(auto_octet_string) ASN1_OCTET_STRING *id = ASN1_OCTET_STRING_new();
 	uint8_t hash[EVP_MAX_MD_SIZE];
@@ -157,23 +165,23 @@ int issue_add_subject_key_id(X509 *x, struct err *e)
 
 	if (!id || !X509_pubkey_digest(x, digest_evp(DIGEST_SHA1), hash, &len) ||
 	    !ASN1_OCTET_STRING_set(id, hash, (int)len))
-		return issue_no_memory(e);
-	return issue_add_extension(x, NID_subject_key_identifier, id, false, e);
+		return no_memory(e);
+	return add_extension(x, NID_subject_key_identifier, id, false, e);
 }
 
-int issue_push_name(GENERAL_NAMES *names, int type, ASN1_STRING *value, struct err *e)
+static int push_name(GENERAL_NAMES *names, int type, ASN1_STRING *value, struct err *e)
 {
 	GENERAL_NAME *n = value ? GENERAL_NAME_new() : NULL;
 
 	if (!n) {
 		ASN1_STRING_free(value);
-		return issue_no_memory(e);
+		return no_memory(e);
 	}
 	GENERAL_NAME_set0_value(n, type, value);
 	if (sk_GENERAL_NAME_push(names, n))
 		return 0;
 	GENERAL_NAME_free(n);
-	return issue_no_memory(e);
+	return no_memory(e);
 }
 
 static int push_dns(GENERAL_NAMES *names, const char *dns, struct err *e)
@@ -190,7 +198,7 @@ static int push_dns(GENERAL_NAMES *names, const char *dns, struct err *e)
 		ASN1_IA5STRING_free(s);
 		s = NULL;
 	}
-	return issue_push_name(names, GEN_DNS, s, e);
+	return push_name(names, GEN_DNS, s, e);
 }
 
 static int push_ip(GENERAL_NAMES *names, const char *ip, struct err *e)
@@ -198,7 +206,7 @@ static int push_ip(GENERAL_NAMES *names, const char *ip, struct err *e)
 	ASN1_OCTET_STRING *s = a2i_IPADDRESS(ip);
 
 	if (s)
-		return issue_push_name(names, GEN_IPADD, s, e);
+		return push_name(names, GEN_IPADD, s, e);
 	ERR_clear_error();
 	return err_set(e, ERR_USAGE, "subjectAltName: %.64s is no IP address", ip);
 }
@@ -206,14 +214,14 @@ static int push_ip(GENERAL_NAMES *names, const char *ip, struct err *e)
 static int add_alt_names(X509 *x, const struct cert_profile *p, struct err *e)
 {
 	AUTO(auto_general_names) GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
-	int r = names ? 0 : issue_no_memory(e);
+	int r = names ? 0 : no_memory(e);
 
 	for (const char *const *dns = p->dns; !r && dns && *dns; dns++)
 		r = push_dns(names, *dns, e);
 	for (const char *const *ip = p->ip; !r && ip && *ip; ip++)
 		r = push_ip(names, *ip, e);
 	if (!r && sk_GENERAL_NAME_num(names) > 0)
-		r = issue_add_extension(x, NID_subject_alt_name, names, false, e);
+		r = add_extension(x, NID_subject_alt_name, names, false, e);
 	return r;
 }
 
@@ -222,11 +230,11 @@ static int add_extensions(X509 *x, const struct cert_profile *p, struct err *e)
 	int r = p->ca ? add_basic_constraints(x, e) : 0;
 
 	if (!r && p->key_usage)
-		r = issue_add_key_usage(x, p->key_usage, false, e);
+		r = add_key_usage(x, p->key_usage, false, e);
 	if (!r && p->ext_key_usage)
-		r = issue_add_ext_key_usage(x, p->ext_key_usage, e);
+		r = add_ext_key_usage(x, p->ext_key_usage, e);
 	if (!r)
-		r = issue_add_subject_key_id(x, e);
+		r = add_subject_key_id(x, e);
 	return r ? r : add_alt_names(x, p, e);
 }
 
@@ -243,10 +251,10 @@ int issue_self_signed(struct keystore *ks, const char *name, const struct subjec
 	if (r)
 		return r;
 	if (!x || !X509_set_version(x, X509_VERSION_3) || !X509_set_pubkey(x, pub))
-		return issue_no_memory(e);
+		return no_memory(e);
 	r = set_names(x, s, e);
 	if (!r)
-		r = issue_set_serial(x, rnd, e);
+		r = set_serial(x, rnd, e);
 	if (!r)
 		r = set_validity(x, clock, p->days, e);
 	if (!r)

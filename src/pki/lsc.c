@@ -3,19 +3,32 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include <openssl/core_names.h>
-#include <openssl/err.h>
+#include <openssl/x509v3.h>
 
-#include "base/cleanup.h"
 #include "base/text.h"
+#include "pki/der.h"
 #include "pki/issue_internal.h"
 
-#define RSA_EXPONENT_MIN 65537
-#define RSA_EXPONENT_BITS_MAX 64 /* larger ones only make verifying slow */
+/*
+ * The certificate is written here and not by OpenSSL, whose way there (3.0: decode the key, encode it, copy, decode again)
+ * took a third of an enrolment; what comes out is read back by OpenSSL before anybody gets it.
+ */
 
-OSSL_AUTO(auto_akid, AUTHORITY_KEYID, AUTHORITY_KEYID_free)
-OSSL_AUTO(auto_basic, BASIC_CONSTRAINTS, BASIC_CONSTRAINTS_free)
-OSSL_AUTO(auto_general_names, GENERAL_NAMES, GENERAL_NAMES_free)
+/* The last octet of 2.5.29.x */
+enum {
+	EXT_SUBJECT_KEY_ID = 14,
+	EXT_KEY_USAGE = 15,
+	EXT_SUBJECT_ALT_NAME = 17,
+	EXT_BASIC_CONSTRAINTS = 19,
+	EXT_AUTHORITY_KEY_ID = 35,
+	EXT_EXT_KEY_USAGE = 37,
+};
+
+struct signing {
+	enum key_scheme scheme;
+	enum digest digest;
+	struct view oid;
+};
 
 const struct lsc_template lsc_template_default = {
 	.days = LSC_DAYS_MAX,
@@ -24,98 +37,6 @@ const struct lsc_template lsc_template_default = {
 	.alt_name = true,
 	.digest = DIGEST_SHA256,
 };
-
-/* --- the key --- */
-
-/* What an EC key looks like when its curve is named and its point uncompressed: the length says both. */
-static const struct curve {
-	unsigned bits;
-	const char *group;
-	size_t spki_len;
-} curves[] = {
-	{ 256, "prime256v1", 91 },
-	{ 384, "secp384r1", 120 },
-	{ 521, "secp521r1", 158 },
-};
-
-static int wrong_key(struct key_spec asked, const char *got, struct err *e)
-{
-	return err_set(e, ERR_AUTH, "the phone was asked for %s%u and sent %s", asked.type == KEY_RSA ? "RSA-" : "EC P-",
-		       asked.bits, got);
-}
-
-static int check_rsa(EVP_PKEY *key, struct key_spec asked, struct err *e)
-{
-	AUTO(auto_bn) BIGNUM *exponent = NULL;
-	AUTO(auto_bn) BIGNUM *modulus = NULL;
-	char got[32];
-
-	if (EVP_PKEY_get_bits(key) != (int)asked.bits) {
-		snprintf(got, sizeof(got), "RSA-%d", EVP_PKEY_get_bits(key));
-		return wrong_key(asked, got, e);
-	}
-	if (!EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) ||
-	    !EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &modulus))
-		return err_openssl(e, ERR_CRYPTO, "the phone's key");
-	if (!BN_is_odd(modulus))
-		return wrong_key(asked, "an even RSA modulus", e);
-	if (!BN_is_odd(exponent) || BN_num_bits(exponent) > RSA_EXPONENT_BITS_MAX ||
-	    BN_get_word(exponent) < RSA_EXPONENT_MIN)
-		return wrong_key(asked, "an RSA key with an exponent that is not accepted; 65537 is usual", e);
-	return 0;
-}
-
-static int check_ec(EVP_PKEY *key, struct view spki, struct key_spec asked, struct err *e)
-{
-	const struct curve *c = curves;
-	char group[32] = "";
-
-	while (c < curves + sizeof(curves) / sizeof(curves[0]) && c->bits != asked.bits)
-		c++;
-	if (c == curves + sizeof(curves) / sizeof(curves[0]))
-		return err_set(e, ERR_BUG, "there is no curve of %u bits", asked.bits);
-	if (!EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) || strcmp(group, c->group) != 0)
-		return wrong_key(asked, *group ? group : "another curve", e);
-	if (spki.len != c->spki_len)
-		return wrong_key(asked, "an unusual encoding of it", e);
-	AUTO(auto_pkey_ctx) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
-	if (!ctx || EVP_PKEY_public_check(ctx) != 1) {
-		ERR_clear_error();
-		return wrong_key(asked, "a point that is not on the curve", e);
-	}
-	return 0;
-}
-
-/* One encoding only: what OpenSSL would write for this key. */
-static bool is_canonical(EVP_PKEY *key, struct view spki)
-{
-	uint8_t *der = NULL;
-	int len = i2d_PUBKEY(key, &der);
-	bool same = len > 0 && view_eq(spki, (struct view){ der, (size_t)len });
-
-	OPENSSL_free(der);
-	return same;
-}
-
-int lsc_key_check(struct view spki, struct key_spec asked, struct err *e)
-{
-	const uint8_t *p = spki.p;
-	AUTO(auto_pkey) EVP_PKEY *key = spki.len && spki.len <= CERT_MAX_DER ? d2i_PUBKEY(NULL, &p, (long)spki.len) : NULL;
-	const char *type = asked.type == KEY_RSA ? "RSA" : "EC";
-
-	if (!key) {
-		ERR_clear_error();
-		return wrong_key(asked, "something that is no public key", e);
-	}
-	if (!EVP_PKEY_is_a(key, type)) {
-		const char *name = EVP_PKEY_get0_type_name(key);
-		return wrong_key(asked, name ? name : "another kind of key", e);
-	}
-	int r = asked.type == KEY_RSA ? check_rsa(key, asked, e) : check_ec(key, spki, asked, e);
-	if (!r && !is_canonical(key, spki))
-		r = wrong_key(asked, "an unusual encoding of it", e);
-	return r;
-}
 
 /* --- the issuer --- */
 
@@ -147,136 +68,271 @@ int lsc_issuer_check(const struct cert *issuer, int64_t now, struct err *e)
 	return 0;
 }
 
-/* --- the certificate --- */
+/* --- the certificate: RFC 5280 4.1, written from the inside out --- */
 
-static bool is_of_site(int nid)
+/* 2.5.4: C, L, ST, O, OU. */
+static bool is_of_site(struct view oid)
 {
-	return nid == NID_organizationName || nid == NID_organizationalUnitName || nid == NID_localityName ||
-	       nid == NID_stateOrProvinceName || nid == NID_countryName;
+	return oid.len == 3 && oid.p[0] == 0x55 && oid.p[1] == 0x04 &&
+	       memchr("\x06\x07\x08\x0a\x0b", oid.p[2], 5) != NULL;
+}
+
+static void put_algorithm(struct wr *w, const struct signing *s)
+{
+	size_t from = w->len;
+
+	der_put(w, DER_OID, s->oid);
+	if (s->scheme == KEY_SCHEME_PKCS1)
+		der_put(w, DER_NULL, (struct view){0});
+	der_wrap(w, DER_SEQUENCE, from);
 }
 
 /* CN, then what the issuer says of the site, entry by entry as it says it (several OUs, string types). */
-static int set_subject(X509 *x, const char *device, const X509_NAME *site, struct err *e)
+static void put_subject(struct wr *w, const char *device, struct view issuer)
 {
-	AUTO(auto_x509_name) X509_NAME *name = X509_NAME_new();
+	static const uint8_t cn[] = {0x55, 0x04, 0x03};
+	size_t name = w->len;
+	struct rd r, rdns = {0}, rdn = {0}, pair = {0};
+	struct view entry, oid = {0};
 
-	if (!name || !X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, (const uint8_t *)device, -1, -1, 0))
-		return issue_no_memory(e);
-	for (int i = 0; i < X509_NAME_entry_count(site); i++) {
-		const X509_NAME_ENTRY *entry = X509_NAME_get_entry(site, i);
-		if (is_of_site(OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry))) && !X509_NAME_add_entry(name, entry, -1, 0))
-			return issue_no_memory(e);
+	der_put(w, DER_OID, (struct view){cn, sizeof(cn)});
+	der_put(w, DER_UTF8_STRING, view_str(device));
+	der_wrap(w, DER_SEQUENCE, name);
+	der_wrap(w, DER_SET, name);
+	rd_init(&r, issuer.p, issuer.len);
+	der_open(&r, DER_SEQUENCE, &rdns);
+	while (der_open(&rdns, DER_SET, &rdn)) {
+		while (der_whole(&rdn, DER_SEQUENCE, &entry)) {
+			struct rd one;
+			rd_init(&one, entry.p, entry.len);
+			if (der_open(&one, DER_SEQUENCE, &pair) && der_view(&pair, DER_OID, &oid) && is_of_site(oid))
+				der_put(w, DER_SET, entry);
+		}
 	}
-	return X509_set_subject_name(x, name) ? 0 : issue_no_memory(e);
+	der_wrap(w, DER_SEQUENCE, name);
 }
 
-static int set_validity(X509 *x, const struct cert *issuer, int64_t now, unsigned days, struct err *e)
+/* extnID, critical, extnValue: the octets written since `from`. */
+static void end_extension(struct wr *w, uint8_t id, bool critical, size_t from)
 {
-	int64_t until = now + (int64_t)days * ISSUE_DAY_S - 1;
+	static const uint8_t yes = 0xff;
+	const uint8_t oid[] = {DER_OID, 3, 0x55, 0x1d, id};
+	const uint8_t flag[] = {DER_BOOLEAN, 1, yes};
 
-	if (until > cert_not_after(issuer))
-		until = cert_not_after(issuer);
-	if (!ASN1_TIME_set(X509_getm_notBefore(x), now) || !ASN1_TIME_set(X509_getm_notAfter(x), until))
-		return err_openssl(e, ERR_USAGE, "certificate: the clock gives no time that a certificate can hold");
+	der_wrap(w, DER_OCTET_STRING, from);
+	if (critical)
+		wr_insert(w, from, flag, sizeof(flag));
+	wr_insert(w, from, oid, sizeof(oid));
+	der_wrap(w, DER_SEQUENCE, from);
+}
+
+/* The bits of RFC 5280 4.2.1.3, as OpenSSL numbers them: digitalSignature is 0x80; named bits, so no zeros at the end. */
+static void put_key_usage(struct wr *w, unsigned usage)
+{
+	size_t from = w->len;
+	uint8_t unused = 0;
+
+	while (unused < 7 && !(usage & 1u << unused))
+		unused++;
+	wr_u8(w, unused);
+	wr_u8(w, (uint8_t)usage);
+	der_wrap(w, DER_BIT_STRING, from);
+	end_extension(w, EXT_KEY_USAGE, true, from);
+}
+
+static void put_ext_key_usage(struct wr *w, unsigned usage)
+{
+	static const struct {
+		unsigned bit;
+		uint8_t purpose; /* below 1.3.6.1.5.5.7.3 */
+	} purposes[] = {{CERT_EKU_SERVER, 1}, {CERT_EKU_CLIENT, 2}, {CERT_EKU_IPSEC, 5}};
+	uint8_t oid[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0};
+	size_t from = w->len;
+
+	for (size_t i = 0; i < sizeof(purposes) / sizeof(purposes[0]); i++) {
+		if (!(usage & purposes[i].bit))
+			continue;
+		oid[sizeof(oid) - 1] = purposes[i].purpose;
+		der_put(w, DER_OID, (struct view){oid, sizeof(oid)});
+	}
+	der_wrap(w, DER_SEQUENCE, from);
+	end_extension(w, EXT_EXT_KEY_USAGE, false, from);
+}
+
+/* SHA-1 over the octets of the public key: RFC 5280 4.2.1.2 (1). */
+static int key_id(struct view spki, uint8_t out[DIGEST_MAX], struct err *e)
+{
+	struct rd r, outer = {0};
+	struct view octets = {0};
+
+	rd_init(&r, spki.p, spki.len);
+	der_open(&r, DER_SEQUENCE, &outer);
+	der_skip(&outer, DER_SEQUENCE);
+	if (!der_bit_string(&outer, &octets) || !rd_done(&outer) || !rd_done(&r))
+		return err_set(e, ERR_USAGE, "the phone's key is malformed");
+	return digest_one(DIGEST_SHA1, octets, out, e);
+}
+
+static int put_key_ids(struct wr *w, const struct cert *issuer, struct view spki, struct err *e)
+{
+	const ASN1_OCTET_STRING *known = X509_get0_subject_key_id(cert_x509(issuer));
+	uint8_t own[DIGEST_MAX], of_issuer[DIGEST_MAX];
+	struct view id = {of_issuer, digest_len(DIGEST_SHA1)};
+	size_t from = w->len;
+	int rc = key_id(spki, own, e);
+
+	if (!rc && known)
+		id = (struct view){ASN1_STRING_get0_data(known), (size_t)ASN1_STRING_length(known)};
+	else if (!rc)
+		rc = key_id(cert_spki(issuer), of_issuer, e);
+	if (rc)
+		return rc;
+	der_put(w, DER_OCTET_STRING, (struct view){own, digest_len(DIGEST_SHA1)});
+	end_extension(w, EXT_SUBJECT_KEY_ID, false, from);
+	from = w->len;
+	der_put(w, DER_CONTEXT_PRIMITIVE_0, id);
+	der_wrap(w, DER_SEQUENCE, from);
+	end_extension(w, EXT_AUTHORITY_KEY_ID, false, from);
 	return 0;
 }
 
-static int add_no_ca(X509 *x, struct err *e)
+static int put_extensions(struct wr *w, const struct cert *issuer, const char *device, struct view spki,
+			  const struct lsc_template *t, struct err *e)
 {
-	AUTO(auto_basic) BASIC_CONSTRAINTS *b = BASIC_CONSTRAINTS_new();
+	size_t all = w->len, from = all;
 
-	return b ? issue_add_extension(x, NID_basic_constraints, b, true, e) : issue_no_memory(e);
-}
-
-static int add_authority_key_id(X509 *x, X509 *issuer, struct err *e)
-{
-	AUTO(auto_akid) AUTHORITY_KEYID *id = AUTHORITY_KEYID_new();
-	const ASN1_OCTET_STRING *known = X509_get0_subject_key_id(issuer);
-	uint8_t hash[EVP_MAX_MD_SIZE];
-	unsigned len;
-
-	if (!id)
-		return issue_no_memory(e);
-	if (known)
-		id->keyid = ASN1_OCTET_STRING_dup(known);
-	else if ((id->keyid = ASN1_OCTET_STRING_new()) &&
-		 (!X509_pubkey_digest(issuer, digest_evp(DIGEST_SHA1), hash, &len) ||
-		  !ASN1_OCTET_STRING_set(id->keyid, hash, (int)len)))
-		return issue_no_memory(e);
-	return id->keyid ? issue_add_extension(x, NID_authority_key_identifier, id, false, e) : issue_no_memory(e);
-}
-
-static int add_alt_name(X509 *x, const char *device, struct err *e)
-{
-	AUTO(auto_general_names) GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
-	ASN1_IA5STRING *uri = names ? ASN1_IA5STRING_new() : NULL;
-
-	if (!uri || !ASN1_STRING_set(uri, device, -1)) {
-		ASN1_IA5STRING_free(uri);
-		return issue_no_memory(e);
+	der_wrap(w, DER_SEQUENCE, from); /* CA:FALSE is the default, and defaults are not written */
+	end_extension(w, EXT_BASIC_CONSTRAINTS, true, from);
+	if (t->key_usage)
+		put_key_usage(w, t->key_usage);
+	if (t->ext_key_usage)
+		put_ext_key_usage(w, t->ext_key_usage);
+	int rc = put_key_ids(w, issuer, spki, e);
+	if (t->alt_name) {
+		from = w->len;
+		der_put(w, DER_CONTEXT_PRIMITIVE_6, view_str(device));
+		der_wrap(w, DER_SEQUENCE, from);
+		end_extension(w, EXT_SUBJECT_ALT_NAME, false, from);
 	}
-	int r = issue_push_name(names, GEN_URI, uri, e);
-	return r ? r : issue_add_extension(x, NID_subject_alt_name, names, false, e);
+	der_wrap(w, DER_SEQUENCE, all);
+	der_wrap(w, DER_CONTEXT_3, all);
+	return rc;
 }
 
-static int add_extensions(X509 *x, const struct cert *issuer, const char *device, const struct lsc_template *t,
-			  struct err *e)
+static int put_validity(struct wr *w, const struct cert *issuer, int64_t now, unsigned days, struct err *e)
 {
-	int r = add_no_ca(x, e);
+	int64_t until = now + (int64_t)days * ISSUE_DAY_S - 1;
+	size_t from = w->len;
 
-	if (!r && t->key_usage)
-		r = issue_add_key_usage(x, t->key_usage, true, e);
-	if (!r && t->ext_key_usage)
-		r = issue_add_ext_key_usage(x, t->ext_key_usage, e);
-	if (!r)
-		r = issue_add_subject_key_id(x, e);
-	if (!r)
-		r = add_authority_key_id(x, cert_x509(issuer), e);
-	return !r && t->alt_name ? add_alt_name(x, device, e) : r;
+	if (until > cert_not_after(issuer))
+		until = cert_not_after(issuer);
+	if (!der_put_time(w, now) || !der_put_time(w, until))
+		return err_set(e, ERR_USAGE, "certificate: the clock gives no time that a certificate can hold");
+	der_wrap(w, DER_SEQUENCE, from);
+	return 0;
 }
 
-static int fill_in(X509 *x, const struct cert *issuer, const char *device, struct view spki, const struct lsc_template *t,
-		   const struct clock *clock, const struct random_source *rnd, struct err *e)
+static int put_tbs(struct wr *w, const struct cert *issuer, const char *device, struct view spki,
+		   const struct lsc_template *t, const struct signing *s, const struct clock *clock,
+		   const struct random_source *rnd, struct err *e)
 {
-	const uint8_t *p = spki.p;
-	AUTO(auto_pkey) EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)spki.len);
+	static const uint8_t version_3[] = {DER_CONTEXT_0, 3, DER_INTEGER, 1, 2};
+	uint8_t serial[ISSUE_SERIAL_OCTETS];
+	int rc = issue_serial(serial, rnd, e);
 
-	if (!key)
-		return err_openssl(e, ERR_USAGE, "the phone's key");
+	if (rc)
+		return rc;
+	wr_bytes(w, version_3, sizeof(version_3));
+	der_put_unsigned(w, (struct view){serial, sizeof(serial)});
+	put_algorithm(w, s);
 	/* The issuer's subject, not its issuer: otherwise a chain through an intermediate CA would not verify (C-3). */
-	if (!X509_set_version(x, X509_VERSION_3) || !X509_set_pubkey(x, key) ||
-	    !X509_set_issuer_name(x, X509_get_subject_name(cert_x509(issuer))))
-		return issue_no_memory(e);
-	int r = set_subject(x, device, X509_get_subject_name(cert_x509(issuer)), e);
-	if (!r)
-		r = issue_set_serial(x, rnd, e);
-	if (!r)
-		r = set_validity(x, issuer, clock_wall_s(clock), t->days, e);
-	return r ? r : add_extensions(x, issuer, device, t, e);
+	wr_view(w, cert_subject_der(issuer));
+	rc = put_validity(w, issuer, clock_wall_s(clock), t->days, e);
+	if (rc)
+		return rc;
+	put_subject(w, device, cert_subject_der(issuer));
+	wr_view(w, spki);
+	rc = put_extensions(w, issuer, device, spki, t, e);
+	der_wrap(w, DER_SEQUENCE, 0);
+	return rc;
+}
+
+/* --- its signature --- */
+
+static int choose_signing(const struct cert *issuer, enum digest digest, struct signing *s, struct err *e)
+{
+	/* 1.2.840.113549.1.1 and 1.2.840.10045.4 */
+	static const uint8_t rsa[][9] = {
+		{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05},
+		{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b},
+		{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d},
+	};
+	static const uint8_t ec_sha1[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01};
+	static const uint8_t ec_sha2[][8] = {
+		{0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02},
+		{0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04},
+	};
+
+	if (!digest_known(digest))
+		return err_set(e, ERR_USAGE, "an LSC is signed with SHA-1, SHA-256 or SHA-512");
+	s->digest = digest;
+	s->scheme = cert_key_type(issuer) == CERT_KEY_RSA ? KEY_SCHEME_PKCS1 : KEY_SCHEME_ECDSA;
+	if (s->scheme == KEY_SCHEME_PKCS1)
+		s->oid = (struct view){rsa[digest - DIGEST_SHA1], sizeof(rsa[0])};
+	else if (digest == DIGEST_SHA1)
+		s->oid = (struct view){ec_sha1, sizeof(ec_sha1)};
+	else
+		s->oid = (struct view){ec_sha2[digest - DIGEST_SHA256], sizeof(ec_sha2[0])};
+	return 0;
+}
+
+static int sign_tbs(struct keystore *ks, const char *name, const struct signing *s, struct wr *w, struct err *e)
+{
+	uint8_t digest[DIGEST_MAX], sig[KEY_SIG_MAX];
+	size_t len = 0;
+	int rc = digest_one(s->digest, wr_view_all(w), digest, e);
+	struct key_sign req = {.scheme = s->scheme, .md_nid = EVP_MD_get_type(digest_evp(s->digest)),
+			       .input = {digest, digest_len(s->digest)}};
+
+	if (!rc)
+		rc = ks->ops->sign(ks, name, &req, sig, &len, e);
+	if (rc) {
+		err_prefix(e, "the LSC cannot be signed");
+		return rc;
+	}
+	put_algorithm(w, s);
+	size_t from = w->len;
+	wr_u8(w, 0);
+	wr_bytes(w, sig, len);
+	der_wrap(w, DER_BIT_STRING, from);
+	der_wrap(w, DER_SEQUENCE, 0);
+	return 0;
 }
 
 int lsc_issue(struct keystore *ks, const char *name, const struct cert *issuer, const char *device, struct view spki,
 	      const struct lsc_template *t, const struct clock *clock, const struct random_source *rnd, struct cert **lsc,
 	      struct err *e)
 {
-	EVP_PKEY *pub = X509_get0_pubkey(cert_x509(issuer));
-	AUTO(auto_pkey) EVP_PKEY *key = NULL;
-	AUTO(auto_x509) X509 *x = X509_new();
+	struct signing s = {0};
+	struct wr w;
 
-	if (!x || !pub)
-		return issue_no_memory(e);
 	if (!text_is_device_name(device))
 		return err_set(e, ERR_USAGE, "an LSC is issued to a device; this is no device's name");
 	if (t->days < 1 || t->days > LSC_DAYS_MAX)
 		return err_set(e, ERR_USAGE, "an LSC is valid for 1 to %d days", LSC_DAYS_MAX);
-	int r = lsc_issuer_check(issuer, clock_wall_s(clock), e);
-	if (!r)
-		r = fill_in(x, issuer, device, spki, t, clock, rnd, e);
-	if (!r)
-		r = key_borrow(ks, name, pub, &key, e);
-	if (r)
-		return r;
-	if (!X509_sign(x, key, digest_evp(t->digest)))
-		return err_openssl(e, ERR_CRYPTO, "the LSC cannot be signed");
-	return cert_from_x509(x, lsc, e);
+	int rc = lsc_issuer_check(issuer, clock_wall_s(clock), e);
+	if (!rc)
+		rc = choose_signing(issuer, t->digest, &s, e);
+	if (rc)
+		return rc;
+	wr_init(&w, CERT_MAX_DER);
+	rc = put_tbs(&w, issuer, device, spki, t, &s, clock, rnd, e);
+	if (!rc)
+		rc = sign_tbs(ks, name, &s, &w, e);
+	if (!rc && w.failed)
+		rc = err_set(e, w.failed, "the LSC does not fit");
+	if (!rc)
+		rc = cert_from_der(wr_view_all(&w), lsc, e);
+	wr_clear(&w);
+	return rc;
 }

@@ -123,6 +123,70 @@ static void tags_of_several_octets_are_refused(void **state)
 	assert_false(der_any(&r, &tag, &body));
 }
 
+static void assert_written(struct wr *w, const uint8_t *want, size_t n)
+{
+	assert_int_equal(w->failed, 0);
+	assert_int_equal(w->len, n);
+	assert_memory_equal(w->p, want, n);
+	wr_clear(w);
+}
+#define ASSERT_WRITTEN(w, ...) assert_written(w, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static void writes_from_the_inside_out(void **state)
+{
+	static const uint8_t number[] = {0, 0, 0x80};
+	struct wr w;
+
+	(void)state;
+	wr_init(&w, 1 << 20);
+	assert_true(wr_u8(&w, 0x99)); /* what stood there before stays outside */
+	assert_true(der_put_unsigned(&w, (struct view){number, sizeof(number)}));
+	assert_true(der_put_unsigned(&w, (struct view){number, 2}));
+	assert_true(der_put(&w, DER_UTF8_STRING, view_str("x")));
+	assert_true(der_wrap(&w, DER_SEQUENCE, 1));
+	ASSERT_WRITTEN(&w, 0x99, 0x30, 10, 0x02, 2, 0, 0x80, 0x02, 1, 0, 0x0c, 1, 'x');
+}
+
+/* Every length that takes another form is read back as it was written. */
+static void lengths_that_are_written_can_be_read(void **state)
+{
+	static const size_t lengths[] = {0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x10000};
+	struct view v;
+	struct wr w;
+	struct rd r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		wr_init(&w, 1 << 20);
+		assert_true(wr_fill(&w, 0x5a, lengths[i]));
+		assert_true(der_wrap(&w, DER_OCTET_STRING, 0));
+		rd_init(&r, w.p, w.len);
+		assert_true(der_view(&r, DER_OCTET_STRING, &v));
+		assert_true(rd_done(&r));
+		assert_int_equal(v.len, lengths[i]);
+		wr_clear(&w);
+	}
+	wr_init(&w, 4);
+	assert_true(wr_fill(&w, 1, 4));
+	assert_false(der_wrap(&w, DER_OCTET_STRING, 0)); /* no room for its head */
+	wr_clear(&w);
+}
+
+static void times(void **state)
+{
+	struct wr w;
+
+	(void)state;
+	wr_init(&w, 64);
+	assert_true(der_put_time(&w, 2524607999)); /* the last second of 2049 */
+	ASSERT_WRITTEN(&w, 0x17, 13, '4', '9', '1', '2', '3', '1', '2', '3', '5', '9', '5', '9', 'Z');
+	assert_true(der_put_time(&w, 2524608000));
+	ASSERT_WRITTEN(&w, 0x18, 15, '2', '0', '5', '0', '0', '1', '0', '1', '0', '0', '0', '0', '0', '0', 'Z');
+	assert_false(der_put_time(&w, -2524608000)); /* 1890 */
+	assert_false(der_put_time(&w, INT64_C(253402300800)));
+	wr_clear(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +197,9 @@ int main(void)
 		cmocka_unit_test(integers),
 		cmocka_unit_test(bit_strings),
 		cmocka_unit_test(tags_of_several_octets_are_refused),
+		cmocka_unit_test(writes_from_the_inside_out),
+		cmocka_unit_test(lengths_that_are_written_can_be_read),
+		cmocka_unit_test(times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
