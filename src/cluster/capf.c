@@ -163,6 +163,7 @@ static void conclude(struct capf_turn *t, enum capf_verdict verdict, enum capf_r
 {
 	t->out->decision = (struct capf_decision){ .action = CAPF_DO_END, .reason = reason };
 	t->out->verdict = verdict;
+	t->out->encrypted = verdict == CAPF_SUCCEEDED && t->task.device.encrypt_config;
 	if (verdict == CAPF_REFUSED || verdict == CAPF_FAILED)
 		audit(t, verdict == CAPF_REFUSED ? "refused" : "failed", t->out->text);
 }

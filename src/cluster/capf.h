@@ -47,6 +47,7 @@ struct capf_answer {
 	uint8_t *certificate;          /* DER, heap; NULL: none */
 	size_t certificate_len;
 	enum capf_verdict verdict;
+	bool encrypted;                /* CAPF_SUCCEEDED: what the phone is served next depends on its certificate */
 	char device[CAPF_DEVICE_MAX];  /* "" when the message named none, or none that could be one */
 	char text[400];                /* one line for the log, escaped, without secrets */
 };

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/sockaddr.h"
@@ -10,13 +11,27 @@
 
 #define ASK_TIMEOUT_MS 15000 /* a decision may wait for a signature of the keeper and for the disk */
 #define STEP_S 60
+#define TOGETHER_MAX 128     /* questions that are decided in one transaction */
 
 /* --- in the director --- */
 
+/* A worker's question, from its arrival to its answer. */
+struct question {
+	struct capf_ask ask;
+	char peer[STORE_ADDRESS_SIZE];
+	uint8_t *frame;
+	struct ipc_channel *ch;
+	uint32_t id;
+	struct capf_answer answer;
+};
+
 struct capf_director {
+	struct store *store;
 	struct cluster *cluster;
 	struct capf *capf;
-	struct event *step;
+	struct event *step, *turn;
+	struct question questions[TOGETHER_MAX]; /* that are decided together, and wait for the disk once */
+	size_t n;
 	struct capf_director_handler h;
 	struct capf_director_stats stats;
 };
@@ -74,42 +89,117 @@ static unsigned keep_alive(struct capf_director *d, const struct capf_decision *
 	return minutes * 60;
 }
 
-static void decide(struct capf_director *d, const struct capf_ask *ask, struct wr *reply)
+/* The decisions did not last: whoever was told nothing goes on as if nothing had been decided. */
+static void take_back(struct capf_director *d, const struct err *e)
 {
-	struct capf_answer answer;
-
-	capf_decide(d->capf, ask, &answer);
-	tell_log(d, &answer);
-	if (answer.verdict == CAPF_SUCCEEDED)
-		d->h.done(d->h.ctx);
-	if (answer.device[0] && (answer.verdict == CAPF_SUCCEEDED || answer.verdict == CAPF_GOING_ON))
-		d->h.seen(d->h.ctx, answer.device, ask->peer);
-	if (!capf_wire_put_decision(reply, &answer.decision, keep_alive(d, &answer.decision)))
-		log_error("CAPF: an answer does not fit into a message");
-	capf_answer_clear(&answer);
+	log_error("CAPF: %zu decisions could not be recorded: %s", d->n, e->text);
+	for (size_t i = 0; i < d->n; i++) {
+		capf_answer_clear(&d->questions[i].answer);
+		capf_gone(d->capf, d->questions[i].ask.conn, CAPF_END_CLOSED);
+		d->questions[i].answer = (struct capf_answer){
+			.decision = {.action = CAPF_DO_END, .reason = CAPF_REASON_INVALID},
+			.verdict = CAPF_FAILED,
+		};
+		snprintf(d->questions[i].answer.text, sizeof(d->questions[i].answer.text), "%s: what was decided is lost",
+			 d->questions[i].peer);
+	}
 }
 
-void capf_director_ask(struct capf_director *d, unsigned worker, struct ipc_channel *ch, const struct ipc_msg *m)
+static void decide_all(struct capf_director *d)
+{
+	struct err e = ERR_INIT;
+	int rc = store_group_begin(d->store, &e);
+
+	for (size_t i = 0; i < d->n && rc == 0; i++)
+		capf_decide(d->capf, &d->questions[i].ask, &d->questions[i].answer);
+	if (rc == 0)
+		rc = store_group_end(d->store, &e);
+	if (rc < 0)
+		take_back(d, &e);
+}
+
+static void reply(struct capf_director *d, const struct question *q)
 {
 	static struct log_limiter limiter = {.burst = 20};
-	struct capf_ask ask = {0};
-	char peer[STORE_ADDRESS_SIZE];
 	struct err e = ERR_INIT;
 	struct wr w;
 
 	wr_init(&w, IPC_BODY_MAX);
-	bool good = capf_wire_get_ask(m->body, &ask, peer);
-	ask.conn = conn_of(worker, ask.conn);
-	if (good) {
-		decide(d, &ask, &w);
-	} else {
-		err_rule(&e, "capf-ask", -1, "a worker's question about CAPF is malformed");
-		ipc_failed_encode(&w, &e);
-	}
-	struct ipc_msg reply = {.type = good ? IPC_REPLY : IPC_FAILED, .id = m->id, .body = wr_view_all(&w)};
-	e = ERR_INIT;
-	if (ipc_channel_send(ch, &reply, &e) < 0)
+	if (!capf_wire_put_decision(&w, &q->answer.decision, keep_alive(d, &q->answer.decision)))
+		log_error("CAPF: an answer does not fit into a message");
+	struct ipc_msg m = {.type = IPC_REPLY, .id = q->id, .body = wr_view_all(&w)};
+	if (ipc_channel_send(q->ch, &m, &e) < 0)
 		log_limited(&limiter, LOG_LEVEL_WARN, "an answer to a worker: %s", e.text);
+	wr_clear(&w);
+}
+
+static void answer_all(struct capf_director *d)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct capf_answer *a = &d->questions[i].answer;
+		tell_log(d, a);
+		changed = changed || a->encrypted;
+		if (a->device[0] && (a->verdict == CAPF_SUCCEEDED || a->verdict == CAPF_GOING_ON))
+			d->h.seen(d->h.ctx, a->device, d->questions[i].peer);
+	}
+	if (changed)
+		d->h.changed(d->h.ctx);
+	for (size_t i = 0; i < d->n; i++)
+		reply(d, &d->questions[i]);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+	struct capf_director *d = ctx;
+
+	(void)fd;
+	(void)what;
+	decide_all(d);
+	answer_all(d);
+	for (size_t i = 0; i < d->n; i++) {
+		capf_answer_clear(&d->questions[i].answer);
+		free(d->questions[i].frame);
+	}
+	d->n = 0;
+}
+
+static int take_question(struct capf_director *d, unsigned worker, struct ipc_channel *ch, const struct ipc_msg *m,
+			 struct err *e)
+{
+	struct question *q = &d->questions[d->n];
+
+	*q = (struct question){.ch = ch, .id = m->id};
+	if (!capf_wire_get_ask(m->body, &q->ask, q->peer))
+		return err_rule(e, "capf-ask", -1, "a worker's question about CAPF is malformed");
+	q->ask.conn = conn_of(worker, q->ask.conn);
+	q->frame = malloc(q->ask.frame.len + 1);
+	if (!q->frame)
+		return err_set(e, ERR_NOMEM, "no memory for a question about CAPF");
+	memcpy(q->frame, q->ask.frame.p, q->ask.frame.len);
+	q->ask.frame.p = q->frame;
+	d->n++;
+	return 0;
+}
+
+/* Who else has asked by the time that the loop has looked at all channels is decided for in the same turn. */
+void capf_director_ask(struct capf_director *d, unsigned worker, struct ipc_channel *ch, const struct ipc_msg *m)
+{
+	struct err e = ERR_INIT;
+	struct wr w;
+
+	if (d->n == TOGETHER_MAX)
+		on_turn(-1, 0, d);
+	if (take_question(d, worker, ch, m, &e) == 0) {
+		event_active(d->turn, EV_TIMEOUT, 0);
+		return;
+	}
+	wr_init(&w, IPC_BODY_MAX);
+	ipc_failed_encode(&w, &e);
+	struct ipc_msg no = {.type = IPC_FAILED, .id = m->id, .body = wr_view_all(&w)};
+	if (ipc_channel_send(ch, &no, &e) < 0)
+		log_warn("an answer to a worker: %s", e.text);
 	wr_clear(&w);
 }
 
@@ -124,20 +214,25 @@ void capf_director_gone(struct capf_director *d, unsigned worker, const struct i
 
 void capf_director_worker_lost(struct capf_director *d, unsigned worker)
 {
+	if (d->n)
+		on_turn(-1, 0, d); /* its last questions, too */
 	capf_gone_between(d->capf, conn_of(worker, 0), conn_of(worker, CAPF_CONN_MAX));
 }
 
-int capf_director_new(struct event_base *base, struct cluster *c, const struct capf_director_handler *h,
-		      struct capf_director **d, struct err *e)
+int capf_director_new(struct event_base *base, struct store *store, struct cluster *c,
+		      const struct capf_director_handler *h, struct capf_director **d, struct err *e)
 {
 	static const struct timeval often = {STEP_S, 0};
 	struct capf_director *got = calloc(1, sizeof(*got));
 
 	if (!got)
 		return err_set(e, ERR_NOMEM, "no memory for CAPF");
-	*got = (struct capf_director){.cluster = c, .h = *h};
+	got->cluster = c;
+	got->store = store;
+	got->h = *h;
 	got->step = event_new(base, -1, EV_PERSIST, on_step, got);
-	int rc = got->step && event_add(got->step, &often) == 0 ? capf_new(c, &got->capf, e) :
+	got->turn = event_new(base, -1, 0, on_turn, got);
+	int rc = got->step && got->turn && event_add(got->step, &often) == 0 ? capf_new(c, &got->capf, e) :
 								  err_set(e, ERR_NOMEM, "no memory for a timer");
 	if (rc < 0) {
 		capf_director_free(got);
@@ -151,9 +246,13 @@ void capf_director_free(struct capf_director *d)
 {
 	if (!d)
 		return;
+	for (size_t i = 0; i < d->n; i++)
+		free(d->questions[i].frame);
 	capf_free(d->capf);
 	if (d->step)
 		event_free(d->step);
+	if (d->turn)
+		event_free(d->turn);
 	free(d);
 }
 
@@ -215,7 +314,8 @@ static int ask_director(void *ctx, const struct capf_service_ask *ask, capf_serv
 	else if (!capf_wire_put_ask(&body, ask, peer))
 		rc = err_set(e, ERR_LIMIT, "a question to the director is too long");
 	else
-		rc = ipc_channel_call(*by->director, IPC_CAPF_ASK, wr_view_all(&body), ASK_TIMEOUT_MS, on_answer, a, &a->call, e);
+		rc = ipc_channel_call(*by->director, IPC_CAPF_ASK, wr_view_all(&body), ASK_TIMEOUT_MS, on_answer, a,
+				      &a->call, e);
 	wr_clear(&body);
 	if (rc < 0) {
 		free(a);

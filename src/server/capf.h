@@ -20,14 +20,18 @@ struct capf_director_stats {
 
 /* What the director wants to hear. */
 struct capf_director_handler {
-	void (*done)(void *ctx);  /* before the phone is told so: an operation is done, its configuration may change */
+	/* Before the phone is told so: the certificate that its configuration is encrypted for is another one. */
+	void (*changed)(void *ctx);
 	void (*seen)(void *ctx, const char *device, const char *peer); /* a device has shown that it is there */
 	void *ctx;
 };
 
-/* capf_director_new: c outlives it. Looks once a minute at what has become due. Errors: ERR_NOMEM. */
-int capf_director_new(struct event_base *base, struct cluster *c, const struct capf_director_handler *h,
-		      struct capf_director **d, struct err *e) MUST_CHECK;
+/*
+ * capf_director_new: c and its store outlive it. Questions that arrive together are decided in one group of transactions,
+ * and answered when it is on the disk. Looks once a minute at what has become due. Errors: ERR_NOMEM.
+ */
+int capf_director_new(struct event_base *base, struct store *store, struct cluster *c,
+		      const struct capf_director_handler *h, struct capf_director **d, struct err *e) MUST_CHECK;
 void capf_director_free(struct capf_director *d); /* accepts NULL */
 
 /* Messages of worker number `worker`: IPC_CAPF_ASK, which is answered on ch; IPC_CAPF_GONE. */

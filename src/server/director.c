@@ -215,14 +215,6 @@ static void refresh_phones(struct director *d)
 	d->phones_rest_ms = end + PHONES_REST * (end - start);
 }
 
-static void refresh_due_phones(void *ctx)
-{
-	struct director *d = ctx;
-
-	if (phones_publish_due(d->phones) && clock_mono_ms(&clock_system) >= d->phones_rest_ms)
-		refresh_phones(d);
-}
-
 static void store_contacts(struct director *d)
 {
 	static struct log_limiter limiter = {.burst = 1};
@@ -237,10 +229,18 @@ static void store_contacts(struct director *d)
 
 static void on_phones_look(evutil_socket_t fd, short what, void *ctx)
 {
+	struct director *d = ctx;
+
 	(void)fd;
 	(void)what;
-	store_contacts(ctx);
-	refresh_due_phones(ctx);
+	store_contacts(d);
+	if (phones_publish_due(d->phones) && clock_mono_ms(&clock_system) >= d->phones_rest_ms)
+		refresh_phones(d);
+}
+
+static void on_capf_changed(void *ctx)
+{
+	refresh_phones(ctx);
 }
 
 static void on_capf_seen(void *ctx, const char *device, const char *peer)
@@ -492,7 +492,7 @@ static int open_cluster(struct director *d, struct err *e)
 				     .clock = &clock_system,
 				     .random = &random_system,
 				     .node = d->node->cfg.node_name};
-	struct capf_director_handler capf = {.done = refresh_due_phones, .seen = on_capf_seen, .ctx = d};
+	struct capf_director_handler capf = {.changed = on_capf_changed, .seen = on_capf_seen, .ctx = d};
 	bool changed;
 	int rc;
 
@@ -505,7 +505,7 @@ static int open_cluster(struct director *d, struct err *e)
 	    (rc = publish_refresh(d->cluster, "ringfence serve", "start", &changed, e)) < 0)
 		return rc;
 	if ((rc = tvs_director_new(d->base, d->cluster, &clock_system, on_tvs_index, d, &d->tvs, e)) < 0 ||
-	    (rc = capf_director_new(d->base, d->cluster, &capf, &d->capf, e)) < 0 ||
+	    (rc = capf_director_new(d->base, d->store, d->cluster, &capf, &d->capf, e)) < 0 ||
 	    (rc = contacts_new(&d->contacts, e)) < 0)
 		return rc;
 	return open_signer(d, e);

@@ -33,7 +33,7 @@ static int new_server(struct endpoint *ep, const struct endpoint_site *site, enu
 	case SPEAKS_HTTP: return http_server_new(site->base, site->pool, &site->files, &ep->http, e);
 	case SPEAKS_TVS: return tvs_service_new(site->base, site->pool, on_tvs, ep, &ep->tvs, e);
 	case SPEAKS_CAPF:
-		ep->asker = (struct capf_asker){.listener = ep->listener, .director = site->director, .asking = site->asking};
+		ep->asker = (struct capf_asker){ep->listener, site->director, site->asking};
 		decider = capf_decider_by_director(&ep->asker);
 		return capf_service_new(site->base, site->pool, &decider, &ep->capf, e);
 	case SPEAKS_NOTHING: break;

@@ -67,7 +67,8 @@ static int ask(void *ctx, const struct capf_service_ask *ask, capf_service_decid
 	assert_ok(capf_msg_read(ask->frame, &m, e), e);
 	assert_int_equal(m.session, ask->session);
 	assert_int_equal(ask->peer->sa_family, AF_INET);
-	assert_true(ask->conn < UINT64_C(1) << 56 && (f->conn == 0 || ask->question == CAPF_ASK_AUTH || ask->conn == f->conn));
+	assert_true(ask->conn < UINT64_C(1) << 56);
+	assert_true(!f->conn || ask->question == CAPF_ASK_AUTH || ask->conn == f->conn);
 	f->asked++;
 	f->conn = ask->conn;
 	if (f->nobody)
