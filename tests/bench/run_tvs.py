@@ -11,72 +11,25 @@ set size) over all processes of the node.
 """
 import glob
 import os
-import resource
 import select
-import statistics
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'e2e'))
 import harness  # noqa: E402
+from rates import Side, pss  # noqa: E402
 
 LOAD = os.environ.get('TVS_LOAD', os.path.join(harness.ROOT, 'build', 'tests', 'bench', 'tvs_load'))
 CLIENTS = 8
-TICK = os.sysconf('SC_CLK_TCK')
 GOAL = 0.90
 IDLE = 5000
-
-
-def cpu(pids):
-    total = 0
-    for pid in pids:
-        with open(f'/proc/{pid}/stat') as f:
-            fields = f.read().rsplit(')', 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICK
-
-
-def client_cpu():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def pss(pids):
-    kib = 0
-    for pid in pids:
-        with open(f'/proc/{pid}/smaps_rollup') as f:
-            kib += sum(int(line.split()[1]) for line in f if line.startswith('Pss:'))
-    return kib / 1024
-
-
-class Side:
-    def __init__(self, name, pids, args):
-        self.name, self.pids, self.args = name, pids, args
-        self.rates, self.cpu, self.client_cpu, self.n = [], 0.0, 0.0, 0
-
-    def turn(self):
-        before, own = cpu(self.pids), client_cpu()
-        out = subprocess.run([LOAD, *map(str, self.args)], capture_output=True, text=True, check=True).stdout.split()
-        self.cpu += cpu(self.pids) - before
-        self.client_cpu += client_cpu() - own
-        self.n += int(out[0])
-        self.rates.append(int(out[0]) / float(out[1]))
-
-    def rate(self):
-        return statistics.median(self.rates)
-
-    def each(self):
-        return self.cpu / self.n * 1e6
-
-    def both(self):
-        return (self.cpu + self.client_cpu) / self.n * 1e6
 
 
 def start_bare(node, processes):
     port = harness.free_port()
     key = glob.glob(node.path('keys', 'TVS.*.key'))[0]
-    bare = subprocess.Popen([LOAD, 'bare', node.path('certs', 'TVS', 'TVS.pem'), key, str(port), str(processes)])
+    bare = subprocess.Popen([LOAD, 'bare', str(port), node.path('certs', 'TVS', 'TVS.pem'), key, str(processes)])
     harness.until('the bare server listens', lambda: len(harness.children(bare.pid)) == processes)
     return bare, port
 
@@ -85,9 +38,9 @@ def compare(node, pids, seconds):
     workers = sum(1 for pid in pids if open(f'/proc/{pid}/comm').read().startswith('rf-worker'))
     bare, port = start_bare(node, workers)
     cert = node.path('certs', 'tomcat', 'tomcat.pem')
-    sides = [Side('bare TLS handshakes', harness.children(bare.pid), ['handshake', port, CLIENTS, 1]),
-             Side('TVS, new connection and verify', pids, ['verify', node.port['tvs'], CLIENTS, 1, cert]),
-             Side('TVS, handshake only', pids, ['handshake', node.port['tvs'], CLIENTS, 1])]
+    sides = [Side(LOAD, 'bare TLS handshakes', harness.children(bare.pid), ['handshake', port, CLIENTS, 1]),
+             Side(LOAD, 'TVS, new connection and verify', pids, ['verify', node.port['tvs'], CLIENTS, 1, cert]),
+             Side(LOAD, 'TVS, handshake only', pids, ['handshake', node.port['tvs'], CLIENTS, 1])]
     try:
         for i in range(seconds * 3):
             sides[i % 3].turn()

@@ -19,7 +19,7 @@ static unsigned long n_seeds, n_inputs;
 /* A buffer of exactly n octets, so that a sanitizer sees a read one past its end. */
 static void run(const uint8_t *data, size_t n)
 {
-	uint8_t *exact = malloc(n ? n : 1);
+	uint8_t *exact = calloc(1, n ? n : 1); /* so that gcc sees it set */
 
 	if (!exact)
 		abort();
