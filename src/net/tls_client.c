@@ -1,17 +1,12 @@
 #include "net/tls_client.h"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "net/tls.h"
+#include "net/tls_link.h"
 #include "proto/tvs.h"
 
 struct tls_client {
-	struct bufferevent *bev;
-	bool handshake_done;
+	struct tls_link *link;
 	struct tls_client_handler h;
 };
 
@@ -38,8 +33,7 @@ void tls_client_cancel(struct tls_client *c)
 {
 	if (!c)
 		return;
-	if (c->bev)
-		bufferevent_free(c->bev);
+	tls_link_free(c->link);
 	free(c);
 }
 
@@ -49,32 +43,22 @@ static void end(struct tls_client *c, struct view message, const char *why)
 	tls_client_cancel(c);
 }
 
-static void handshake_done(struct tls_client *c)
+static void failed(void *ctx, const char *why)
 {
-	X509 *x = SSL_get1_peer_certificate(bufferevent_openssl_get_ssl(c->bev));
-	struct cert *server = NULL;
-	struct err e = ERR_INIT;
-	struct view out;
-
-	c->handshake_done = true;
-	if (!x || cert_from_x509(x, &server, &e)) {
-		X509_free(x);
-		end(c, (struct view){0}, x ? e.text : "the server has no certificate");
-		return;
-	}
-	X509_free(x);
-	out = c->h.connected(c->h.ctx, server);
-	cert_unref(server);
-	if (!out.p)
-		end(c, (struct view){0}, "not wanted");
-	else if (bufferevent_write(c->bev, out.p, out.len))
-		end(c, (struct view){0}, "no memory");
+	end(ctx, (struct view){0}, why);
 }
 
-static void on_read(struct bufferevent *bev, void *ctx)
+static bool connected(void *ctx, const struct cert *server)
 {
 	struct tls_client *c = ctx;
-	struct evbuffer *in = bufferevent_get_input(bev);
+	struct view out = c->h.connected(c->h.ctx, server);
+
+	return out.p && tls_link_write(c->link, out) == 0;
+}
+
+static void readable(void *ctx, struct evbuffer *in)
+{
+	struct tls_client *c = ctx;
 	size_t have = evbuffer_get_length(in);
 	const uint8_t *p = evbuffer_pullup(in, -1);
 	ssize_t len = p ? c->h.message_len(c->h.ctx, (struct view){p, have}) : -1;
@@ -83,63 +67,26 @@ static void on_read(struct bufferevent *bev, void *ctx)
 		end(c, (struct view){0}, "the answer is malformed");
 	else if (len > 0)
 		end(c, (struct view){p, (size_t)len}, "");
-}
-
-static void no_handshake(struct tls_client *c)
-{
-	char why[160];
-
-	snprintf(why, sizeof why, "nobody answers, or the TLS handshake failed: %s", tls_failure(c->bev));
-	end(c, (struct view){0}, why);
-}
-
-static void on_event(struct bufferevent *bev, short what, void *ctx)
-{
-	struct tls_client *c = ctx;
-	int code = EVUTIL_SOCKET_ERROR();
-
-	if (what & BEV_EVENT_CONNECTED)
-		handshake_done(c);
-	else if (what & BEV_EVENT_TIMEOUT)
-		end(c, (struct view){0}, "the server does not answer");
-	else if (what & BEV_EVENT_ERROR && code)
-		end(c, (struct view){0}, evutil_socket_error_to_string(code));
-	else if (c->handshake_done)
-		end(c, (struct view){0}, tls_failure(bev));
 	else
-		no_handshake(c); /* libevent loses why a connection could not be made */
+		tls_link_wait(c->link); /* a large file may take its time, as long as it comes */
 }
 
 int tls_client_start(struct event_base *base, SSL_CTX *ctx, const struct sockaddr *server, socklen_t len,
 		     const struct tls_client_handler *h, struct tls_client **out, struct err *e)
 {
-	const struct timeval patience = {TLS_CLIENT_MS / 1000, 0};
 	struct tls_client *c = calloc(1, sizeof *c);
-	SSL *ssl = SSL_new(ctx);
+	const struct tls_link_handler mine = {.connected = connected, .readable = readable, .failed = failed, .ctx = c};
+	int rc;
 
-	if (!c || !ssl) {
-		free(c);
-		SSL_free(ssl);
+	if (!c)
 		return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
-	}
 	c->h = *h;
-	c->bev = bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_CONNECTING,
-						BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-	if (!c->bev) {
-		SSL_free(ssl);
+	rc = tls_link_start(base, ctx, server, len, &mine, &c->link, e);
+	if (rc)
 		free(c);
-		return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
-	}
-	bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
-	bufferevent_setcb(c->bev, on_read, NULL, on_event, c);
-	bufferevent_set_timeouts(c->bev, &patience, &patience);
-	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-	if (bufferevent_socket_connect(c->bev, server, (int)len) < 0) {
-		tls_client_cancel(c);
-		return err_sys(e, ERR_IO, "connecting");
-	}
-	*out = c;
-	return 0;
+	else
+		*out = c;
+	return rc;
 }
 
 ssize_t tls_client_tvs_len(void *ctx, struct view data)

@@ -11,7 +11,7 @@
  * TLS as phones speak it, as a client: which server is right is not for chains and names but for trust lists, so nothing
  * is verified here and the server's certificate is handed over before anything is sent.
  */
-#define TLS_CLIENT_MS 10000 /* for connection, handshake and each answer */
+#define TLS_CLIENT_MS 10000 /* for connection with handshake, and for each further piece of the answer */
 
 /*
  * tls_client_new: TLS 1.2 and 1.3; tls10: TLS 1.0 with AES256-SHA and nothing else, as 7900 phones

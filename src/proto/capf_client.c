@@ -74,11 +74,29 @@ static enum capf_client_want generate(struct capf_client *c, const struct capf_m
 		err_rule(e, "key-request", -1, "the server asks for a key without saying which");
 		return CAPF_CLIENT_FAIL;
 	}
+	c->n_keys++;
 	return c->asked = c->last = CAPF_CLIENT_GENERATE;
+}
+
+/* One operation per connection (7): a certificate may follow a key, and a second key the first, when that did not do. */
+static bool may_follow(const struct capf_client *c, uint8_t command)
+{
+	switch (command) {
+	case CAPF_FETCH_CERTIFICATE_REQUEST:
+	case CAPF_DELETE_CERTIFICATE_REQUEST: return c->last == CAPF_CLIENT_READ;
+	case CAPF_STORE_CERTIFICATE_REQUEST: return c->last == CAPF_CLIENT_READ || c->last == CAPF_CLIENT_GENERATE;
+	case CAPF_KEY_GENERATE_REQUEST:
+		return c->last == CAPF_CLIENT_READ || (c->last == CAPF_CLIENT_GENERATE && c->n_keys < CAPF_CLIENT_KEYS);
+	default: return true;
+	}
 }
 
 static enum capf_client_want obey(struct capf_client *c, const struct capf_msg *m, struct err *e)
 {
+	if (!may_follow(c, m->command)) {
+		err_rule(e, "one-operation", 1, "the server wants more than one operation: %s", capf_command_name(m->command));
+		return CAPF_CLIENT_FAIL;
+	}
 	switch (m->command) {
 	case CAPF_KEY_GENERATE_REQUEST: return generate(c, m, e);
 	case CAPF_FETCH_CERTIFICATE_REQUEST: return c->asked = c->last = CAPF_CLIENT_FETCH;

@@ -32,12 +32,15 @@ enum capf_client_want {
 	CAPF_CLIENT_FAIL,     /* over: e says why */
 };
 
+#define CAPF_CLIENT_KEYS 2 /* at most in one connection */
+
 struct capf_client {
 	const struct capf_identity *me;
 	enum capf_client_want asked; /* what the phone is at */
 	bool greeted;                /* AUTH_REQUEST has come */
 	uint32_t session;
 	uint8_t version;             /* the lower of ours and the server's */
+	uint8_t n_keys;              /* how many were asked for */
 	uint8_t key_type;            /* enum capf_key_type */
 	uint16_t key_bits;
 	uint8_t curve;               /* enum capf_curve */
