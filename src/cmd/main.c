@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "cmd/admin/admin.h"
+#include "cmd/capf/capf.h"
 #include "cmd/cmd.h"
 #include "cmd/diff/diff.h"
 #include "cmd/doctor/doctor.h"
@@ -29,6 +30,7 @@ static const struct cmd *const commands[] = {
 	&cmd_sgn,
 	&cmd_enc,
 	&cmd_tvs,
+	&cmd_capf,
 	&cmd_phone,
 	NULL,
 };

@@ -11,7 +11,7 @@
 #include "base/secret.h"
 #include "cluster/recovery.h"
 #include "cmd/node.h"
-#include "cmd/recovery/passphrase.h"
+#include "cmd/passphrase.h"
 #include "pki/bundle.h"
 
 enum { OPT_DATA = CMD_LONG, OPT_OUT, OPT_PASSPHRASE };
@@ -19,6 +19,13 @@ enum { OPT_DATA = CMD_LONG, OPT_OUT, OPT_PASSPHRASE };
 struct options {
 	const char *data, *out, *passphrase_file, *file;
 };
+
+static int get_passphrase(const struct options *o, bool twice, char **passphrase, struct err *e)
+{
+	const struct passphrase_ask how = { "passphrase", "Passphrase: ", "--passphrase-file", twice };
+
+	return passphrase_get(&how, o->passphrase_file, passphrase, e);
+}
 
 /* Status of the command when *stop is set. */
 static int parse(const struct cmd *c, int argc, char **argv, struct options *o, bool *stop)
@@ -68,7 +75,7 @@ static int export_to(const struct options *o, struct err *e)
 		return rc;
 	rc = cmd_node_open(o->data, &node, e);
 	if (!rc)
-		rc = passphrase_get(o->passphrase_file, true, &passphrase, e);
+		rc = get_passphrase(o, true, &passphrase, e);
 	if (!rc)
 		rc = recovery_export(node.cluster, cmd_who(who, sizeof(who)), passphrase, &p12, &len, e);
 	if (!rc)
@@ -125,7 +132,7 @@ static int verify(const struct options *o, struct notes *notes, struct err *e)
 	if (!rc)
 		rc = file_read(AT_FDCWD, o->file, BUNDLE_MAX_DER, &p12, &len, e);
 	if (!rc)
-		rc = passphrase_get(o->passphrase_file, false, &passphrase, e);
+		rc = get_passphrase(o, false, &passphrase, e);
 	if (!rc)
 		rc = recovery_verify(node.cluster, cmd_who(who, sizeof(who)), (struct view){ p12, len }, passphrase, notes,
 				     e);

@@ -1,4 +1,4 @@
-#include "cmd/recovery/passphrase.h"
+#include "cmd/passphrase.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@ static void note_signal(int number)
 }
 
 /* One line from fd, octet by octet: what follows it stays unread, and nothing of it is buffered. */
-static int read_line(int fd, const char *name, char *out, struct err *e)
+static int read_line(int fd, const struct passphrase_ask *how, const char *name, char *out, struct err *e)
 {
 	size_t n = 0;
 
@@ -34,12 +34,12 @@ static int read_line(int fd, const char *name, char *out, struct err *e)
 		if (got == 0 || out[n] == '\n')
 			break;
 		if (++n == PASSPHRASE_MAX - 1)
-			return err_set(e, ERR_LIMIT, "%s: a passphrase has at most %d octets", name, PASSPHRASE_MAX - 2);
+			return err_set(e, ERR_LIMIT, "%s: the %s has more than %d octets", name, how->what, PASSPHRASE_MAX - 2);
 	}
 	if (n && out[n - 1] == '\r')
 		n--;
 	out[n] = '\0';
-	return n ? 0 : err_set(e, ERR_USAGE, "%s: the passphrase is empty", name);
+	return n ? 0 : err_set(e, ERR_USAGE, "%s: the %s is empty", name, how->what);
 }
 
 static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
@@ -49,8 +49,8 @@ static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
  * The prompt comes after the terminal is quiet, so that nothing that answers it is shown or thrown away. Signals are let
  * through only while waiting: one that comes just before would not end the wait.
  */
-static int ask_quietly(int tty, const struct termios *quiet, const sigset_t *waiting, const char *prompt, char *out,
-		       struct err *e)
+static int ask_quietly(int tty, const struct termios *quiet, const sigset_t *waiting, const struct passphrase_ask *how,
+		       const char *prompt, char *out, struct err *e)
 {
 	struct pollfd p = { .fd = tty, .events = POLLIN };
 
@@ -59,10 +59,10 @@ static int ask_quietly(int tty, const struct termios *quiet, const sigset_t *wai
 	while (ppoll(&p, 1, NULL, waiting) < 0)
 		if (errno != EINTR || interrupted)
 			return err_sys(e, ERR_IO, "terminal");
-	return read_line(tty, "terminal", out, e);
+	return read_line(tty, how, "terminal", out, e);
 }
 
-static int ask(int tty, const char *prompt, char *out, struct err *e)
+static int ask(int tty, const struct passphrase_ask *how, const char *prompt, char *out, struct err *e)
 {
 	struct sigaction handler = { .sa_handler = note_signal }, earlier[N_SIGNALS];
 	struct termios before, quiet;
@@ -79,7 +79,7 @@ static int ask(int tty, const char *prompt, char *out, struct err *e)
 		sigaction(ending_signals[i], &handler, &earlier[i]);
 	}
 	sigprocmask(SIG_BLOCK, &ending, &mask);
-	int rc = ask_quietly(tty, &quiet, &mask, prompt, out, e);
+	int rc = ask_quietly(tty, &quiet, &mask, how, prompt, out, e);
 	if (tcsetattr(tty, TCSAFLUSH, &before) < 0 || write(tty, "\n", 1) < 0)
 		rc = rc ? rc : err_sys(e, ERR_IO, "terminal");
 	for (size_t i = 0; i < N_SIGNALS; i++)
@@ -90,41 +90,44 @@ static int ask(int tty, const char *prompt, char *out, struct err *e)
 	return rc;
 }
 
-static int from_terminal(bool twice, char *out, struct err *e)
+static int from_terminal(const struct passphrase_ask *how, char *out, struct err *e)
 {
 	AUTO(auto_close) int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 
 	if (tty < 0)
-		return err_set(e, ERR_USAGE, "there is no terminal to ask for the passphrase: use --passphrase-file FILE");
-	int rc = ask(tty, "Passphrase: ", out, e);
-	if (rc || !twice)
+		return err_set(e, ERR_USAGE, "there is no terminal to ask for the %s: use %s FILE", how->what, how->option);
+	int rc = ask(tty, how, how->prompt, out, e);
+	if (rc || !how->twice)
 		return rc;
 	char *again = secret_new(PASSPHRASE_MAX);
 	if (!again)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	rc = ask(tty, "The same again: ", again, e);
+	rc = ask(tty, how, "The same again: ", again, e);
 	if (!rc && strcmp(out, again) != 0)
-		rc = err_set(e, ERR_USAGE, "the two passphrases differ");
+		rc = err_set(e, ERR_USAGE, "the two differ");
 	secret_free(again, PASSPHRASE_MAX);
 	return rc;
 }
 
-static int from_file(const char *file, char *out, struct err *e)
+static int from_file(const struct passphrase_ask *how, const char *file, char *out, struct err *e)
 {
-	AUTO(auto_close) int fd = open(file, O_RDONLY | O_CLOEXEC);
+	AUTO(auto_close) int fd = -1;
 
+	if (strcmp(file, "-") == 0)
+		return read_line(STDIN_FILENO, how, "standard input", out, e);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, ERR_IO, "%s", file);
-	return read_line(fd, file, out, e);
+	return read_line(fd, how, file, out, e);
 }
 
-int passphrase_get(const char *file, bool twice, char **passphrase, struct err *e)
+int passphrase_get(const struct passphrase_ask *how, const char *file, char **passphrase, struct err *e)
 {
 	char *p = secret_new(PASSPHRASE_MAX);
 
 	if (!p)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	int rc = file ? from_file(file, p, e) : from_terminal(twice, p, e);
+	int rc = file ? from_file(how, file, p, e) : from_terminal(how, p, e);
 	if (rc)
 		secret_free(p, PASSPHRASE_MAX);
 	else

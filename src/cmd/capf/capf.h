@@ -1,0 +1,5 @@
+#pragma once
+
+#include "cmd/cmd.h"
+
+extern const struct cmd cmd_capf;
