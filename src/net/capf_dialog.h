@@ -24,8 +24,9 @@ struct capf_dialog_handler {
 	 */
 	int (*obey)(void *ctx, struct capf_client *c, enum capf_client_want want, struct wr *out, struct err *e);
 	/*
-	 * Called once. why is NULL when the server ended the session: c->reason, c->retry, c->last say how; otherwise why the
-	 * connection did not get that far, which may be after c->last was done. The dialog is gone when this returns.
+	 * Called once. why is NULL when the server ended the session: c->reason, c->retry, c->last say how; otherwise it
+	 * says why the connection did not get that far, which may be after c->last was done. The dialog is gone when this
+	 * returns.
 	 */
 	void (*ended)(void *ctx, const struct capf_client *c, const char *why);
 	void *ctx;

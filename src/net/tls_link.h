@@ -17,7 +17,7 @@ struct tls_link;
 
 /* What happens on the connection; each is called from the loop. Any but connected may free it. */
 struct tls_link_handler {
-	bool (*connected)(void *ctx, const struct cert *server); /* false: the connection is not wanted, and failed() comes */
+	bool (*connected)(void *ctx, const struct cert *server); /* false: it is not wanted, and failed() comes */
 	void (*readable)(void *ctx, struct evbuffer *in); /* in: all that has come and was not drained */
 	void (*drained)(void *ctx);                       /* everything that was written has gone; may be NULL */
 	void (*failed)(void *ctx, const char *why);       /* there is no connection, or none any more */

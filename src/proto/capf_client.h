@@ -56,7 +56,8 @@ void capf_client_init(struct capf_client *c, const struct capf_identity *me);
 /*
  * capf_client_step: use at most one message of the server.
  * Out: *used octets of in that are done with once what is wanted was answered; out, message appended with
- *      CAPF_CLIENT_WRITE. Errors (CAPF_CLIENT_FAIL): ERR_PROTO malformed, unexpected, another session; ERR_CRYPTO the proof
+ *      CAPF_CLIENT_WRITE. Errors (CAPF_CLIENT_FAIL): ERR_PROTO malformed, unexpected, another session, a
+ *      second operation; ERR_CRYPTO the proof
  *      could not be made; ERR_NOMEM.
  */
 enum capf_client_want capf_client_step(struct capf_client *c, struct view in, size_t *used, struct wr *out,

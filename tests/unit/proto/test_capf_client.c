@@ -171,6 +171,60 @@ static void a_server_that_lies_is_left(void **state)
 	wr_clear(&out);
 }
 
+/* One operation per connection: nothing after a store, fetch or deletion, and two keys at most. */
+static void no_second_operation(void **state)
+{
+	static const struct {
+		enum capf_client_want last;
+		unsigned n_keys;
+		uint8_t command;
+		bool allowed;
+	} cases[] = {
+		{CAPF_CLIENT_READ, 0, CAPF_KEY_GENERATE_REQUEST, true},
+		{CAPF_CLIENT_GENERATE, 1, CAPF_KEY_GENERATE_REQUEST, true},
+		{CAPF_CLIENT_GENERATE, CAPF_CLIENT_KEYS, CAPF_KEY_GENERATE_REQUEST, false},
+		{CAPF_CLIENT_READ, 0, CAPF_STORE_CERTIFICATE_REQUEST, true},
+		{CAPF_CLIENT_GENERATE, 1, CAPF_STORE_CERTIFICATE_REQUEST, true},
+		{CAPF_CLIENT_STORE, 1, CAPF_STORE_CERTIFICATE_REQUEST, false},
+		{CAPF_CLIENT_STORE, 1, CAPF_DELETE_CERTIFICATE_REQUEST, false},
+		{CAPF_CLIENT_GENERATE, 1, CAPF_FETCH_CERTIFICATE_REQUEST, false},
+		{CAPF_CLIENT_READ, 0, CAPF_FETCH_CERTIFICATE_REQUEST, true},
+		{CAPF_CLIENT_DELETE, 0, CAPF_KEY_GENERATE_REQUEST, false},
+		{CAPF_CLIENT_FETCH, 0, CAPF_FETCH_CERTIFICATE_REQUEST, false},
+		{CAPF_CLIENT_STORE, 1, CAPF_END_SESSION, true},
+	};
+	const struct capf_identity me = {.device = "SEP001122334455", .version = 3};
+	struct cert *lsc = golden_cert_file("certs/device2048.pem");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct capf_msg m = {
+			.command = cases[i].command, .session = 7, .has_reason = true, .has_key_size = true, .key_bits = 2048,
+			.certificate = cert_der(lsc), .certificate_type = CAPF_CERT_LSC,
+		};
+		struct capf_client c;
+		struct err e = ERR_INIT;
+		struct wr in, out;
+		size_t used;
+		wr_init(&in, CAPF_FRAME_MAX);
+		wr_init(&out, CAPF_FRAME_MAX);
+		assert_ok(capf_msg_write(&m, &in, &e), &e);
+		capf_client_init(&c, &me);
+		c.greeted = true;
+		c.asked = CAPF_CLIENT_READ;
+		c.session = 7;
+		c.last = cases[i].last;
+		c.n_keys = (uint8_t)cases[i].n_keys;
+		enum capf_client_want want = capf_client_step(&c, wr_view_all(&in), &used, &out, &e);
+		assert_int_equal(want != CAPF_CLIENT_FAIL, cases[i].allowed);
+		if (!cases[i].allowed)
+			assert_string_equal(e.rule, "one-operation");
+		wr_clear(&in);
+		wr_clear(&out);
+	}
+	cert_unref(lsc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +232,7 @@ int main(void)
 		cmocka_unit_test(installs_through_both_machines),
 		cmocka_unit_test(fetches_deletes_and_waits),
 		cmocka_unit_test(a_server_that_lies_is_left),
+		cmocka_unit_test(no_second_operation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
