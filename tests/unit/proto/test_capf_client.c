@@ -199,8 +199,9 @@ static void no_second_operation(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		const struct capf_msg m = {
-			.command = cases[i].command, .session = 7, .has_reason = true, .has_key_size = true, .key_bits = 2048,
-			.certificate = cert_der(lsc), .certificate_type = CAPF_CERT_LSC,
+			.command = cases[i].command, .session = 7, .has_reason = true,
+			.has_key_size = true, .key_bits = 2048, .certificate = cert_der(lsc),
+			.certificate_type = CAPF_CERT_LSC,
 		};
 		struct capf_client c;
 		struct err e = ERR_INIT;
