@@ -1,16 +1,23 @@
 #!/usr/bin/python3
 """ringfence capf against CAPF of a real node: what a phone gets, and what it refuses to do."""
+import contextlib
 import glob
 import json
 import os
 import re
+import socket
+import ssl
 import stat
+import struct
 import tempfile
+import threading
 
 import harness
 import terminal
-from capf_phone import openssl
-from harness import Node, ringfence, run
+from capf_phone import (AUTH_REQUEST, AUTH_RESPONSE, END_SESSION, IN_PROGRESS, KEY_REQUEST, KEY_RESPONSE, KEY_SIZE,
+                        PUBLIC_KEY, RETRY_LATER, STORE_REQUEST, VERSION, element, elements, frame, openssl, reason,
+                        wrapped)
+from harness import Node, ringfence, run, until
 
 PHONE = 'SEP001122334455'
 
@@ -29,7 +36,8 @@ class Phone:
 
     def words(self, op, *options, trust=None):
         trusted = ['--trust', trust or self.trust] if trust != '' else []
-        return ['capf', op, '--server', f'127.0.0.1:{self.node.port["capf"]}', *trusted, '--device', self.device, *options]
+        server = f'127.0.0.1:{self.node.port["capf"]}'
+        return ['capf', op, '--server', server, *trusted, '--device', self.device, *options]
 
     def run(self, op, *options, trust=None, check=True, **kw):
         return ringfence(*self.words(op, *options, trust=trust), check=check, **kw)
@@ -45,8 +53,9 @@ class Phone:
 
     def refused(self, op, *options, status=1, says, **kw):
         """The command fails, says why, and leaves no file behind."""
-        before = sorted(os.listdir(self.folder))
+        before, names = sorted(os.listdir(self.folder)), (self.key, self.cert)
         done = self.run(op, *(self.outputs() if op == 'enroll' else []), *options, check=False, **kw)
+        self.key, self.cert = names
         assert done.returncode == status, f'exit {done.returncode}\n{done.stdout}{done.stderr}'
         assert says in done.stderr, done.stderr
         assert sorted(os.listdir(self.folder)) == before
@@ -73,8 +82,10 @@ class Phone:
 
     def good_pair(self, key=None):
         """OpenSSL: the certificate is for the key, for this device, and its chain holds."""
-        assert openssl('x509', '-in', self.cert, '-noout', '-pubkey') == openssl('pkey', '-in', key or self.key, '-pubout')
-        chain = openssl('verify', '-purpose', 'sslclient', '-CAfile', self.node.path('certs', 'CAPF', 'CAPF.pem'), self.cert)
+        public = openssl('pkey', '-in', key or self.key, '-pubout')
+        assert openssl('x509', '-in', self.cert, '-noout', '-pubkey') == public
+        capf = self.node.path('certs', 'CAPF', 'CAPF.pem')
+        chain = openssl('verify', '-purpose', 'sslclient', '-CAfile', capf, self.cert)
         assert chain.decode().strip().endswith('OK'), chain
         assert 'CN = ' + self.device in openssl('x509', '-in', self.cert, '-noout', '-subject').decode()
         assert key or stat.S_IMODE(os.stat(self.key).st_mode) == 0o600
@@ -119,6 +130,13 @@ def test_enroll():
         phone.good_pair()
         phone.schedule()
         phone.refused('enroll', *old, says='(reason 7)')     # the old LSC no longer counts
+        new = ['--cert', phone.cert, '--key', phone.key]
+        stranger, stranger_key = phone.path('stranger.pem'), phone.path('stranger.key')
+        openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=' + PHONE, '-keyout', stranger_key,
+                '-out', stranger)
+        phone.refused('enroll', *new, '--sudi-cert', stranger, '--sudi-key', stranger_key, says='(reason 7)')
+        phone.refused('enroll', *new, '--sudi-cert', stranger, '--sudi-key', new[3], status=3, says='does not belong')
+        assert 'SUDI_DATA: it was issued by CN=' + PHONE in node.log()     # it was read, and its maker is nobody
         assert string not in node.log() + node.admin('show audit').stdout
 
 
@@ -133,8 +151,8 @@ def test_keys():
         phone.enroll()
         phone.good_pair()
         assert b'secp384r1' in openssl('pkey', '-in', phone.key, '-noout', '-text')
-        phone.set(authentication_mode='By Existing Certificate (Precedence to LSC)', key_order='RSA Only', rsa_key_size='1024')
-        phone.schedule()
+        phone.set(key_order='RSA Only', rsa_key_size='1024')
+        phone.schedule(auth='By Existing Certificate (Precedence to LSC)')
         phone.enroll('--cert', phone.cert, '--key', phone.key)
         phone.good_pair()
         assert b'(1024 bit' in openssl('pkey', '-in', phone.key, '-noout', '-text')
@@ -182,8 +200,10 @@ def test_fetch_and_delete():
 
 
 def test_trust():
-    """only the server that a list or certificate names is talked to; the certificate alone is enough"""
-    with Node().start() as node, tempfile.TemporaryDirectory() as folder:
+    """only the server that a list or certificate names is talked to; TLS 1.0 to the legacy listener alone"""
+    legacy = harness.free_port()
+    init = ['--listen', f'legacy-capf=127.0.0.1:{legacy}']
+    with Node(init=init).start() as node, tempfile.TemporaryDirectory() as folder:
         node.admin(f'phone add {PHONE}')
         phone = Phone(node)
         phone.schedule()
@@ -207,16 +227,114 @@ def test_trust():
         phone.schedule()
         phone.enroll('--insecure-any-server', trust='')
         phone.good_pair()
-        port, node.port['capf'] = node.port['capf'], node.port['http']
+        node.admin('set parameter Allow Insecure TLS 1.0 On Legacy Listeners True', '--yes')
+        modern, node.port['capf'] = node.port['capf'], legacy
+        phone.schedule()
+        until('the legacy listener is there', lambda: phone.enroll('--tls1.0', check=False).returncode == 0)
+        phone.good_pair()
+        node.port['capf'] = modern
+        phone.schedule()
+        phone.refused('enroll', '--tls1.0', says='the TLS handshake failed')
+        node.port['capf'] = node.port['http']
         phone.refused('enroll', says=f'127.0.0.1 port {node.port["capf"]}')
-        node.port['capf'] = port
+
+
+class Impostor:
+    """A CAPF server that says what a test wants: step(server, command, elements) answers each message of the phone."""
+
+    def __init__(self, folder, step):
+        self.cert, self.key = os.path.join(folder, 'server.pem'), os.path.join(folder, 'server.key')
+        if not os.path.exists(self.cert):
+            openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=CAPF', '-keyout', self.key,
+                    '-out', self.cert)
+        self.step, self.folder = step, folder
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = {'capf': self.listener.getsockname()[1]}
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def certificate(self, spki, name):
+        """One of its own for the key that the phone sent; DER."""
+        key, out = os.path.join(self.folder, 'spki'), os.path.join(self.folder, 'issued')
+        with open(key, 'wb') as f:
+            f.write(spki)
+        openssl('x509', '-new', '-force_pubkey', key, '-subj', '/CN=' + name, '-CA', self.cert, '-CAkey', self.key,
+                '-days', '9', '-outform', 'DER', '-out', out)
+        with open(out, 'rb') as f:
+            return f.read()
+
+    def read(self, n):
+        data = b''
+        while len(data) < n:
+            more = self.tls.recv(n - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def serve(self):
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ctx.load_cert_chain(self.cert, self.key)
+        raw, _ = self.listener.accept()
+        raw.settimeout(harness.PATIENCE)
+        with contextlib.suppress(OSError, EOFError), ctx.wrap_socket(raw, server_side=True) as self.tls:
+            answer = self.step(self, None, {})
+            while answer is not None:
+                self.tls.sendall(answer)
+                head = self.read(8)
+                found = elements(self.read(struct.unpack('>H', head[6:])[0]))
+                if head[1] != IN_PROGRESS:
+                    answer = self.step(self, head[1], found)
+                else:
+                    answer = b''
+
+
+def test_impostors():
+    """what a phone keeps and says when the server breaks off, lies, is silent or ends it for a reason nobody knows"""
+    hello = frame(AUTH_REQUEST, 7, element(VERSION, b'\3'))
+
+    def install(name, last):
+        def step(server, command, found):
+            if command is None:
+                return hello
+            if command == AUTH_RESPONSE:
+                return frame(KEY_REQUEST, 7, element(KEY_SIZE, b'\4\0'))
+            if command == KEY_RESPONSE:
+                return frame(STORE_REQUEST, 7, wrapped(server.certificate(found[PUBLIC_KEY], name)))
+            return last
+        return step
+
+    def meet(step, *options, says, kept=False):
+        server = Impostor(folder, step)
+        files = [os.path.join(folder, n) for n in ('phone.key', 'phone.pem')]
+        done = ringfence('capf', 'enroll', '--server', f'127.0.0.1:{server.port["capf"]}', '--trust', server.cert,
+                         '--device', PHONE, '--key-out', files[0], '--cert-out', files[1], *options, check=False)
+        server.listener.close()
+        server.thread.join(harness.PATIENCE)
+        assert done.returncode == 1 and says in done.stderr, done
+        assert [os.path.exists(f) for f in files] == [kept, kept], done
+        for f in files if kept else []:
+            os.remove(f)
+
+    def in_place_of_a_key(answer):
+        return lambda server, command, found: answer if command else hello
+
+    with tempfile.TemporaryDirectory() as folder:
+        meet(install(PHONE, None), says='was stored', kept=True)
+        meet(install(PHONE, frame(END_SESSION, 7, reason(7))), says='the server may not count it', kept=True)
+        meet(install('SEP001122334456', frame(END_SESSION, 7, reason(1))), says='another device')
+        meet(in_place_of_a_key(frame(END_SESSION, 7, reason(3))), says='(reason 3)')
+        meet(in_place_of_a_key(frame(RETRY_LATER, 7, element(12, b'\0\x5a'))), says='come back in 90 seconds')
+        meet(in_place_of_a_key(b''), '--timeout', '1', says='does not answer')
+        meet(lambda server, command, found: b'220 mail.example.net ESMTP\r\n', says='127.0.0.1 port')
 
 
 def test_offline_authority():
     """an authority elsewhere: the key waits in its file until the certificate is there"""
     with Node().start() as node:
         node.admin(f'phone add {PHONE}')
-        ringfence('admin', '--data', node.data, *'set parameter Certificate Issuer to Endpoint'.split(), 'Offline CA', '--yes')
+        issuer = 'set parameter Certificate Issuer to Endpoint'.split()
+        ringfence('admin', '--data', node.data, *issuer, 'Offline CA', '--yes')
         phone = Phone(node)
         phone.schedule()
         done = phone.enroll('--json', check=False)
@@ -230,8 +348,8 @@ def test_offline_authority():
             f.write('keyUsage=critical,digitalSignature,keyEncipherment\n')
         # the authority: OpenSSL with the CAPF key, whose certificate is trusted
         ca, ca_key = node.path('certs', 'CAPF', 'CAPF.pem'), glob.glob(node.path('keys', 'CAPF.*.key'))[0]
-        openssl('x509', '-new', '-force_pubkey', csr, '-subj', '/CN=' + PHONE, '-CA', ca, '-CAkey', ca_key, '-days', '9',
-                '-extfile', ext, '-out', phone.path('lsc.pem'))
+        openssl('x509', '-new', '-force_pubkey', csr, '-subj', '/CN=' + PHONE, '-CA', ca, '-CAkey', ca_key, '-days',
+                '9', '-extfile', ext, '-out', phone.path('lsc.pem'))
         node.admin('utils capf cert import ' + phone.path('lsc.pem'))
         phone.refused('enroll', says='--use-key')
         key = phone.path('1.key')

@@ -46,6 +46,7 @@ static void answer(struct server *s, enum capf_question q, struct view frame)
 	struct err e = ERR_INIT;
 	struct wr out;
 
+	wr_clear(&s->said[q]);
 	wr_init(&s->said[q], CAPF_FRAME_MAX);
 	wr_view(&s->said[q], frame);
 	if (s->hang_up_at == (int)q) {
