@@ -323,6 +323,7 @@ def test_impostors():
         meet(install(PHONE, None), says='was stored', kept=True)
         meet(install(PHONE, frame(END_SESSION, 7, reason(7))), says='the server may not count it', kept=True)
         meet(install('SEP001122334456', frame(END_SESSION, 7, reason(1))), says='another device')
+        meet(install('SEP001122334456', None), says='another device')
         meet(in_place_of_a_key(frame(END_SESSION, 7, reason(3))), says='(reason 3)')
         meet(in_place_of_a_key(frame(RETRY_LATER, 7, element(12, b'\0\x5a'))), says='come back in 90 seconds')
         meet(in_place_of_a_key(b''), '--timeout', '1', says='does not answer')

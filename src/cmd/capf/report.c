@@ -45,6 +45,8 @@ static void failure(const struct capf_run *r, char *out, size_t size)
 		n = text_append(out, size, 0, "%s (reason %u)", reason_words(r->end.reason), r->end.reason);
 	if (r->ended && r->why[0])
 		n = text_append(out, size, n, "; %s", r->why);
+	if (!r->ended && s->declined[0])
+		n = text_append(out, size, n, "; before, %s", s->declined);
 	if (s->key_waits)
 		text_append(out, size, n, "; the new key waits in %s: enroll again then with --use-key %s", s->key_out, s->key_out);
 	else if (s->lsc)
