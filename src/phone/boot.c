@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/enc.h"
 #include "format/sgn.h"
 #include "phone/boot_internal.h"
 
@@ -17,21 +18,22 @@ const char *boot_outcome_name(enum boot_outcome o)
 
 const char *boot_subject_name(enum boot_subject s)
 {
-	static const char *const names[BOOT_PARTS] = {"CTL", "ITL", "configuration", "directory"};
+	static const char *const names[BOOT_PARTS] = {"CTL", "ITL", "configuration", "encrypted configuration", "CAPF",
+						       "directory"};
 
 	return names[s];
 }
 
-static struct boot_part *part(struct boot *b)
+struct boot_part *boot_part_of_step(struct boot *b)
 {
 	return &b->part[boot_step_subject(b->step)];
 }
 
 /* ---- what came of it ---- */
 
-static void settle(struct boot *b, enum boot_fate fate)
+void boot_settle(struct boot *b, enum boot_fate fate)
 {
-	struct boot_part *part_of = part(b);
+	struct boot_part *part_of = boot_part_of_step(b);
 
 	part_of->fate = fate;
 	part_of->reason = b->d.reason;
@@ -53,16 +55,16 @@ static void install(struct boot *b, enum list_type type)
 	struct err e = ERR_INIT;
 
 	if (is_installed(b, type)) {
-		settle(b, FATE_SAME);
+		boot_settle(b, FATE_SAME);
 		return;
 	}
 	if (list_parse((struct view){b->offer, b->offer_len}, type, &l, &e)) { /* parsed before: only memory can be short */
 		snprintf(b->d.detail, sizeof b->d.detail, "%s", e.text);
-		settle(b, FATE_FAILED);
+		boot_settle(b, FATE_FAILED);
 		return;
 	}
 	phone_install_take(b->p, type, l);
-	settle(b, FATE_TAKEN);
+	boot_settle(b, FATE_TAKEN);
 	console_tvs_flushed(b->con);
 	console_message(b->con, "Trust List Updated");
 }
@@ -79,34 +81,85 @@ static void list_settled(struct boot *b, enum list_type type)
 		install(b, type);
 		return;
 	}
-	settle(b, FATE_REFUSED);
+	boot_settle(b, FATE_REFUSED);
 	console_message(b->con, "Trust List Update Failed");
 }
 
-/* The plain configuration becomes the phone's: its TVS servers are asked from now on. */
-static void use_config(struct boot *b)
+/* The operator's file may leave the way to CAPF to the stub, which names it. */
+static void keep_capf(const struct phone_config *stub, struct phone_config *c)
+{
+	if (!c->n_capf) {
+		memcpy(c->capf, stub->capf, sizeof c->capf);
+		c->n_capf = stub->n_capf;
+	}
+	if (!c->capf_mode)
+		c->capf_mode = stub->capf_mode;
+	if (!*c->cert_hash)
+		memcpy(c->cert_hash, stub->cert_hash, sizeof c->cert_hash);
+}
+
+/* The plain configuration, which is ours now, becomes the phone's: its TVS servers are asked from now on. */
+static void use_config_take(struct boot *b, uint8_t *plain, size_t len)
 {
 	struct phone_config c;
 	struct err e = ERR_INIT;
 
-	if (phone_config_parse((struct view){b->offer + b->d.payload, b->offer_len - b->d.payload}, &c, &e)) {
+	if (phone_config_parse((struct view){plain, len}, &c, &e)) {
+		free(plain);
 		b->d.reason = REASON_MALFORMED;
 		snprintf(b->d.detail, sizeof b->d.detail, "%s", e.text);
-		settle(b, FATE_REFUSED);
+		boot_settle(b, FATE_REFUSED);
 		console_message(b->con, "%s.cnf.xml: %s", b->p->device, e.text);
 		return;
 	}
-	settle(b, FATE_TAKEN);
+	boot_settle(b, FATE_TAKEN);
 	free(b->configuration);
-	b->configuration_len = b->offer_len - b->d.payload;
-	b->configuration = b->offer;
-	memmove(b->configuration, b->offer + b->d.payload, b->configuration_len);
-	b->offer = NULL;
+	b->configuration_len = len;
+	b->configuration = plain;
+	if (b->step == STEP_FULL)
+		keep_capf(&b->config, &c);
 	b->config = c;
 	if (!c.full)
 		return;
 	memcpy(b->p->tvs, c.tvs, sizeof b->p->tvs);
 	b->p->n_tvs = c.n_tvs;
+}
+
+static void use_offer(struct boot *b)
+{
+	uint8_t *plain = b->offer;
+	size_t len = b->offer_len - b->d.payload;
+
+	memmove(plain, plain + b->d.payload, len);
+	b->offer = NULL;
+	use_config_take(b, plain, len);
+}
+
+/* The signature of the encrypted configuration holds: is it for this phone? LSC before MIC (behaviour.md 5.4). */
+static void use_encrypted(struct boot *b)
+{
+	const struct phone_identity *own[] = {&b->p->lsc, &b->p->mic};
+	uint8_t *plain = NULL;
+	size_t len = 0;
+	struct err e = ERR_INIT;
+
+	b->d.reason = REASON_NO_CERTIFICATE;
+	for (size_t i = 0; !plain && i < sizeof own / sizeof *own; i++) {
+		if (!own[i]->cert)
+			continue;
+		err_clear(&e);
+		b->d.reason = enc_decrypt((struct view){b->offer, b->offer_len}, own[i]->key, &plain, &len, &e)
+				      ? REASON_NOT_DECRYPTED
+				      : REASON_DECRYPTED;
+	}
+	if (plain) {
+		use_config_take(b, plain, len);
+		return;
+	}
+	snprintf(b->d.detail, sizeof b->d.detail, "%s", e.text);
+	boot_settle(b, FATE_REFUSED);
+	console_error(b->con, "SECD: EROR:decryptFile: decrypt FAILED </usr/ram/%s.cnf.xml>; %s", b->p->device,
+		      *e.text ? e.text : reason_text(b->d.reason)); /* our words */
 }
 
 static void config_settled(struct boot *b)
@@ -119,20 +172,20 @@ static void config_settled(struct boot *b)
 	if (!b->todo.https)
 		console_file_decided(b->con, &b->d, name);
 	if (b->d.verdict == VERDICT_REFUSE) {
-		settle(b, FATE_REFUSED);
+		boot_settle(b, FATE_REFUSED);
 		console_message(b->con, "Verification Failed");
 	} else if (b->step == STEP_FULL) {
-		settle(b, FATE_TAKEN); /* its inside is for the phone's private key; the signature is what trust rests on */
+		use_encrypted(b);
 	} else {
-		use_config(b);
-		if (part(b)->fate == FATE_TAKEN)
+		use_offer(b);
+		if (boot_part_of_step(b)->fate == FATE_TAKEN)
 			console_message(b->con, "%s", b->todo.name);
 	}
 }
 
 static void directory_settled(struct boot *b)
 {
-	settle(b, b->d.verdict == VERDICT_ACCEPT ? FATE_TAKEN : FATE_REFUSED);
+	boot_settle(b, b->d.verdict == VERDICT_ACCEPT ? FATE_TAKEN : FATE_REFUSED);
 	if (b->d.verdict == VERDICT_ACCEPT)
 		console_error(b->con, "JVM: Startup Module Loader|cip.http.ae:? - listener.httpSucceed: %s",
 			      b->config.directory_url); /* an ERR line in the seed too */
@@ -143,6 +196,9 @@ static void directory_settled(struct boot *b)
 static void decided(struct boot *b)
 {
 	switch (b->step) {
+	case STEP_CAPF:
+		boot_capf_decided(b);
+		return;
 	case STEP_CTL:
 	case STEP_CTL_FILE:
 		list_settled(b, LIST_CTL);
@@ -160,8 +216,8 @@ static void decided(struct boot *b)
 		config_settled(b);
 		break;
 	}
-	if ((b->step == STEP_CONFIG || b->step == STEP_HTTPS_GET) && part(b)->fate == FATE_TAKEN && b->config.encrypted &&
-	    !b->config.full)
+	if ((b->step == STEP_CONFIG || b->step == STEP_HTTPS_GET) && boot_part_of_step(b)->fate == FATE_TAKEN && b->config.encrypted &&
+	    !b->config.full && !b->old)
 		boot_start_step(b, STEP_FULL);
 	else
 		boot_next(b);
@@ -191,13 +247,13 @@ static void next_server(struct boot *b)
 }
 
 /* Decided, or a question for TVS first. */
-static void go_on(struct boot *b)
+void boot_go_on(struct boot *b)
 {
 	if (b->d.verdict != VERDICT_ASK_TVS) {
 		decided(b);
 		return;
 	}
-	part(b)->tvs_asked = true;
+	boot_part_of_step(b)->tvs_asked = true;
 	b->tvs = 0;
 	b->mismatch = false;
 	ask_server(b);
@@ -263,7 +319,7 @@ void boot_tvs_failed(struct boot *b, const char *why)
 
 /* ---- reports ---- */
 
-static int take_offer(struct boot *b, struct view data, struct err *e)
+int boot_take_offer(struct boot *b, struct view data, struct err *e)
 {
 	uint8_t *copy = malloc(data.len + 1);
 
@@ -286,7 +342,7 @@ static bool asked_signed(const struct boot *b)
 
 int boot_got(struct boot *b, struct view data, struct err *e)
 {
-	int rc = take_offer(b, data, e);
+	int rc = boot_take_offer(b, data, e);
 	struct view offer = {b->offer, b->offer_len};
 
 	if (rc)
@@ -299,7 +355,7 @@ int boot_got(struct boot *b, struct view data, struct err *e)
 		b->d.payload = 0; /* the server's certificate was accepted, and nobody else can have sent this */
 	else
 		phone_decide_file(b->p, offer, asked_signed(b), &b->d);
-	go_on(b);
+	boot_go_on(b);
 	return 0;
 }
 
@@ -307,7 +363,7 @@ void boot_missing(struct boot *b)
 {
 	b->silent = 0;
 	console_not_found(b->con, b->todo.name);
-	part(b)->fate = FATE_MISSING;
+	boot_part_of_step(b)->fate = FATE_MISSING;
 	switch (b->step) {
 	case STEP_CTL:
 		boot_start_step(b, STEP_CTL_FILE);
@@ -329,11 +385,7 @@ void boot_missing(struct boot *b)
 		console_message(b->con, "File not found <Cfg File>");
 		boot_next(b);
 		break;
-	case STEP_FULL: /* the encrypted form is gone: what .cnf.xml.sgn says goes */
-		part(b)->fate = FATE_TAKEN;
-		boot_next(b);
-		break;
-	default:
+	default: /* also without the encrypted form: what .cnf.xml.sgn says goes */
 		boot_next(b);
 		break;
 	}
@@ -348,7 +400,7 @@ static void part_failed(struct boot_part *q, const char *why)
 void boot_failed(struct boot *b, const char *why)
 {
 	console_no_answer(b->con, b->todo.name, why);
-	part_failed(part(b), why);
+	part_failed(boot_part_of_step(b), why);
 	if (b->step == STEP_HTTPS_GET || ++b->silent < SILENT_MAX) {
 		boot_next(b);
 		return;
@@ -362,7 +414,7 @@ void boot_connected(struct boot *b, const struct cert *server)
 	struct err e = ERR_INIT;
 
 	console_tls_done(b->con, b->todo.host);
-	if (take_offer(b, cert_der(server), &e)) {
+	if (boot_take_offer(b, cert_der(server), &e)) {
 		boot_not_connected(b, e.text);
 		return;
 	}
@@ -372,7 +424,7 @@ void boot_connected(struct boot *b, const struct cert *server)
 	if (b->d.verdict == VERDICT_ASK_TVS)
 		b->d.ask.certificate = (struct view){b->offer, b->offer_len};
 	console_server_decided(b->con, &b->d, b->todo.host);
-	go_on(b);
+	boot_go_on(b);
 }
 
 void boot_not_connected(struct boot *b, const char *why)
@@ -381,7 +433,7 @@ void boot_not_connected(struct boot *b, const char *why)
 	b->d.verdict = VERDICT_REFUSE;
 	if (b->step == STEP_DIRECTORY)
 		console_message(b->con, "Host Not Found");
-	part_failed(part(b), why);
+	part_failed(boot_part_of_step(b), why);
 	boot_next(b);
 }
 
@@ -430,6 +482,10 @@ const struct boot_part *boot_part(const struct boot *b, enum boot_subject s)
 
 struct view boot_configuration(const struct boot *b)
 {
+	enum boot_fate full = b->part[BOOT_FULL].fate;
+
+	if (full == FATE_REFUSED || full == FATE_FAILED || b->part[BOOT_CONFIG].fate != FATE_TAKEN)
+		return (struct view){0};
 	return (struct view){b->configuration, b->configuration_len};
 }
 
@@ -437,9 +493,9 @@ enum boot_outcome boot_outcome(const struct boot *b)
 {
 	const struct boot_part *q = b->part;
 
-	if (q[BOOT_CONFIG].fate == FATE_REFUSED)
+	if (q[BOOT_CONFIG].fate == FATE_REFUSED || q[BOOT_FULL].fate == FATE_REFUSED)
 		return BOOT_STRANDED;
-	if (q[BOOT_CONFIG].fate != FATE_TAKEN)
+	if (q[BOOT_CONFIG].fate != FATE_TAKEN || q[BOOT_FULL].fate == FATE_FAILED)
 		return BOOT_FAILED;
 	for (int i = 0; i < BOOT_PARTS; i++)
 		if (q[i].fate == FATE_REFUSED)

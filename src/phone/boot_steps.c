@@ -6,7 +6,8 @@
 static const enum boot_subject subject_of[] = {
 	[STEP_CTL] = BOOT_CTL, [STEP_CTL_FILE] = BOOT_CTL, [STEP_ITL] = BOOT_ITL, [STEP_ITL_FILE] = BOOT_ITL,
 	[STEP_HTTPS] = BOOT_CONFIG, [STEP_HTTPS_GET] = BOOT_CONFIG,
-	[STEP_CONFIG] = BOOT_CONFIG, [STEP_DEFAULT] = BOOT_CONFIG, [STEP_FULL] = BOOT_CONFIG,
+	[STEP_CONFIG] = BOOT_CONFIG, [STEP_DEFAULT] = BOOT_CONFIG, [STEP_FULL] = BOOT_FULL,
+	[STEP_CAPF] = BOOT_ENROLMENT,
 	[STEP_DIRECTORY] = BOOT_DIRECTORY,
 };
 
@@ -116,12 +117,24 @@ void boot_start_step(struct boot *b, enum step step)
 		snprintf(b->todo.name, sizeof b->todo.name, "%s.cnf.xml.enc.sgn", b->p->device);
 		get(b, PHONE_CONFIG_MAX);
 		break;
+	case STEP_CAPF:
+		boot_capf_start(b);
+		break;
 	case STEP_DIRECTORY:
 		connect_directory(b);
 		break;
 	case STEP_END:
 		break;
 	}
+}
+
+/* Behind the configuration: CAPF once, then what a phone with a configuration does. */
+static void next_of_config(struct boot *b)
+{
+	if (!b->again && boot_capf_wanted(b))
+		boot_start_step(b, STEP_CAPF);
+	else
+		boot_start_step(b, boot_configuration(b).len ? STEP_DIRECTORY : STEP_END);
 }
 
 void boot_next(struct boot *b)
@@ -139,12 +152,16 @@ void boot_next(struct boot *b)
 		boot_start_step(b, b->d.verdict == VERDICT_ACCEPT ? STEP_HTTPS_GET : STEP_CONFIG);
 		break;
 	case STEP_HTTPS_GET:
-		boot_start_step(b, b->part[BOOT_CONFIG].fate == FATE_TAKEN ? STEP_DIRECTORY : STEP_CONFIG);
+		if (b->part[BOOT_CONFIG].fate == FATE_TAKEN)
+			next_of_config(b);
+		else
+			boot_start_step(b, STEP_CONFIG);
 		break;
 	case STEP_CONFIG:
 	case STEP_DEFAULT:
 	case STEP_FULL:
-		boot_start_step(b, b->part[BOOT_CONFIG].fate == FATE_TAKEN ? STEP_DIRECTORY : STEP_END);
+	case STEP_CAPF:
+		next_of_config(b);
 		break;
 	case STEP_DIRECTORY:
 	case STEP_END:

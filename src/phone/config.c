@@ -89,6 +89,38 @@ static void tvs_of(const xmlNode *device, struct phone_config *c)
 		c->tvs[i] = sorted[i].server;
 }
 
+static void capf_of(const xmlNode *device, struct phone_config *c)
+{
+	const xmlNode *list = child(device, "capfList");
+	uint64_t mode = PHONE_CAPF_NONE;
+
+	number_of(child(device, "capfAuthMode"), PHONE_CAPF_NONE, PHONE_CAPF_MIC, &mode);
+	c->capf_mode = (enum phone_capf_mode)mode;
+	for (const xmlNode *n = list ? list->children : NULL; n && c->n_capf < PHONE_CAPF_MAX; n = n->next) {
+		struct phone_capf *s = &c->capf[c->n_capf];
+		uint64_t port = CAPF_PORT;
+
+		if (n->type != XML_ELEMENT_NODE || strcmp((const char *)n->name, "capf") ||
+		    !text_of(child(n, "processNodeName"), s->host, sizeof s->host) || strpbrk(s->host, " \t\r\n"))
+			continue;
+		number_of(child(n, "phonePort"), 1, UINT16_MAX, &port);
+		s->port = (uint16_t)port;
+		c->n_capf++;
+	}
+}
+
+/* 32 hex digits; anything else is as if it was not there. */
+static void cert_hash_of(const xmlNode *device, char out[PHONE_CERT_HASH_LEN + 1])
+{
+	char text[PHONE_CERT_HASH_LEN + 1];
+	uint8_t sum[PHONE_CERT_HASH_LEN / 2];
+	size_t len;
+
+	if (text_of(child(device, "certHash"), text, sizeof text) && strlen(text) == PHONE_CERT_HASH_LEN &&
+	    text_unhex(text, sum, sizeof sum, &len) && len == sizeof sum)
+		text_hex(out, PHONE_CERT_HASH_LEN + 1, (struct view){sum, len}, '\0', false);
+}
+
 static void device_of(const xmlNode *device, struct phone_config *c)
 {
 	uint64_t mode = 0;
@@ -101,6 +133,8 @@ static void device_of(const xmlNode *device, struct phone_config *c)
 	    !text_of(child(device, "directoryURL"), c->directory_url, sizeof c->directory_url))
 		c->directory_url[0] = '\0';
 	tvs_of(device, c);
+	capf_of(device, c);
+	cert_hash_of(device, c->cert_hash);
 }
 
 int phone_config_parse(struct view xml, struct phone_config *c, struct err *e)

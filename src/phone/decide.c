@@ -16,6 +16,7 @@ static const struct {
 	[REASON_RECORD_HASH] = {"record-hash", "the hash of the certificate stands in an installed trust list"},
 	[REASON_CACHED] = {"cached", "a trust verification server confirmed the certificate earlier"},
 	[REASON_TVS_CONFIRMED] = {"tvs-confirmed", "confirmed by a trust verification server"},
+	[REASON_DECRYPTED] = {"decrypted", "the signature holds, and a certificate of the phone's own decrypts it"},
 	[REASON_UNSIGNED_OK] = {"unsigned-ok", "no installed trust list names a TFTP server, so signatures do not matter"},
 	[REASON_SIGNER_UNKNOWN] = {"signer-unknown", "no installed trust list knows the signer"},
 	[REASON_SERVER_UNKNOWN] = {"server-unknown", "no installed trust list and no cached answer knows the server"},
@@ -36,6 +37,8 @@ static const struct {
 	[REASON_TVS_NO] = {"tvs-no", "the trust verification server does not know it"},
 	[REASON_TVS_ROLE] = {"tvs-role", "the trust verification server knows it, but not in the role it needs"},
 	[REASON_TVS_WRONG_CERT] = {"tvs-wrong-cert", "the trust verification server answered with another certificate"},
+	[REASON_NO_CERTIFICATE] = {"no-certificate", "encrypted, and the phone has neither an LSC nor a MIC to decrypt it with"},
+	[REASON_NOT_DECRYPTED] = {"not-decrypted", "neither the phone's LSC nor its MIC decrypts it"},
 };
 
 const char *reason_name(enum reason r)

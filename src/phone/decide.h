@@ -29,6 +29,7 @@ enum reason {
 	REASON_RECORD_HASH,        /* its hash does */
 	REASON_CACHED,             /* TVS said so a while ago */
 	REASON_TVS_CONFIRMED,
+	REASON_DECRYPTED,          /* signed by a server it knows, and encrypted for a certificate of its own */
 	REASON_UNSIGNED_OK,        /* no installed list names a TFTP server: unsigned files are taken */
 	/* asked because */
 	REASON_SIGNER_UNKNOWN,     /* no installed list knows the signer */
@@ -51,6 +52,8 @@ enum reason {
 	REASON_TVS_NO,             /* TVS does not know it */
 	REASON_TVS_ROLE,           /* TVS knows it, without the role needed */
 	REASON_TVS_WRONG_CERT,     /* TVS answered with another certificate than was asked for */
+	REASON_NO_CERTIFICATE,     /* encrypted, and the phone has neither LSC nor MIC */
+	REASON_NOT_DECRYPTED,      /* encrypted for none of the phone's certificates, or damaged */
 	REASON_COUNT
 };
 

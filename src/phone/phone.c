@@ -18,8 +18,9 @@ void phone_clear(struct phone *p)
 		return;
 	list_free(p->ctl);
 	list_free(p->itl);
-	cert_unref(p->lsc);
-	cert_unref(p->mic);
+	phone_identity_set(&p->lsc, NULL, NULL);
+	phone_identity_set(&p->mic, NULL, NULL);
+	EVP_PKEY_free(p->lsc_next);
 	*p = (struct phone){0};
 }
 
@@ -44,6 +45,41 @@ void phone_erase(struct phone *p)
 {
 	phone_install_take(p, LIST_CTL, NULL);
 	phone_install_take(p, LIST_ITL, NULL);
+}
+
+void phone_identity_set(struct phone_identity *id, struct cert *cert, EVP_PKEY *key)
+{
+	const struct phone_identity old = *id;
+
+	*id = (struct phone_identity){cert ? cert_ref(cert) : NULL, key};
+	if (key)
+		EVP_PKEY_up_ref(key);
+	cert_unref(old.cert);
+	EVP_PKEY_free(old.key);
+}
+
+void phone_cert_hash(const struct cert *c, char out[PHONE_CERT_HASH_LEN + 1])
+{
+	uint8_t sum[DIGEST_MAX];
+
+	out[0] = '\0';
+	if (!digest_one(DIGEST_MD5, cert_der(c), sum, NULL))
+		text_hex(out, PHONE_CERT_HASH_LEN + 1, (struct view){sum, digest_len(DIGEST_MD5)}, '\0', false);
+}
+
+bool phone_has_cert(const struct phone *p, const char *cert_hash)
+{
+	const struct cert *own[] = {p->lsc.cert, p->mic.cert};
+	char hash[PHONE_CERT_HASH_LEN + 1];
+
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+		if (!own[i])
+			continue;
+		phone_cert_hash(own[i], hash);
+		if (!strcmp(hash, cert_hash))
+			return true;
+	}
+	return false;
 }
 
 static bool has_identity(const struct tlv_record *rec)

@@ -1,15 +1,18 @@
 #pragma once
 
+#include <openssl/evp.h>
+
 #include "format/list.h"
 #include "phone/traits.h"
 #include "proto/tvs.h"
 
-/* What one phone trusts. Source: behaviour.md 4; formats-and-protocols.md 6.9. */
+/* What one phone trusts, and the certificates it has itself. Source: behaviour.md 4, 5; formats-and-protocols.md 6.9, 7. */
 #define PHONE_TVS_MAX 5     /* servers in a configuration (formats-and-protocols.md 9) */
 #define PHONE_TVS_TRIED 3   /* servers a phone tries, in order (behaviour.md 4.3) */
 #define PHONE_CACHE_MAX 32
 #define PHONE_CONFIG_MAX 550001 /* octets of the largest configuration (seed 003: "size limit of 550001") */
 #define PHONE_HOST_MAX 256
+#define PHONE_CERT_HASH_LEN 32 /* certHash: MD5 of a certificate's DER in lower-case hex */
 
 struct phone_tvs {
 	char host[PHONE_HOST_MAX];
@@ -23,12 +26,19 @@ struct phone_cached {
 	int64_t expires_s;       /* Unix seconds */
 };
 
+/* A certificate of the phone's own with its private key: both or neither. */
+struct phone_identity {
+	struct cert *cert;
+	EVP_PKEY *key;
+};
+
 struct phone {
 	char device[64];         /* SEP001122334455 */
 	char model[32];
 	const struct traits *traits; /* borrowed */
 	struct trust_list *ctl, *itl; /* owned; NULL: not installed */
-	struct cert *lsc, *mic;
+	struct phone_identity lsc, mic;
+	EVP_PKEY *lsc_next;      /* made for CAPF, whose certificate is still to come (an offline CA); NULL */
 	struct phone_tvs tvs[PHONE_TVS_MAX]; /* in the order they are tried */
 	size_t n_tvs;
 	struct phone_cached cache[PHONE_CACHE_MAX];
@@ -45,8 +55,17 @@ void phone_tvs_name(const struct phone *p, char out[TVS_DEVICE_MAX + 1]);
  * (behaviour.md 4.3). */
 void phone_install_take(struct phone *p, enum list_type type, struct trust_list *l);
 
-/* phone_erase: the **# erase of the Trust List menu: both lists and the TVS cache go. */
+/* phone_erase: the **# erase of the Trust List menu: both lists and the TVS cache go, the certificates stay. */
 void phone_erase(struct phone *p);
+
+/* phone_identity_set: references to both, in place of what was there; NULL, NULL: none. */
+void phone_identity_set(struct phone_identity *id, struct cert *cert, EVP_PKEY *key);
+
+/* phone_cert_hash: as `certHash` of configurations has it (formats-and-protocols.md 5.4); "" when it cannot be computed. */
+void phone_cert_hash(const struct cert *c, char out[PHONE_CERT_HASH_LEN + 1]);
+
+/* phone_has_cert: is this the certHash of its LSC or of its MIC? */
+bool phone_has_cert(const struct phone *p, const char *cert_hash);
 
 /* Does a record of this list carry the identity (certificate, hash or key) of a server with this function? */
 bool phone_list_has(const struct trust_list *l, unsigned function);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/capf_dialog.h"
 #include "net/fetch.h"
 #include "net/http_answer.h"
 #include "net/tls_client.h"
@@ -20,6 +21,8 @@ struct run {
 	bool settled;          /* the boot went on from within a TLS connection, which is only to be closed */
 	struct fetch *fetch;
 	struct tls_client *tls;
+	struct capf_dialog *capf;
+	struct event *timer;   /* the wait before CAPF is tried once more */
 	driver_done *done;
 	void *ctx;
 };
@@ -30,6 +33,8 @@ static void finish(struct run *r)
 {
 	r->done(r->ctx, r->boot);
 	boot_free(r->boot);
+	if (r->timer)
+		event_free(r->timer);
 	free(r);
 }
 
@@ -117,6 +122,11 @@ static void web_ended(void *ctx, struct view message, const char *why)
 	step(r);
 }
 
+static SSL_CTX *tls_of(const struct run *r)
+{
+	return r->p->traits->tls10_only == TRAIT_YES ? r->d->tls10 : r->d->tls;
+}
+
 static int start_tls(struct run *r, const char *host, uint16_t port, const struct tls_client_handler *h, struct err *e)
 {
 	struct sockaddr_storage to;
@@ -126,8 +136,7 @@ static int start_tls(struct run *r, const char *host, uint16_t port, const struc
 	if (rc)
 		return rc;
 	r->settled = false;
-	return tls_client_start(r->d->base, r->p->traits->tls10_only == TRAIT_YES ? r->d->tls10 : r->d->tls,
-				(struct sockaddr *)&to, len, h, &r->tls, e);
+	return tls_client_start(r->d->base, tls_of(r), (struct sockaddr *)&to, len, h, &r->tls, e);
 }
 
 static int connect_tls(struct run *r, const struct boot_todo *t, struct err *e)
@@ -190,7 +199,95 @@ static int get_https(struct run *r, struct err *e)
 	return start_tls(r, r->d->server, r->d->https_port, &h, e);
 }
 
+/* ---- CAPF ---- */
+
+static bool capf_trusted(void *ctx, const struct cert *server)
+{
+	struct run *r = ctx;
+
+	r->settled = !boot_capf_connected(r->boot, server);
+	return !r->settled;
+}
+
+static int capf_obey(void *ctx, struct capf_client *c, enum capf_client_want want, struct wr *out, struct err *e)
+{
+	struct run *r = ctx;
+
+	return boot_capf_obey(r->boot, c, want, out, e);
+}
+
+static void capf_ended(void *ctx, const struct capf_client *c, const char *why)
+{
+	struct run *r = ctx;
+
+	r->capf = NULL;
+	if (!r->settled)
+		boot_capf_ended(r->boot, c, why);
+	step(r);
+}
+
+static int connect_capf(struct run *r, const struct boot_todo *t, struct err *e)
+{
+	const struct capf_dialog_handler h = {capf_trusted, capf_obey, capf_ended, r};
+	struct sockaddr_storage to;
+	socklen_t len;
+	int rc = net_address(t->host, t->port, SOCK_STREAM, &to, &len, e);
+
+	if (rc)
+		return rc;
+	r->settled = false;
+	return capf_dialog_start(r->d->base, tls_of(r), (struct sockaddr *)&to, len, boot_capf_identity(r->boot), &h,
+				 &r->capf, e);
+}
+
+static void waited(evutil_socket_t fd, short what, void *ctx)
+{
+	struct run *r = ctx;
+	struct err e = ERR_INIT;
+
+	(void)fd;
+	(void)what;
+	if (connect_capf(r, boot_todo(r->boot), &e)) {
+		boot_capf_ended(r->boot, NULL, e.text);
+		step(r);
+	}
+}
+
+static int call_capf(struct run *r, const struct boot_todo *t, struct err *e)
+{
+	const struct timeval interval = {r->d->capf_retry_s, 0};
+
+	if (!t->wait)
+		return connect_capf(r, t, e);
+	if (!r->timer)
+		r->timer = evtimer_new(r->d->base, waited, r);
+	if (!r->timer || evtimer_add(r->timer, &interval))
+		return err_set(e, ERR_NOMEM, "no memory for a timer");
+	return 0;
+}
+
 /* ---- the loop of one phone ---- */
+
+static int start(struct run *r, const struct boot_todo *t, struct err *e)
+{
+	switch (t->action) {
+	case BOOT_GET: return get(r, t, e);
+	case BOOT_CAPF: return call_capf(r, t, e);
+	default: return connect_tls(r, t, e);
+	}
+}
+
+static void not_started(struct run *r, enum boot_action action, const char *why)
+{
+	if (action == BOOT_GET)
+		boot_failed(r->boot, why);
+	else if (action == BOOT_TVS)
+		boot_tvs_failed(r->boot, why);
+	else if (action == BOOT_CAPF)
+		boot_capf_ended(r->boot, NULL, why);
+	else
+		boot_not_connected(r->boot, why);
+}
 
 /* Start what the boot wants next. What cannot even be started is reported as failed, and the boot wants something else. */
 static void step(struct run *r)
@@ -204,14 +301,9 @@ static void step(struct run *r)
 			finish(r);
 			return;
 		}
-		if (!(action == BOOT_GET ? get(r, t, &e) : connect_tls(r, t, &e)))
+		if (!start(r, t, &e))
 			return;
-		if (action == BOOT_GET)
-			boot_failed(r->boot, e.text);
-		else if (action == BOOT_TVS)
-			boot_tvs_failed(r->boot, e.text);
-		else
-			boot_not_connected(r->boot, e.text);
+		not_started(r, action, e.text);
 	}
 }
 
@@ -230,6 +322,9 @@ int driver_boot(struct driver *d, struct phone *p, struct console *con, driver_d
 		free(r);
 		return rc;
 	}
+	boot_set_capf(r->boot, d->capf_string, d->capf_key);
+	if (d->old_firmware)
+		boot_set_old(r->boot);
 	boot_set_https(r->boot, d->transport == DRIVER_TFTP ? 0 : d->https_port);
 	step(r);
 	return 0;
@@ -240,7 +335,7 @@ int driver_init(struct driver *d, const struct driver_server *server, enum drive
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN); /* a server that hangs up is an answer, not the end */
-	*d = (struct driver){.transport = t, .https_port = server->https_port};
+	*d = (struct driver){.transport = t, .https_port = server->https_port, .capf_retry_s = DRIVER_CAPF_RETRY_S};
 	memcpy(d->server, server->host, sizeof d->server);
 	if ((rc = net_address(server->host, server->tftp_port, SOCK_DGRAM, &d->tftp, &d->tftp_len, e)) ||
 	    (rc = net_address(server->host, server->http_port, SOCK_STREAM, &d->http, &d->http_len, e)) ||

@@ -6,6 +6,8 @@
 
 #include "phone/boot.h"
 
+#define DRIVER_CAPF_RETRY_S 30 /* between two tries to reach CAPF (formats-and-protocols.md 7.9) */
+
 /* Boots phones on one loop, against one server: what phone/boot.h wants done is done here with real sockets. */
 enum driver_transport { DRIVER_BY_MODEL, DRIVER_TFTP, DRIVER_HTTP };
 
@@ -17,6 +19,10 @@ struct driver {
 	uint16_t https_port;
 	enum driver_transport transport;
 	char server[PHONE_HOST_MAX]; /* as phones name it in their logs */
+	unsigned capf_retry_s;
+	const char *capf_string;     /* typed on the phones, or NULL; borrowed */
+	EVP_PKEY *capf_key;          /* that phones offer CAPF instead of making one, or NULL; borrowed */
+	bool old_firmware;           /* without CAPF and encrypted configurations */
 };
 
 /* The one server that has the files. */
@@ -26,7 +32,7 @@ struct driver_server {
 };
 #define DRIVER_SERVER_DEFAULT {.tftp_port = 69, .http_port = 6970, .https_port = 6971}
 
-/* driver_init: the host is resolved once. Errors: ERR_IO, ERR_CRYPTO, ERR_NOMEM. */
+/* driver_init: the host is resolved once; what concerns CAPF can be set afterwards. Errors: ERR_IO, ERR_CRYPTO, ERR_NOMEM. */
 int driver_init(struct driver *d, const struct driver_server *server, enum driver_transport t, struct err *e) MUST_CHECK;
 void driver_clear(struct driver *d);
 

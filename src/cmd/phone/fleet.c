@@ -29,7 +29,7 @@
 enum option {
 	OPT_COUNT = CMD_LONG, OPT_TFTP, OPT_HTTP_PORT, OPT_HTTPS_PORT, OPT_TRANSPORT,
 	OPT_MODEL, OPT_MODELS, OPT_FIRST, OPT_STATE,
-	OPT_CONCURRENCY, OPT_HOLDING, OPT_TVS, OPT_JSON,
+	OPT_CONCURRENCY, OPT_HOLDING, OPT_TVS, OPT_JSON, OPT_CAPF_KEY, OPT_CAPF_RETRY,
 };
 
 struct fleet_options {
@@ -40,6 +40,8 @@ struct fleet_options {
 	const char *holding[HOLDING_MAX];
 	size_t n_holding;
 	struct phone_tvs tvs;
+	const char *capf_key;
+	uint64_t capf_retry_s;
 	bool json;
 };
 
@@ -53,6 +55,8 @@ struct fleet {
 	uint64_t outcomes[BOOT_OUTCOMES];
 	uint64_t reasons[REASON_COUNT];   /* of what was refused */
 	uint64_t asked_tvs;
+	uint64_t capf[BOOT_CAPF_RESULTS];
+	EVP_PKEY *capf_key;
 	char shown[SHOWN_PHONES][64];
 	size_t n_shown;
 	uint64_t begun_ms, shown_ms;
@@ -130,6 +134,7 @@ static void member_done(void *ctx, const struct boot *b)
 	enum boot_outcome outcome = boot_outcome(b);
 
 	f->outcomes[outcome]++;
+	f->capf[boot_capf(b)]++;
 	count_reasons(f, b);
 	if (outcome == BOOT_STRANDED && f->n_shown < SHOWN_PHONES)
 		snprintf(f->shown[f->n_shown++], sizeof *f->shown, "%s", m->phone.device);
@@ -229,6 +234,9 @@ static void summary_text(const struct fleet *f, double seconds)
 	for (int o = 0; o < BOOT_OUTCOMES; o++)
 		printf("  %-10s %" PRIu64 "\n", boot_outcome_name(o), f->outcomes[o]);
 	printf("  asked TVS  %" PRIu64 "\n", f->asked_tvs);
+	for (int r = BOOT_CAPF_NOT_TRIED + 1; r < BOOT_CAPF_RESULTS; r++)
+		if (f->capf[r])
+			printf("  CAPF       %" PRIu64 " %s\n", f->capf[r], boot_capf_name(r));
 	for (int r = 0; r < REASON_COUNT; r++)
 		if (f->reasons[r])
 			printf("refused %" PRIu64 " times: %s\n", f->reasons[r], reason_text(r));
@@ -236,6 +244,17 @@ static void summary_text(const struct fleet *f, double seconds)
 		printf("stranded: %s\n", f->shown[i]);
 	if (f->outcomes[BOOT_STRANDED] > f->n_shown)
 		printf("stranded: %" PRIu64 " more\n", f->outcomes[BOOT_STRANDED] - f->n_shown);
+}
+
+static json_t *capf_json(const struct fleet *f)
+{
+	const uint64_t *n = f->capf;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "nothing", (json_int_t)n[BOOT_CAPF_NOTHING], "installed",
+			 (json_int_t)n[BOOT_CAPF_INSTALLED], "fetched", (json_int_t)n[BOOT_CAPF_FETCHED], "deleted",
+			 (json_int_t)n[BOOT_CAPF_DELETED], "refused",
+			 (json_int_t)(n[BOOT_CAPF_DECLINED] + n[BOOT_CAPF_DISTRUSTED]), "failed",
+			 (json_int_t)(n[BOOT_CAPF_NO_STRING] + n[BOOT_CAPF_LATER] + n[BOOT_CAPF_FAILED]));
 }
 
 static void summary_json(const struct fleet *f, double seconds)
@@ -246,6 +265,7 @@ static void summary_json(const struct fleet *f, double seconds)
 	for (int i = 0; i < BOOT_OUTCOMES; i++)
 		json_object_set_new(o, boot_outcome_name(i), json_integer((json_int_t)f->outcomes[i]));
 	json_object_set_new(o, "asked_tvs", json_integer((json_int_t)f->asked_tvs));
+	json_object_set_new(o, "capf", capf_json(f));
 	for (int r = 0; r < REASON_COUNT; r++)
 		if (f->reasons[r])
 			json_object_set_new(reasons, reason_name(r), json_integer((json_int_t)f->reasons[r]));
@@ -288,8 +308,12 @@ static int prepare(struct fleet *f, struct err *e)
 	}
 	if (!rc && o->state)
 		rc = file_mkdir(AT_FDCWD, o->state, 0755, e);
+	if (!rc && o->capf_key)
+		rc = folder_key(AT_FDCWD, o->capf_key, &f->capf_key, e);
 	if (!rc)
 		rc = driver_init(&f->driver, &o->server, o->transport, e);
+	f->driver.capf_key = f->capf_key;
+	f->driver.capf_retry_s = (unsigned)o->capf_retry_s;
 	return rc;
 }
 
@@ -316,6 +340,7 @@ static int run(const struct cmd *c, const struct fleet_options *o)
 			status = CMD_NO;
 	}
 	driver_clear(&f.driver);
+	EVP_PKEY_free(f.capf_key);
 	traits_free(f.table);
 	for (size_t i = 0; i < HOLDING_MAX; i++)
 		free((void *)(uintptr_t)f.holding[i].p);
@@ -374,6 +399,11 @@ static bool take(int key, const char *v, struct fleet_options *o)
 	case OPT_STATE:
 		o->state = v;
 		return true;
+	case OPT_CAPF_KEY:
+		o->capf_key = v;
+		return true;
+	case OPT_CAPF_RETRY:
+		return phone_interval(v, &o->capf_retry_s);
 	default:
 		o->json = true;
 		return true;
@@ -382,7 +412,8 @@ static bool take(int key, const char *v, struct fleet_options *o)
 
 static int fleet_run(const struct cmd *c, int argc, char **argv)
 {
-	struct fleet_options o = {.concurrency = CONCURRENCY, .first = 1, .server = DRIVER_SERVER_DEFAULT, .model = "7975"};
+	struct fleet_options o = {.concurrency = CONCURRENCY, .first = 1, .server = DRIVER_SERVER_DEFAULT, .model = "7975",
+				  .capf_retry_s = DRIVER_CAPF_RETRY_S};
 	struct cmd_args args = {.cmd = c, .argc = argc, .argv = argv};
 	int key;
 
@@ -409,6 +440,8 @@ static const struct cmd_opt fleet_opts[] = {
 	{OPT_CONCURRENCY, "concurrency", "N", "phones that boot at the same time; 256"},
 	{OPT_HOLDING, "holding", "FILE", "a CTL or ITL that new phones have installed already (twice at most)"},
 	{OPT_TVS, "tvs", "HOST[:PORT]", "TVS server that new phones know already"},
+	{OPT_CAPF_KEY, "capf-key", "KEY", "a private key, PEM, that all phones give CAPF instead of making one each:\nfor load tests only"},
+	{OPT_CAPF_RETRY, "capf-retry-interval", "SECONDS", "between two tries of a phone to reach CAPF; 30"},
 	{OPT_JSON, "json", NULL, "the summary as JSON"},
 	{0},
 };

@@ -1,8 +1,11 @@
 #include "cmd/phone/phone.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "cmd/phone/driver.h"
 #include "cmd/phone/folder.h"
@@ -11,11 +14,13 @@
 #include "net/fetch.h"
 
 #define DEFAULT_MODEL "7975"
+#define INTERVAL_MAX 3600 /* seconds */
 #define NOW_MAX 253402300799 /* the last second of the year 9999 */
 
 enum option {
 	OPT_STATE = CMD_LONG, OPT_DEVICE, OPT_MODEL, OPT_TFTP, OPT_HTTP_PORT, OPT_HTTPS_PORT, OPT_TRANSPORT,
 	OPT_MODELS, OPT_NOW, OPT_JSON, OPT_QUIET,
+	OPT_MIC, OPT_MIC_KEY, OPT_CAPF_STRING, OPT_CAPF_RETRY, OPT_OLD_FIRMWARE,
 };
 
 struct boot_options {
@@ -23,7 +28,9 @@ struct boot_options {
 	struct driver_server server;
 	enum driver_transport transport;
 	uint64_t now_s; /* 0: the machine's time */
-	bool json, quiet;
+	const char *mic, *mic_key, *capf_string_file;
+	uint64_t capf_retry_s;
+	bool json, quiet, old_firmware;
 };
 
 /* ---- boot ---- */
@@ -37,6 +44,7 @@ struct session {
 	struct clock clock;
 	const struct boot_options *o;
 	const struct cmd *cmd;
+	char capf_string[CAPF_PASSWORD_MAX + 1];
 	int exit;
 };
 
@@ -119,6 +127,46 @@ static int who(struct session *s)
 	return CMD_OK;
 }
 
+/* The first line of a file, so that what the user of the phone types stands on no command line. */
+static int read_string(struct session *s, struct err *e)
+{
+	uint8_t *data;
+	size_t len;
+	int rc = file_read(AT_FDCWD, s->o->capf_string_file, sizeof s->capf_string + 1, &data, &len, e);
+
+	if (rc)
+		return rc;
+	len = strcspn((const char *)data, "\r\n");
+	if (!len || len >= sizeof s->capf_string)
+		rc = err_set(e, ERR_USAGE, "%s: the authentication string is one line of at most %d octets",
+			     s->o->capf_string_file, CAPF_PASSWORD_MAX);
+	else
+		memcpy(s->capf_string, data, len);
+	secret_wipe(data, len);
+	free(data);
+	return rc;
+}
+
+/* What the user does to the phone by hand before it boots. */
+static int set_up(struct session *s, struct err *e)
+{
+	const struct boot_options *o = s->o;
+	int rc = 0;
+
+	if (o->mic)
+		rc = folder_identity(AT_FDCWD, o->mic, o->mic_key, &s->phone.mic, e);
+	if (!rc && o->capf_string_file)
+		rc = read_string(s, e);
+	if (!rc)
+		rc = driver_init(&s->driver, &o->server, o->transport, e);
+	if (rc)
+		return rc;
+	s->driver.capf_retry_s = (unsigned)o->capf_retry_s;
+	s->driver.capf_string = *s->capf_string ? s->capf_string : NULL;
+	s->driver.old_firmware = o->old_firmware;
+	return 0;
+}
+
 static int boot_phone(struct session *s)
 {
 	const struct boot_options *o = s->o;
@@ -134,8 +182,7 @@ static int boot_phone(struct session *s)
 		s->console.line = print_line;
 		s->console.message = print_message;
 	}
-	if (driver_init(&s->driver, &o->server, o->transport, &e) ||
-	    driver_boot(&s->driver, &s->phone, &s->console, booted, s, &e))
+	if (set_up(s, &e) || driver_boot(&s->driver, &s->phone, &s->console, booted, s, &e))
 		return cmd_error(s->cmd, CMD_NO, "%s", e.text);
 	event_base_dispatch(s->driver.base);
 	return s->exit;
@@ -151,6 +198,11 @@ static bool port_option(const char *text, uint16_t *port)
 	return true;
 }
 
+bool phone_interval(const char *text, uint64_t *seconds)
+{
+	return text_number(text, 0, INTERVAL_MAX, seconds);
+}
+
 bool phone_transport(const char *word, enum driver_transport *t)
 {
 	if (!strcmp(word, "auto"))
@@ -162,6 +214,20 @@ bool phone_transport(const char *word, enum driver_transport *t)
 	else
 		return false;
 	return true;
+}
+
+/* Those that take whatever they are given. */
+static void plain_option(int key, const char *value, struct boot_options *o)
+{
+	switch (key) {
+	case OPT_MODELS: o->models = value; break;
+	case OPT_MIC: o->mic = value; break;
+	case OPT_MIC_KEY: o->mic_key = value; break;
+	case OPT_CAPF_STRING: o->capf_string_file = value; break;
+	case OPT_OLD_FIRMWARE: o->old_firmware = true; break;
+	case OPT_JSON: o->json = true; break;
+	default: o->quiet = true; break;
+	}
 }
 
 static int boot_option(const struct cmd *c, int key, const char *value, struct boot_options *o)
@@ -193,18 +259,16 @@ static int boot_option(const struct cmd *c, int key, const char *value, struct b
 		if (!phone_transport(value, &o->transport))
 			return cmd_usage_error(c, "--transport is auto, tftp or http, not '%s'", value);
 		break;
-	case OPT_MODELS:
-		o->models = value;
-		break;
 	case OPT_NOW:
 		if (!text_number(value, 1, NOW_MAX, &o->now_s))
 			return cmd_usage_error(c, "'%s' is no time in seconds since 1970", value);
 		break;
-	case OPT_JSON:
-		o->json = true;
+	case OPT_CAPF_RETRY:
+		if (!phone_interval(value, &o->capf_retry_s))
+			return cmd_usage_error(c, "'%s' is no number of seconds up to %d", value, INTERVAL_MAX);
 		break;
 	default:
-		o->quiet = true;
+		plain_option(key, value, o);
 		break;
 	}
 	return CMD_OK;
@@ -212,7 +276,7 @@ static int boot_option(const struct cmd *c, int key, const char *value, struct b
 
 static int boot_run(const struct cmd *c, int argc, char **argv)
 {
-	struct boot_options o = {.server = DRIVER_SERVER_DEFAULT};
+	struct boot_options o = {.server = DRIVER_SERVER_DEFAULT, .capf_retry_s = DRIVER_CAPF_RETRY_S};
 	struct cmd_args args = {.cmd = c, .argc = argc, .argv = argv};
 	struct session s = {.o = &o, .cmd = c};
 	int key, status;
@@ -226,15 +290,18 @@ static int boot_run(const struct cmd *c, int argc, char **argv)
 		return cmd_usage_error(c, "'%s' is too much", args.argv[0]);
 	if (!o.state || !*o.server.host)
 		return cmd_usage_error(c, "--state and --tftp are needed");
+	if (!o.mic != !o.mic_key)
+		return cmd_usage_error(c, "--mic and --mic-key go together");
 	status = boot_phone(&s);
 	driver_clear(&s.driver);
 	phone_clear(&s.phone);
 	traits_free(s.table);
+	secret_wipe(s.capf_string, sizeof s.capf_string);
 	return status;
 }
 
 static const struct cmd_opt boot_opts[] = {
-	{OPT_STATE, "state", "DIR", "folder in which the phone keeps its lists; made when it is not there"},
+	{OPT_STATE, "state", "DIR", "folder in which the phone keeps its lists and certificates; made when it is not there"},
 	{OPT_DEVICE, "device", "NAME", "device name, SEP and 12 hex digits; needed the first time"},
 	{OPT_MODEL, "model", "MODEL", "7975 (default), 8861, 7960, ...: decides what the phone can do"},
 	{OPT_TFTP, "tftp", "HOST[:PORT]", "the phone's TFTP server; port 69"},
@@ -242,6 +309,11 @@ static const struct cmd_opt boot_opts[] = {
 	{OPT_HTTPS_PORT, "https-port", "PORT", "where it speaks HTTPS, for phones with EC; 6971"},
 	{OPT_TRANSPORT, "transport", "HOW", "auto (as the model does), tftp or http only"},
 	{OPT_MODELS, "models", "FILE", "another table of models"},
+	{OPT_MIC, "mic", "CERT", "its manufacturer's certificate (MIC), PEM or DER; kept in the folder"},
+	{OPT_MIC_KEY, "mic-key", "KEY", "the private key of the MIC, PEM"},
+	{OPT_CAPF_STRING, "capf-string-file", "FILE", "holds the authentication string that somebody types on the phone"},
+	{OPT_CAPF_RETRY, "capf-retry-interval", "SECONDS", "between two tries to reach CAPF, of which there are three; 30"},
+	{OPT_OLD_FIRMWARE, "old-firmware", NULL, "knows neither CAPF nor encrypted configurations"},
 	{OPT_NOW, "now", "SECONDS", "what the phone's clock says during this boot, seconds since 1970"},
 	{OPT_JSON, "json", NULL, "only the result, as JSON"},
 	{OPT_QUIET, "quiet", NULL, "no console log, only the result"},
@@ -250,7 +322,7 @@ static const struct cmd_opt boot_opts[] = {
 
 const struct cmd cmd_phone_boot = {
 	.name = "phone boot",
-	.summary = "boot an emulated phone: lists, configuration, TVS, directory",
+	.summary = "boot an emulated phone: lists, configuration, CAPF, TVS, directory",
 	.usage = "--state DIR --device NAME --tftp HOST[:PORT] [OPTION...]",
 	.opts = boot_opts,
 	.more = "The phone decides as a real one does and keeps what it trusts in its folder.\n"
@@ -339,7 +411,7 @@ static const struct cmd_opt show_opts[] = {
 
 const struct cmd cmd_phone_show = {
 	.name = "phone show",
-	.summary = "the Trust List menu of an emulated phone",
+	.summary = "the Trust List menu of an emulated phone, and its certificates",
 	.usage = "--state DIR [--json]",
 	.opts = show_opts,
 	.run = menu_run,

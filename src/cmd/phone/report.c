@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
 
@@ -10,6 +11,7 @@ static const char *fate_name(enum boot_fate f)
 	static const char *const names[] = {
 		[FATE_NOT_TRIED] = "not tried", [FATE_MISSING] = "not offered", [FATE_FAILED] = "no answer",
 		[FATE_SAME] = "unchanged", [FATE_TAKEN] = "taken", [FATE_REFUSED] = "refused",
+		[FATE_DECLINED] = "refused by the server",
 	};
 
 	return names[f];
@@ -32,11 +34,25 @@ static void part_text(FILE *out, const struct boot_part *q, enum boot_subject s)
 	fputc('\n', out);
 }
 
+static void capf_text(FILE *out, const struct boot *b)
+{
+	const struct boot_part *q = boot_part(b, BOOT_ENROLMENT);
+
+	fprintf(out, "  %-14s %s", boot_subject_name(BOOT_ENROLMENT), boot_capf_name(boot_capf(b)));
+	if (q->fate == FATE_REFUSED)
+		fprintf(out, ": %s%s%s", reason_text(q->reason), q->where ? ", " : "", where_name(q->where));
+	if (*q->detail)
+		fprintf(out, " (%s)", q->detail);
+	fputc('\n', out);
+}
+
 void report_text(FILE *out, const struct phone *p, const struct boot *b)
 {
 	fprintf(out, "%s %s\n", p->device, boot_outcome_name(boot_outcome(b)));
 	for (int s = 0; s < BOOT_PARTS; s++)
-		if (boot_part(b, s)->fate != FATE_NOT_TRIED)
+		if (s == BOOT_ENROLMENT && boot_capf(b) != BOOT_CAPF_NOT_TRIED)
+			capf_text(out, b);
+		else if (boot_part(b, s)->fate != FATE_NOT_TRIED)
 			part_text(out, boot_part(b, s), s);
 }
 
@@ -61,6 +77,9 @@ json_t *report_json(const struct phone *p, const struct boot *b)
 	for (int s = 0; o && s < BOOT_PARTS; s++)
 		if (boot_part(b, s)->fate != FATE_NOT_TRIED)
 			json_object_set_new(o, boot_subject_name(s), part_json(boot_part(b, s)));
+	if (o && boot_capf(b) != BOOT_CAPF_NOT_TRIED)
+		json_object_set_new(json_object_get(o, boot_subject_name(BOOT_ENROLMENT)), "result",
+				    json_string(boot_capf_name(boot_capf(b))));
 	return o;
 }
 
@@ -118,12 +137,38 @@ static void list_menu(FILE *out, enum list_type type, const struct trust_list *l
 	}
 }
 
+static void day(int64_t when, char out[32])
+{
+	time_t t = (time_t)when;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(out, 32, "%Y-%m-%d %H:%M:%S UTC", &tm))
+		snprintf(out, 32, "-");
+}
+
+static void cert_menu(FILE *out, const char *name, const struct cert *c)
+{
+	char hash[PHONE_CERT_HASH_LEN + 1], until[32];
+
+	if (!c) {
+		fprintf(out, "%s  Not Installed\n", name);
+		return;
+	}
+	phone_cert_hash(c, hash);
+	day(cert_not_after(c), until);
+	fprintf(out, "%s  Installed\n  Subject      %s\n  Issuer       %s\n", name, cert_subject(c), cert_issuer(c));
+	fprintf(out, "  Valid until  %s\n  certHash     %s\n", until, hash);
+}
+
 void report_menu(FILE *out, const struct phone *p)
 {
 	fprintf(out, "%s  model %s (%s)\n\nTrust List\n\n", p->device, *p->model ? p->model : "unknown", p->traits->family);
 	list_menu(out, LIST_CTL, p->ctl, p->traits->checksum);
 	fputc('\n', out);
 	list_menu(out, LIST_ITL, p->itl, p->traits->checksum);
+	fputc('\n', out);
+	cert_menu(out, "LSC", p->lsc.cert);
+	cert_menu(out, "MIC", p->mic.cert);
 	fprintf(out, "\nTVS servers\n");
 	for (size_t i = 0; i < p->n_tvs; i++)
 		fprintf(out, "  %s port %u\n", p->tvs[i].host, p->tvs[i].port);
@@ -151,13 +196,26 @@ static json_t *list_json(const struct trust_list *l)
 	return json_pack("{s:I, s:s, s:s, s:o}", "length", (json_int_t)l->len, "md5", md5, "sha1", sha1, "records", records);
 }
 
+static json_t *cert_json(const struct cert *c)
+{
+	char hash[PHONE_CERT_HASH_LEN + 1], until[32];
+
+	if (!c)
+		return json_null();
+	phone_cert_hash(c, hash);
+	day(cert_not_after(c), until);
+	return json_pack("{s:s, s:s, s:s, s:s}", "subject", cert_subject(c), "issuer", cert_issuer(c), "valid_until", until,
+			 "cert_hash", hash);
+}
+
 json_t *report_menu_json(const struct phone *p)
 {
 	json_t *servers = json_array();
 
 	for (size_t i = 0; i < p->n_tvs; i++)
 		json_array_append_new(servers, json_pack("{s:s, s:i}", "host", p->tvs[i].host, "port", (int)p->tvs[i].port));
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:I}", "device", p->device, "model", p->model, "family",
-			 p->traits->family, "CTL", list_json(p->ctl), "ITL", list_json(p->itl), "tvs", servers, "tvs_cache",
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I}", "device", p->device, "model", p->model, "family",
+			 p->traits->family, "CTL", list_json(p->ctl), "ITL", list_json(p->itl), "LSC",
+			 cert_json(p->lsc.cert), "MIC", cert_json(p->mic.cert), "tvs", servers, "tvs_cache",
 			 (json_int_t)p->n_cache);
 }
