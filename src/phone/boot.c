@@ -174,10 +174,11 @@ static void config_settled(struct boot *b)
 	if (b->d.verdict == VERDICT_REFUSE) {
 		boot_settle(b, FATE_REFUSED);
 		console_message(b->con, "Verification Failed");
-	} else if (b->step == STEP_FULL) {
-		use_encrypted(b);
 	} else {
-		use_offer(b);
+		if (b->step == STEP_FULL)
+			use_encrypted(b);
+		else
+			use_offer(b);
 		if (boot_part_of_step(b)->fate == FATE_TAKEN)
 			console_message(b->con, "%s", b->todo.name);
 	}

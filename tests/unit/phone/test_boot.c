@@ -151,6 +151,7 @@ static struct boot *run(struct phone *p, const struct site *s)
 		case BOOT_CONNECT:
 			web_connect(b, s);
 			break;
+		case BOOT_CAPF: /* test_boot_capf.c */
 		case BOOT_END:
 			break;
 		}
@@ -481,7 +482,7 @@ static void an_encrypted_configuration_is_verified(void **state)
 	assert_int_equal(p.n_tvs, 1); /* a stub says nothing of TVS servers */
 	add_file(&s, DEVICE ".cnf.xml.enc.sgn",
 		 sign_file(stranger, DIGEST_SHA1, DEVICE ".cnf.xml.enc.sgn", "ciphertext"));
-	EXPECT(&p, &s, BOOT_STRANDED);
+	EXPECT(&p, &s, BOOT_STRANDED); /* and what cannot be decrypted: test_boot_capf.c */
 	phone_clear(&p);
 }
 

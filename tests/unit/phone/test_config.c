@@ -114,6 +114,41 @@ static void urls(void **state)
 	assert_false(phone_url_https("https://[::1]x", &u));
 }
 
+static void capf(void **state)
+{
+	static const char hash[] = "6187e67cc9624a4ef0306449313f7de4";
+	char xml[2048] = "<device><capfList>";
+	struct phone_config c = parse(
+		"<device><capfAuthMode> 3 </capfAuthMode><capfList>"
+		"<capf><phonePort>3805</phonePort><processNodeName>a</processNodeName></capf>"
+		"<capf><processNodeName>2001:db8::1</processNodeName></capf>"
+		"<capf><phonePort>70000</phonePort><processNodeName>c</processNodeName></capf>"
+		"<capf><phonePort>1</phonePort></capf><capf><processNodeName>two words</processNodeName></capf>"
+		"<other><processNodeName>d</processNodeName></other></capfList>"
+		"<certHash>6187E67CC9624A4EF0306449313F7DE4</certHash></device>");
+
+	(void)state;
+	assert_int_equal(c.capf_mode, PHONE_CAPF_LSC);
+	assert_int_equal(c.n_capf, 3);
+	assert_string_equal(c.capf[0].host, "a");
+	assert_int_equal(c.capf[0].port, 3805);
+	assert_string_equal(c.capf[1].host, "2001:db8::1");
+	assert_int_equal(c.capf[1].port, CAPF_PORT);
+	assert_int_equal(c.capf[2].port, CAPF_PORT); /* out of range: as if it was not there */
+	assert_string_equal(c.cert_hash, hash);
+	c = parse("<device><capfAuthMode>5</capfAuthMode><certHash></certHash></device>");
+	assert_int_equal(c.capf_mode, PHONE_CAPF_NONE);
+	assert_int_equal(c.n_capf, 0);
+	assert_string_equal(c.cert_hash, "");
+	assert_string_equal(parse("<device><certHash>6187e67c</certHash></device>").cert_hash, "");
+	assert_string_equal(parse("<device><certHash>6187e67cc9624a4ef0306449313f7deg</certHash></device>").cert_hash, "");
+	assert_string_equal(parse("<device><certHash>61:87e67cc9624a4ef0306449313f7de</certHash></device>").cert_hash, "");
+	for (int i = 0; i < 9; i++)
+		strcat(xml, "<capf><processNodeName>x</processNodeName></capf>");
+	strcat(xml, "</capfList></device>");
+	assert_int_equal(parse(xml).n_capf, PHONE_CAPF_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +157,7 @@ int main(void)
 		cmocka_unit_test(other_elements),
 		cmocka_unit_test(what_is_no_configuration),
 		cmocka_unit_test(urls),
+		cmocka_unit_test(capf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

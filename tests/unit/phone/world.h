@@ -1,7 +1,7 @@
 #pragma once
 
 /* Trust lists and signed files of a small site, made from the golden certificates. Memory lives to the end of the test. */
-#include "format/sgn.h"
+#include "format/enc.h"
 #include "format/vectors.h"
 #include "phone/decide.h"
 #include "proto/tvs_index.h"
@@ -30,7 +30,8 @@ struct identity {
 
 static const struct identity callmanager_old = {"pub1024", "pub1024"}, callmanager_new = {"pub2048", "pub2048"},
 			     recovery = {"sast2048", "sast2048"}, tftp_only = {"tftp2048", "tftp2048"},
-			     stranger = {"capf2048", "capf2048"}, token = {"etoken1", "etoken1"};
+			     stranger = {"capf2048", "capf2048"}, phone_lsc = {"device2048", "device2048"},
+			     token = {"etoken1", "etoken1"};
 
 struct entry {
 	const char *cert; /* NULL: an empty record */
@@ -101,6 +102,36 @@ static inline struct view sign_file(struct identity s, enum digest d, const char
 	cert_unref(signer);
 	EVP_PKEY_free(key);
 	return keep(data, len);
+}
+
+/* An encrypted configuration for the holder of this certificate. */
+static inline struct view encrypt_file(struct identity s, const char *reader, const char *name, const char *plain)
+{
+	struct cert *signer = golden_cert(s.cert), *holder = golden_cert(reader);
+	EVP_PKEY *key = golden_key(s.key);
+	struct list_signer by = evp_signer(key);
+	struct enc_spec spec = {.sgn = {.signer = signer, .digest = DIGEST_SHA1, .timestamp = 1700000000, .file_name = name},
+				.device = holder};
+	struct err e = ERR_INIT;
+	uint8_t *data;
+	size_t len;
+
+	assert_ok(enc_build(&spec, &by, &random_system, view_str(plain), &data, &len, &e), &e);
+	cert_unref(signer);
+	cert_unref(holder);
+	EVP_PKEY_free(key);
+	return keep(data, len);
+}
+
+/* The phone has this certificate and its key. */
+static inline void give_identity(struct phone_identity *to, struct identity id)
+{
+	struct cert *c = golden_cert(id.cert);
+	EVP_PKEY *key = golden_key(id.key);
+
+	phone_identity_set(to, c, key);
+	cert_unref(c);
+	EVP_PKEY_free(key);
 }
 
 static inline const struct traits *model(const char *name)
