@@ -36,7 +36,9 @@ bool boot_capf_wanted(const struct boot *b)
 
 	if (b->old || b->part[BOOT_CONFIG].fate != FATE_TAKEN)
 		return false;
-	return mode >= PHONE_CAPF_NULL || (mode == PHONE_CAPF_STRING && b->string) || is_out_of_step(b);
+	if (mode == PHONE_CAPF_STRING && (b->string || !b->config.full)) /* a short file: there is no other way than by hand */
+		return true;
+	return mode >= PHONE_CAPF_NULL || is_out_of_step(b);
 }
 
 /* ---- ends ---- */
