@@ -194,6 +194,13 @@ static void directory_settled(struct boot *b)
 		console_message(b->con, "Host Not Found");
 }
 
+/* What was just taken only says that the configuration is encrypted. */
+static bool is_stub(const struct boot *b)
+{
+	return (b->step == STEP_CONFIG || b->step == STEP_HTTPS_GET) && b->part[BOOT_CONFIG].fate == FATE_TAKEN &&
+	       b->config.encrypted && !b->config.full && !b->old;
+}
+
 static void decided(struct boot *b)
 {
 	switch (b->step) {
@@ -217,8 +224,7 @@ static void decided(struct boot *b)
 		config_settled(b);
 		break;
 	}
-	if ((b->step == STEP_CONFIG || b->step == STEP_HTTPS_GET) && boot_part_of_step(b)->fate == FATE_TAKEN && b->config.encrypted &&
-	    !b->config.full && !b->old)
+	if (is_stub(b))
 		boot_start_step(b, STEP_FULL);
 	else
 		boot_next(b);

@@ -36,7 +36,7 @@ bool boot_capf_wanted(const struct boot *b)
 
 	if (b->old || b->part[BOOT_CONFIG].fate != FATE_TAKEN)
 		return false;
-	if (mode == PHONE_CAPF_STRING && (b->string || !b->config.full)) /* a short file: there is no other way than by hand */
+	if (mode == PHONE_CAPF_STRING && (b->string || !b->config.full)) /* a short file leads nowhere but to CAPF */
 		return true;
 	return mode >= PHONE_CAPF_NULL || is_out_of_step(b);
 }
@@ -69,9 +69,11 @@ static bool wants_config_again(const struct boot *b)
 static void end(struct boot *b, enum boot_capf result, const char *detail)
 {
 	static const enum boot_fate fates[BOOT_CAPF_RESULTS] = {
-		[BOOT_CAPF_NOTHING] = FATE_SAME, [BOOT_CAPF_INSTALLED] = FATE_TAKEN, [BOOT_CAPF_FETCHED] = FATE_TAKEN,
-		[BOOT_CAPF_DELETED] = FATE_TAKEN, [BOOT_CAPF_DECLINED] = FATE_DECLINED, [BOOT_CAPF_DISTRUSTED] = FATE_REFUSED,
-		[BOOT_CAPF_NO_STRING] = FATE_FAILED, [BOOT_CAPF_LATER] = FATE_FAILED, [BOOT_CAPF_FAILED] = FATE_FAILED,
+		[BOOT_CAPF_NOTHING] = FATE_SAME,         [BOOT_CAPF_INSTALLED] = FATE_TAKEN,
+		[BOOT_CAPF_FETCHED] = FATE_TAKEN,        [BOOT_CAPF_DELETED] = FATE_TAKEN,
+		[BOOT_CAPF_DECLINED] = FATE_DECLINED,    [BOOT_CAPF_DISTRUSTED] = FATE_REFUSED,
+		[BOOT_CAPF_NO_STRING] = FATE_FAILED,     [BOOT_CAPF_LATER] = FATE_FAILED,
+		[BOOT_CAPF_FAILED] = FATE_FAILED,
 	};
 	struct boot_part *q = &b->part[BOOT_ENROLMENT];
 

@@ -32,7 +32,7 @@ struct driver_server {
 };
 #define DRIVER_SERVER_DEFAULT {.tftp_port = 69, .http_port = 6970, .https_port = 6971}
 
-/* driver_init: the host is resolved once; what concerns CAPF can be set afterwards. Errors: ERR_IO, ERR_CRYPTO, ERR_NOMEM. */
+/* driver_init: the host is resolved once; the rest is set afterwards. Errors: ERR_IO, ERR_CRYPTO, ERR_NOMEM. */
 int driver_init(struct driver *d, const struct driver_server *server, enum driver_transport t, struct err *e) MUST_CHECK;
 void driver_clear(struct driver *d);
 
