@@ -3,8 +3,8 @@
 #include "phone/boot.h"
 
 /*
- * The insides of a boot, for its files: boot_steps.c says what is wanted next, boot.c what came of it, boot_capf.c what
- * CAPF has to do with it.
+ * The insides of a boot, for its files: boot_steps.c says what is wanted next, boot.c what came of it, boot_config.c what
+ * of configurations, and boot_capf.c what of CAPF.
  */
 
 /* Steps of a boot, in order. Each but the last asks for one file or server. */
@@ -62,6 +62,8 @@ struct boot_part *boot_part_of_step(struct boot *b);
 void boot_settle(struct boot *b, enum boot_fate fate); /* as the decision says */
 int boot_take_offer(struct boot *b, struct view data, struct err *e) MUST_CHECK; /* a copy */
 void boot_go_on(struct boot *b); /* decided, or a question for TVS first */
+
+void boot_config_settled(struct boot *b); /* a configuration, its stub or its encrypted file was decided */
 
 /* boot_capf_wanted: with this configuration, does the phone contact CAPF? */
 bool boot_capf_wanted(const struct boot *b);

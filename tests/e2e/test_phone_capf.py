@@ -71,7 +71,8 @@ class Phone:
                          f'127.0.0.1:{port["tftp"]}', '--http-port', port['http'], '--https-port', port['https'],
                          '--capf-retry-interval', '0', '--json', *options, check=False)
         result = json.loads(done.stdout)
-        assert result['outcome'] in outcome.split(' or ') and result.get('CAPF', {}).get('result') == capf, done.stdout + self.site.log()
+        assert result['outcome'] in outcome.split(' or '), done.stdout + self.site.log()
+        assert result.get('CAPF', {}).get('result') == capf, done.stdout + self.site.log()
         return result
 
     def path(self, name):
@@ -125,7 +126,8 @@ class Elsewhere:
     def publish(self, phone):
         site, pem, plain = self.site, os.path.join(self.site.folder, 'manager.pem'), os.path.join(self.site.folder, 'plain')
         with open(pem, 'w') as f:
-            for path in glob.glob(site.path('keys', 'CallManager.*.key')) + glob.glob(site.path('certs', 'CallManager', '*.pem')):
+            for path in (glob.glob(site.path('keys', 'CallManager.*.key'))[0],
+                         site.path('certs', 'CallManager', 'CallManager.pem')):
                 with open(path) as part:
                     f.write(part.read())
         ringfence('tlv', 'build', '--type', 'itl', '--signer', pem, '--record', f'SAST={pem}', '--record', f'CCM+TFTP={pem}',
