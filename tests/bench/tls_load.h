@@ -12,7 +12,7 @@
 void load_server(const char *port); /* where clients connect to, and the bare server listens */
 void load_die(const char *what) __attribute__((noreturn));
 
-/* load_bare: CERT KEY PROCESSES: SSL_accept and nothing else, until killed; with `sign` an RSA signature for each as well. */
+/* load_bare: CERT KEY PROCESSES: SSL_accept until killed, and nothing else; with `sign` an RSA signature for each. */
 int load_bare(char **argv, bool sign);
 
 SSL_CTX *load_client_ctx(void);
@@ -20,5 +20,5 @@ SSL_CTX *load_client_ctx(void);
 SSL *load_dial(SSL_CTX *ctx, unsigned host);
 void load_hang_up(SSL *s);
 
-/* load_run: so many processes at once, each of which returns what it counted; prints their sum, the seconds and how many failed. */
+/* load_run: so many processes at once; prints the sum of what they counted, the seconds, and how many failed. */
 int load_run(int clients, unsigned long (*client)(void *ctx, int number), void *ctx);
