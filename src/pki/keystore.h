@@ -89,6 +89,12 @@ bool key_name_ok(const char *name); /* unit of A-Z a-z -, a dot, 16 lower-case h
 int keystore_file_open(const char *dir, struct keystore **ks, struct err *e) MUST_CHECK;
 
 /*
+ * keystore_memory_new: keys that are gone with the process: for trying out what keys would make, before anything is
+ * written. Errors: ERR_NOMEM.
+ */
+int keystore_memory_new(struct keystore **ks, struct err *e) MUST_CHECK;
+
+/*
  * key_borrow: an EVP_PKEY whose private operations go to ks. It signs certificates and carries TLS handshakes without
  * the key being in this process: a small OpenSSL provider of our own (RSA and EC; PKCS#1 v1.5, PSS, ECDSA, RSA
  * decryption of TLS key exchange). What is signed as a whole message goes to ks as a message.
