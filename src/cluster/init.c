@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "cluster/cluster_internal.h"
+#include "cluster/adopt_internal.h"
 #include "cluster/node.h"
 #include "cluster/param.h"
 #include "store/param.h"
@@ -245,7 +245,7 @@ static void say(const struct init_env *env, const char *what, const char *unit)
 		env->progress(env->ctx, text);
 }
 
-static int make_cert(struct cluster *c, struct made *m, const char *unit, struct err *e)
+static int issue_cert(struct cluster *c, struct made *m, const char *unit, struct cert **cert, struct err *e)
 {
 	const struct init_request *req = m->req;
 	const char *const ip[] = { req->ip, NULL };
@@ -258,8 +258,15 @@ static int make_cert(struct cluster *c, struct made *m, const char *unit, struct
 	if (rc)
 		return rc;
 	say(m->env, "Making the key and certificate of ", unit);
+	return template_issue(c->keys, &t, &node, c->clock, c->random, key, cert, e);
+}
+
+static int make_cert(struct cluster *c, struct made *m, const char *unit, struct err *e)
+{
+	struct cert **cert = &m->certs[m->n];
+
 	cluster_step(c, "key");
-	rc = template_issue(c->keys, &t, &node, c->clock, c->random, key, &m->certs[m->n], e);
+	int rc = m->req->adopt ? adopt_hand_over(m->req->adopt, unit, c->keys, cert, e) : issue_cert(c, m, unit, cert, e);
 	if (!rc)
 		m->n++;
 	return rc;
@@ -311,6 +318,8 @@ static int record(struct cluster *c, void *ctx, struct err *e)
 		rc = store_params(c, m->req, e);
 	for (size_t i = 0; i < m->n && !rc; i++)
 		rc = unit_record(c, unit_rule(template_units[i]), c->node, m->certs[i], e);
+	if (!rc && m->req->adopt)
+		rc = adopt_record(c, m->req->adopt, e);
 	return rc ? rc : activate(c, e);
 }
 
@@ -364,4 +373,31 @@ int init_node(const struct init_request *req, const struct init_env *env, struct
 	keystore_free(keys);
 	store_close(store);
 	return rc;
+}
+
+static int undo_entry(void *ctx, const char *entry)
+{
+	const int *fd = ctx;
+
+	/* The operator's files may be there already. */
+	if (strcmp(entry, "provisioning") == 0)
+		unlinkat(*fd, entry, AT_REMOVEDIR);
+	else if (is_ours(entry) && strcmp(entry, INIT_UNFINISHED) != 0 && unlinkat(*fd, entry, 0) < 0 &&
+		 folder_remove(*fd, entry, NULL))
+		return ERR_IO;
+	return 0;
+}
+
+void init_undo(const char *data_dir, bool folder)
+{
+	AUTO(auto_close) int fd = -1;
+
+	if (file_open_dir(AT_FDCWD, data_dir, &fd, NULL) || faccessat(fd, INIT_UNFINISHED, F_OK, 0) < 0)
+		return;
+	/* The mark goes last: what cannot be removed now is still seen to be of an unfinished init. */
+	if (folder_each(fd, ".", undo_entry, &fd, NULL))
+		return;
+	unlinkat(fd, INIT_UNFINISHED, 0);
+	if (folder)
+		rmdir(data_dir);
 }

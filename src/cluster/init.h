@@ -16,6 +16,7 @@ struct init_request {
 	const char *generation;    /* NULL: the default */
 	const char *store_url;     /* NULL: sqlite:store.sqlite3 */
 	unsigned key_bits;         /* RSA: 1024, 2048, 4096; 0: the generation's */
+	const struct adopt *adopt; /* cluster/adopt.h: a site that is taken over; NULL: everything is made anew */
 };
 
 /* What init_node needs from outside; store and keys it opens itself. */
@@ -41,3 +42,9 @@ int init_node(const struct init_request *req, const struct init_env *env, struct
 
 /* init_is_node: does the folder hold a finished node? A folder that is not there holds none. */
 int init_is_node(const char *data_dir, const char *store_url, bool *yes, struct err *e) MUST_CHECK;
+
+/*
+ * init_undo: an init that failed leaves nothing: what it made in the folder goes, and with folder set the folder too. What is
+ * not init's stays, and a finished node is not touched.
+ */
+void init_undo(const char *data_dir, bool folder);
