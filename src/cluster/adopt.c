@@ -100,6 +100,7 @@ void adopt_free(struct adopt *a)
 	free(a->keys);
 	free(a->certs);
 	free(a->left);
+	free(a->lists);
 	free(a->devices);
 	free(a->phones);
 	free(a->itl);

@@ -12,7 +12,7 @@
  */
 #define ADOPT_ENTRIES_MAX 200000 /* files and folders that are looked at */
 #define ADOPT_DEPTH_MAX 6        /* folders within folders */
-#define ADOPT_LISTS_MAX 256
+#define ADOPT_LISTS_MAX 10000    /* phones may have one each */
 #define ADOPT_CERTS_MAX 4096     /* those of phones do not count */
 #define ADOPT_PATH_MAX 512
 
@@ -35,7 +35,8 @@ struct adopt_key {
 
 struct adopt_cert {
 	struct cert *cert;
-	char *file;                  /* where it was found first: "capf.pem", "record 1 of ITLFile.tlv" */
+	char *file;                  /* where it was found: "capf.pem"; else "tvs.sqlite3", "record 1 of ITLFile.tlv" */
+	bool filed;                  /* it has a file of its own */
 	size_t key;                  /* index into keys, SIZE_MAX without one */
 	uint32_t listed, told, named, subject; /* FUNCTION_BIT: by the lists, databases, its file's name, its own */
 	uint32_t roles;              /* what of these counts */
@@ -51,6 +52,7 @@ struct adopt_list {
 	char *file;
 	enum list_type type;
 	struct trust_list *list;
+	char device[16];             /* ITLSEP001122334455.tlv: only that phone has it; "" any phone may */
 };
 
 struct adopt_device {
@@ -68,13 +70,15 @@ struct adopt_unit {
 };
 #define ADOPT_UNITS_MAX 16
 
+#define ADOPT_OWN_LISTS "lists of their own"
+
 /* Phones that hold some of the lists, by what they will make of the first new ITL. */
 enum adopt_verdict { ADOPT_FOLLOWS, ADOPT_BY_TVS, ADOPT_STRANDED };
 
 struct adopt_phones {
-	char holds[600];             /* "ITLFile.tlv", "CTLFile.tlv and ITLFile.tlv" */
+	char holds[600];             /* "ITLFile.tlv", "CTLFile.tlv and ITLFile.tlv", ADOPT_OWN_LISTS */
 	enum adopt_verdict verdict;
-	char families[400];          /* of traits.h, separated by commas */
+	char families[400];          /* of traits.h, separated by ", " */
 	size_t n_devices;            /* adopted ones of these families; "default" are those of unknown model */
 	char why[500];
 };
@@ -87,7 +91,7 @@ struct adopt_left {
 struct adopt {
 	struct adopt_key *keys;
 	struct adopt_cert *certs;
-	struct adopt_list lists[ADOPT_LISTS_MAX];
+	struct adopt_list *lists;
 	struct adopt_device *devices;    /* by name */
 	struct adopt_left *left;         /* what was not taken */
 	struct adopt_phones *phones;

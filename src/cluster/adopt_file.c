@@ -80,7 +80,7 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static bool is_sep(const char *s, size_t len)
+bool adopt_is_sep(const char *s, size_t len)
 {
 	if (len != 15 || strncmp(s, "SEP", 3) != 0)
 		return false;
@@ -96,11 +96,11 @@ bool adopt_device_of(const struct cert *cert, char device[STORE_NAME_SIZE], char
 	size_t len = strlen(cn);
 
 	model[0] = '\0';
-	if (is_sep(cn, len)) {
+	if (adopt_is_sep(cn, len)) {
 		snprintf(device, STORE_NAME_SIZE, "%s", cn);
 		return true;
 	}
-	if (len < 20 || !text_starts(cn, "CP-") || cn[len - 16] != '-' || !is_sep(cn + len - 15, 15))
+	if (len < 20 || !text_starts(cn, "CP-") || cn[len - 16] != '-' || !adopt_is_sep(cn + len - 15, 15))
 		return false;
 	snprintf(device, STORE_NAME_SIZE, "%s", cn + len - 15);
 	snprintf(model, 32, "%.*s", (int)(len - 19 < 31 ? len - 19 : 31), cn + 3);
@@ -216,13 +216,14 @@ static int found_cert(struct adopt_scan *s, struct cert *cert, const char *path,
 
 	if (rc || !c)
 		return rc;
-	if (first && text_starts(c->file, "record ")) {
-		/* A file says more than a list where it is. */
+	if (first && !c->filed) {
+		/* A file says more than the list or database where it stood as well. */
 		char *file = strdup(path);
 		if (!file)
 			return err_set(e, ERR_NOMEM, "out of memory");
 		free(c->file);
 		c->file = file;
+		c->filed = true;
 	}
 	if (first)
 		c->named |= adopt_roles_of_name(base_name(path));
@@ -433,7 +434,7 @@ static int adopt_der(struct adopt_scan *s, const char *path, struct view file, s
 /* A phone's configuration says that there is the phone; nothing in it is looked at. */
 static bool config_device(const char *name, char device[STORE_NAME_SIZE])
 {
-	if (strlen(name) < 16 || !is_sep(name, 15) || !text_starts(name + 15, ".cnf.xml"))
+	if (strlen(name) < 16 || !adopt_is_sep(name, 15) || !text_starts(name + 15, ".cnf.xml"))
 		return false;
 	snprintf(device, STORE_NAME_SIZE, "%.15s", name);
 	return true;

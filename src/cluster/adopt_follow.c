@@ -109,18 +109,54 @@ static enum adopt_verdict ask(struct phone *p, const struct question *q, struct 
 	return ADOPT_STRANDED;
 }
 
+/* Whose lists they are; "": any phone's. */
+static const char *device_of(const struct question *q)
+{
+	if (q->itl && q->itl->device[0])
+		return q->itl->device;
+	return q->ctl ? q->ctl->device : "";
+}
+
+/* The model of a phone that has lists of its own; "": not known. */
+static const char *model_of(const struct adopt *a, const char *device)
+{
+	for (size_t i = 0; i < a->n_devices; i++)
+		if (strcmp(a->devices[i].row.name, device) == 0)
+			return a->devices[i].row.model;
+	return "";
+}
+
 static size_t count_devices(const struct question *q, const struct traits *t)
 {
+	const char *only = device_of(q);
 	size_t n = 0;
 
-	for (size_t i = 0; i < q->a->n_devices; i++)
-		n += traits_find(q->table, q->a->devices[i].row.model) == t;
+	for (size_t i = 0; i < q->a->n_devices; i++) {
+		const struct store_device *row = &q->a->devices[i].row;
+
+		n += (!*only || strcmp(row->name, only) == 0) && traits_find(q->table, row->model) == t;
+	}
 	return n;
 }
 
 static void describe_holding(const struct question *q, char *out, size_t size)
 {
-	snprintf(out, size, "%s%s%s", q->ctl ? q->ctl->file : "", q->ctl && q->itl ? " and " : "", q->itl ? q->itl->file : "");
+	if (*device_of(q))
+		snprintf(out, size, ADOPT_OWN_LISTS);
+	else
+		snprintf(out, size, "%s%s%s", q->ctl ? q->ctl->file : "", q->ctl && q->itl ? " and " : "",
+			 q->itl ? q->itl->file : "");
+}
+
+/* Is word one of those in list, which are separated by ", "? */
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)); p += len)
+		if ((p == list || p[-1] == ' ') && (p[len] == ',' || p[len] == '\0'))
+			return true;
+	return false;
 }
 
 static int note_verdict(struct question *q, const struct traits *t, enum adopt_verdict v, const char *why, struct err *e)
@@ -142,31 +178,62 @@ static int note_verdict(struct question *q, const struct traits *t, enum adopt_v
 		snprintf(g->holds, sizeof(g->holds), "%s", holds);
 		snprintf(g->why, sizeof(g->why), "%s", why);
 	}
-	text_append(g->families, sizeof(g->families), strlen(g->families), "%s%s", g->families[0] ? ", " : "", t->family);
+	if (!has_word(g->families, t->family))
+		text_append(g->families, sizeof(g->families), strlen(g->families), "%s%s", g->families[0] ? ", " : "", t->family);
 	g->n_devices += count_devices(q, t);
 	a->stranded |= v != ADOPT_FOLLOWS;
 	return 0;
 }
 
+static int ask_family(struct question *q, const struct traits *t, struct err *e)
+{
+	struct phone p;
+	struct decision d;
+	int rc = 0;
+
+	phone_init(&p, "SEP000000000000", t->family, t);
+	snprintf(p.tvs[0].host, sizeof(p.tvs[0].host), "%s", q->init->node);
+	p.n_tvs = 1;
+	if (can_hold(&p, q)) {
+		enum adopt_verdict v = ask(&p, q, &d);
+		rc = note_verdict(q, t, v, d.detail[0] ? d.detail : reason_text(d.reason), e);
+	}
+	p.ctl = p.itl = NULL; /* borrowed */
+	phone_clear(&p);
+	return rc;
+}
+
 static int ask_families(struct question *q, struct err *e)
 {
+	const char *model = model_of(q->a, device_of(q));
 	const struct traits *t;
 	int rc = 0;
 
-	for (size_t i = 0; (t = traits_at(q->table, i)) && !rc; i++) {
-		struct phone p;
-		struct decision d;
+	if (*model)
+		return ask_family(q, traits_find(q->table, model), e);
+	for (size_t i = 0; (t = traits_at(q->table, i)) && !rc; i++)
+		rc = ask_family(q, t, e);
+	return rc;
+}
 
-		phone_init(&p, "SEP000000000000", t->family, t);
-		snprintf(p.tvs[0].host, sizeof(p.tvs[0].host), "%s", q->init->node);
-		p.n_tvs = 1;
-		if (can_hold(&p, q)) {
-			enum adopt_verdict v = ask(&p, q, &d);
-			rc = note_verdict(q, t, v, d.detail[0] ? d.detail : reason_text(d.reason), e);
-		}
-		p.ctl = p.itl = NULL; /* borrowed */
-		phone_clear(&p);
+/* Could one phone have both? */
+static bool go_together(const struct adopt_list *a, const struct adopt_list *b)
+{
+	return !a->device[0] || !b->device[0] || strcmp(a->device, b->device) == 0;
+}
+
+static int ask_with_ctls(struct question *q, struct err *e)
+{
+	struct adopt *a = q->a;
+	int rc = 0;
+
+	for (size_t i = 0; i < a->n_lists && !rc; i++) {
+		if (a->lists[i].type != LIST_CTL || (q->itl && !go_together(&a->lists[i], q->itl)))
+			continue;
+		q->ctl = &a->lists[i];
+		rc = ask_families(q, e);
 	}
+	q->ctl = NULL;
 	return rc;
 }
 
@@ -182,21 +249,12 @@ static int ask_all(struct question *q, struct err *e)
 			continue;
 		any_itl = true;
 		q->itl = &a->lists[i];
-		q->ctl = NULL;
 		rc = ask_families(q, e);
-		for (size_t k = 0; k < a->n_lists && !rc; k++) {
-			if (a->lists[k].type != LIST_CTL)
-				continue;
-			q->ctl = &a->lists[k];
-			rc = ask_families(q, e);
-		}
+		if (!rc)
+			rc = ask_with_ctls(q, e);
 	}
 	q->itl = NULL;
-	for (size_t k = 0; k < a->n_lists && !rc && !any_itl; k++) {
-		q->ctl = &a->lists[k];
-		rc = ask_families(q, e);
-	}
-	return rc;
+	return rc || any_itl ? rc : ask_with_ctls(q, e);
 }
 
 static int tell_of_lists(struct adopt *a, struct err *e)

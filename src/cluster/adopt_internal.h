@@ -10,7 +10,7 @@ struct adopt_scan {
 	struct adopt *a;
 	const struct adopt_request *req;
 	bool *as_used;             /* for each word of req->as */
-	size_t cap_keys, cap_certs, cap_devices, cap_left;
+	size_t cap_keys, cap_certs, cap_lists, cap_devices, cap_left;
 	size_t n_entries;
 	/* Certificates of phones wait here until it is known who issues LSCs. */
 	struct adopt_lsc {
@@ -44,6 +44,8 @@ int adopt_grow(void *array, size_t n, size_t *cap, size_t size, struct err *e) M
 
 /* adopt_file: sort in the octets of a file; path is below the folder. */
 int adopt_file(struct adopt_scan *s, const char *path, struct view file, struct err *e) MUST_CHECK;
+
+bool adopt_is_sep(const char *s, size_t len); /* "SEP001122334455", and nothing behind it */
 
 /* adopt_add_cert: to the certificates, unless it is there; a phone's waits with the LSCs. Out: *c, when not NULL, NULL for
  * a phone's. */

@@ -15,6 +15,15 @@ static bool is_here(const struct adopt *a, struct view file)
 	return false;
 }
 
+static void device_of(const char *path, char device[16])
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	device[0] = '\0';
+	if (strlen(name) >= 18 && adopt_is_sep(name + 3, 15))
+		snprintf(device, 16, "%.15s", name + 3);
+}
+
 int adopt_list(struct adopt_scan *s, const char *path, struct view file, struct err *e)
 {
 	struct adopt *a = s->a;
@@ -31,12 +40,15 @@ int adopt_list(struct adopt_scan *s, const char *path, struct view file, struct 
 				 "%s is no trust list that a phone can hold: %s. Put there what phones really have, or leave it out "
 				 "with --adopt-as none=%s", path, why.text, path);
 	}
-	char *name = strdup(path);
+	int rc = adopt_grow(&a->lists, a->n_lists, &s->cap_lists, sizeof(*a->lists), e);
+	char *name = rc ? NULL : strdup(path);
 	if (!name) {
 		list_free(l);
-		return err_set(e, ERR_NOMEM, "out of memory");
+		return rc ? rc : err_set(e, ERR_NOMEM, "out of memory");
 	}
-	a->lists[a->n_lists++] = (struct adopt_list){ .file = name, .type = list_type_of(l), .list = l };
+	struct adopt_list *al = &a->lists[a->n_lists++];
+	*al = (struct adopt_list){ .file = name, .type = list_type_of(l), .list = l };
+	device_of(path, al->device);
 	return 0;
 }
 

@@ -215,9 +215,9 @@ static int check_kind(struct adopt *a, const struct adopt_unit *u, bool *good, s
 	size_t before = a->problems.n;
 	int rc = 0;
 
-	if ((cert_key_type(c->cert) == CERT_KEY_EC) != ec)
-		rc = notes_add(&a->problems, e, "%s: %s needs %s key, and this is none: leave it out with --adopt-as none=%s", c->file,
-			       u->unit, ec ? "an EC" : "an RSA", c->file);
+	if (cert_key_type(c->cert) != (ec ? CERT_KEY_EC : CERT_KEY_RSA))
+		rc = notes_add(&a->problems, e, "%s: %s needs %s key, and this is another kind: leave it out with --adopt-as none=%s",
+			       c->file, u->unit, ec ? "an EC" : "an RSA", c->file);
 	else if (!ec && bits < 1024)
 		rc = notes_add(&a->problems, e,
 			       "%s: RSA with %u bits is too weak to go on with; leave it out with --adopt-as none=%s, and %s gets a new "
