@@ -180,7 +180,9 @@ static int note_verdict(struct question *q, const struct traits *t, enum adopt_v
 	}
 	if (!has_word(g->families, t->family))
 		text_append(g->families, sizeof(g->families), strlen(g->families), "%s%s", g->families[0] ? ", " : "", t->family);
-	g->n_devices += count_devices(q, t);
+	/* A phone with an ITL of its own counts once, whatever its CTL. */
+	if (!q->ctl || !q->itl || !q->itl->device[0])
+		g->n_devices += count_devices(q, t);
 	a->stranded |= v != ADOPT_FOLLOWS;
 	return 0;
 }

@@ -4,8 +4,8 @@
 
 /*
  * Databases of other programs, in SQLite: read out of memory, so that neither they nor anything beside them is touched,
- * whoever has them open. Only plain tables are read; nothing that the database holds (views, triggers, functions in its
- * schema) is run.
+ * whoever has them open. Only plain tables are read; views, virtual tables and triggers are passed over, and expressions of
+ * the schema can call nothing that has an effect.
  */
 struct foreign;
 

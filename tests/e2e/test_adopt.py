@@ -317,7 +317,7 @@ def obstacles(site):
     site.write('tvs.sqlite3', b'SQLite format 3\0' + bytes(range(256)) * 16)
     site.cert('tvs', '/CN=CAPF-12345678/O=X/OU=Y')
     site.cert('tftp', '/CN=weak/O=X/OU=Y', key='rsa:512')
-    site.refused('ITLSEP001122334455.tlv is no trust list', 'tvs.sqlite3: not a database',
+    site.refused('ITLSEP001122334455.tlv is no trust list', 'tvs.sqlite3: not a database that can be read',
                  'by its subject (CN=CAPF-12345678;OU=Y;O=X) CAPF', 'RSA with 512 bits is too weak', '4 things are in the way')
     none = [w for f in ('SEP001122334455/ITLSEP001122334455.tlv', 'tvs.sqlite3', 'tftp.crt') for w in ('--adopt-as', 'none=' + f)]
     report, status = site.dry(*none, '--adopt-as', 'TVS=tvs.crt')
