@@ -8,7 +8,7 @@
  * Taking over a site that was made by hand: certificates, keys, the trust lists that its phones hold, and the databases of
  * other tools, all in one folder. adopt_plan reads it and decides everything; nothing is written before init_node, which
  * gets the plan in its request. What is not certain is a problem with its remedy, never a guess.
- * Source: users.md 6.3, J8, P3, P15; behaviour.md 2.1, 4.2; formats-and-protocols.md 2.6, 7.11. docs/adoption.md has the rules.
+ * The rules: docs/adoption.md. Source: users.md 6.3, J8, P3, P15; behaviour.md 2.1, 4.2; formats-and-protocols.md 2.6, 7.11.
  */
 #define ADOPT_ENTRIES_MAX 200000 /* files and folders that are looked at */
 #define ADOPT_DEPTH_MAX 6        /* folders within folders */

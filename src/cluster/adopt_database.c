@@ -358,6 +358,23 @@ static int take_row(void *ctx, const struct foreign_value *values)
 	return t->use[USE_DEVICE] != NO_COLUMN ? take_device(t, values, t->e) : take_trusted(t, values, t->e);
 }
 
+/* A table of phones is read for other things than one of certificates. */
+static bool is_read(enum use use, bool phones)
+{
+	static const bool of_phones[N_USES] = {
+		[USE_DEVICE] = true, [USE_CERT] = true, [USE_OPERATION] = true, [USE_PASSWORD] = true };
+
+	return phones ? of_phones[use] : use == USE_CERT || !of_phones[use];
+}
+
+static const char *use_of(const struct table *t, size_t column, bool phones)
+{
+	for (int use = 0; use < N_USES; use++)
+		if (t->use[use] == column && is_read((enum use)use, phones))
+			return use_names[use];
+	return NULL;
+}
+
 /* What was understood of the table, and what not. */
 static int describe(struct table *t)
 {
@@ -366,13 +383,10 @@ static int describe(struct table *t)
 	size_t n_used = 0, n_unused = 0;
 
 	for (size_t i = 0; i < t->t->n; i++) {
-		int use = 0;
+		const char *use = use_of(t, i, phones);
 
-		while (use < N_USES && (t->use[use] != i || phones == (use == USE_HASH || use == USE_ROLES || use == USE_TTL)))
-			use++;
-		if (use < N_USES && (phones || (use != USE_OPERATION && use != USE_PASSWORD)))
-			n_used = text_append(used, sizeof(used), n_used, "%s%s is the %s", n_used ? ", " : "", t->t->columns[i],
-					     use_names[use]);
+		if (use)
+			n_used = text_append(used, sizeof(used), n_used, "%s%s is the %s", n_used ? ", " : "", t->t->columns[i], use);
 		else
 			n_unused = text_append(unused, sizeof(unused), n_unused, "%s%s", n_unused ? ", " : "", t->t->columns[i]);
 	}

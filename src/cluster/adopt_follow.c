@@ -167,7 +167,7 @@ static int note_verdict(struct question *q, const struct traits *t, enum adopt_v
 
 	describe_holding(q, holds, sizeof(holds));
 	for (size_t i = 0; i < a->n_phones && !g; i++)
-		if (a->phones[i].verdict == v && strcmp(a->phones[i].holds, holds) == 0 && strcmp(a->phones[i].why, why) == 0)
+		if (a->phones[i].verdict == v && !strcmp(a->phones[i].holds, holds) && !strcmp(a->phones[i].why, why))
 			g = &a->phones[i];
 	if (!g) {
 		int rc = adopt_grow(&a->phones, a->n_phones, &q->cap, sizeof(*a->phones), e);

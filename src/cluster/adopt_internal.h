@@ -49,7 +49,8 @@ bool adopt_is_sep(const char *s, size_t len); /* "SEP001122334455", and nothing 
 
 /* adopt_add_cert: to the certificates, unless it is there; a phone's waits with the LSCs. Out: *c, when not NULL, NULL for
  * a phone's. */
-int adopt_add_cert(struct adopt_scan *s, struct cert *cert, const char *file, struct adopt_cert **c, struct err *e) MUST_CHECK;
+int adopt_add_cert(struct adopt_scan *s, struct cert *cert, const char *file, struct adopt_cert **c,
+		   struct err *e) MUST_CHECK;
 
 /* adopt_add_device: Out: *d until the next call. */
 int adopt_add_device(struct adopt_scan *s, const char *name, struct adopt_device **d, struct err *e) MUST_CHECK;

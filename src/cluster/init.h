@@ -44,7 +44,7 @@ int init_node(const struct init_request *req, const struct init_env *env, struct
 int init_is_node(const char *data_dir, const char *store_url, bool *yes, struct err *e) MUST_CHECK;
 
 /*
- * init_undo: an init that failed leaves nothing: what it made in the folder goes, and with folder set the folder too. What is
- * not init's stays, and a finished node is not touched.
+ * init_undo: an init that failed leaves nothing: what it made in the folder goes, and with folder set the folder too. What
+ * is not init's stays, and a finished node is not touched.
  */
 void init_undo(const char *data_dir, bool folder);
