@@ -103,11 +103,16 @@ static int read_database(struct adopt_scan *s, int root, int fd, const char *pat
 
 static int read_other(struct adopt_scan *s, int fd, const char *path, struct err *e)
 {
+	size_t n_keys = s->a->n_keys;
 	struct err why = ERR_INIT;
 	uint8_t *data = NULL;
 	size_t len = 0;
-	int rc = file_read_fd(fd, path, FILE_MAX, &data, &len, &why);
+	struct stat st;
+	int rc = fstat(fd, &st) < 0 ? err_sys(e, ERR_IO, "%s", path) : 0;
 
+	if (rc)
+		return rc;
+	rc = file_read_fd(fd, path, FILE_MAX, &data, &len, &why);
 	if (rc == ERR_LIMIT)
 		return adopt_leave(s, path, e, "larger than a certificate, key or trust list can be");
 	if (rc)
@@ -115,6 +120,10 @@ static int read_other(struct adopt_scan *s, int fd, const char *path, struct err
 	rc = adopt_file(s, path, (struct view){ data, len }, e);
 	secret_wipe(data, len); /* it may be a private key */
 	free(data);
+	if (!rc && s->a->n_keys > n_keys && (st.st_mode & 044))
+		rc = notes_add(&s->a->notes, e,
+			       "%s: others may read this private key (mode %04o). Whoever has it can do with phones what this node can: "
+			       "consider who has seen it.", path, (unsigned)(st.st_mode & 07777));
 	return rc;
 }
 

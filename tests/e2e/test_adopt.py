@@ -79,13 +79,13 @@ class Site:
 
     def dry(self, *options):
         """Report of a dry run, and its exit status; nothing may have been written."""
-        done = self.init('--dry-run', '--json', *options)
+        done = self.init('--dry-run', '--json', '--key-bits', '1024', *options)   # new keys are made quickly
         assert not os.path.exists(self.path('node'))
         assert done.stdout, done.stderr
         return json.loads(done.stdout), done.returncode
 
     def refused(self, *words, options=()):
-        done = self.init(*options)
+        done = self.init('--key-bits', '1024', *options)
         said = done.stdout + done.stderr
         assert done.returncode == 1, (done.returncode, said)
         for w in words:
@@ -228,7 +228,9 @@ def test_one_certificate_for_all():
         assert {p['verdict'] for p in report['phones']} == {'follows'}
         assert '7900-colour' in report['phones'][0]['families']
         # another generation is signed by a key that no phone knows
+        os.chmod(os.path.join(site.dir, 'server.key'), 0o644)
         report, status = site.dry('--generation', '12.0')
+        assert any('server.key: others may read this private key (mode 0644)' in n for n in report['notes']), report['notes']
         assert status == 1 and report['stranded'] and not report['problems'], report
         state = site.path('old')
         os.mkdir(state)
@@ -240,6 +242,12 @@ def test_one_certificate_for_all():
             node.start()
             done = node.boot(state, '--device', PHONES[0], model='7975')
             assert done.returncode == 0 and f'{PHONES[0]} took' in done.stdout, done.stdout
+            # mixed mode as before: the phone's old CTL knows who signs the new one
+            node.admin('utils ctl set-cluster mixed-mode', '--yes')
+            done = node.boot(state, model='7975')
+            assert done.returncode == 0 and f'{PHONES[0]} took' in done.stdout, done.stdout
+            with open(os.path.join(state, 'CTLFile.tlv'), 'rb') as f:
+                assert f.read() == node.tftp('CTLFile.tlv')
 
 
 def test_no_key_that_phones_know():

@@ -44,7 +44,8 @@ static void say(struct seen *s, const char *p, size_t len)
 	size_t used = strlen(s->text);
 
 	assert_true(used + len < sizeof(s->text));
-	memcpy(s->text + used, p, len);
+	if (len)
+		memcpy(s->text + used, p, len);
 	s->text[used + len] = '\0';
 }
 
