@@ -228,13 +228,14 @@ static int make(struct options *o, const struct config *cfg, struct err *e)
 
 static const char *passphrase(void *ctx, const char *file, struct err *e)
 {
+	static const struct passphrase_ask how = { "passphrase", "Passphrase: ", "--passphrase-file", false };
 	struct options *o = ctx;
 
 	if (o->passphrase)
 		return o->passphrase;
 	if (!o->passphrase_file)
 		fprintf(stderr, "%s is encrypted.\n", file);
-	if (passphrase_get(o->passphrase_file, false, &o->passphrase, e)) {
+	if (passphrase_get(&how, o->passphrase_file, &o->passphrase, e)) {
 		err_prefix(e, "%s is encrypted", file);
 		return NULL;
 	}
