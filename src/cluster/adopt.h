@@ -97,7 +97,7 @@ struct adopt {
 	struct adopt_phones *phones;
 	struct adopt_unit units[ADOPT_UNITS_MAX];
 	size_t n_keys, n_certs, n_lists, n_devices, n_left, n_phones, n_units;
-	size_t n_lsc, n_expired_lsc, n_pending;
+	size_t n_lsc, n_expired_lsc, n_pending, n_unknown_model;
 	enum compose_generation generation;
 	enum name_form names;
 	enum digest digest;

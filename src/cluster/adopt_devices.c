@@ -117,6 +117,7 @@ int adopt_devices(struct adopt_scan *s, const struct init_env *env, struct err *
 	for (size_t i = 0; i < a->n_devices; i++) {
 		struct adopt_device *d = &a->devices[i];
 
+		a->n_unknown_model += d->row.model[0] == '\0';
 		a->n_lsc += d->lsc != NULL;
 		a->n_expired_lsc += d->lsc && cert_not_after(d->lsc) < now;
 		if (d->row.operation == DEVICE_NO_OPERATION)

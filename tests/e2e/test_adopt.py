@@ -175,7 +175,7 @@ def test_site_comes_along():
         assert {(t['file'], t['stores'], t['roles']) for t in report['trust']} == {
             ('tftp.crt', 'CallManager-trust', 'TFTP'), ('web.crt', 'tomcat-trust', 'APP-SERVER')}, report['trust']
         assert (report['generation'], report['digest'], report['names'], report['advanced']) == ('12.0', 'SHA-512', 'C', True)
-        assert (report['devices'], report['lscs'], report['pending']) == (5, 2, 1)
+        assert [report[k] for k in ('devices', 'lscs', 'pending', 'unknown_model')] == [5, 2, 1, 4]
         assert [p['verdict'] for p in report['phones']] == ['follows'], report['phones']
         # those that cannot have taken a list with SHA-512 are not asked
         assert report['phones'][0]['families'] == '7800, 8800' and report['phones'][0]['devices'] == 1
@@ -213,7 +213,24 @@ def follows(site, word):
         shown = node.admin(f'phone show {PHONES[2]}').stdout
         assert '8861' in shown and 'CN=CAPF' in shown, shown
         assert '12345' not in said
+        enrolls(site, node, os.path.join(old, 'ITLFile.tlv'))
         assert ringfence('doctor', '--data', node.data, check=False).returncode != 3
+
+
+def enrolls(site, node, itl):
+    """What CAPF had to do it does: by the string that was given out, and for a phone that shows its adopted LSC."""
+    def enroll(device, *options):
+        new = site.path('new-' + device)
+        return ringfence('capf', 'enroll', '--server', f'127.0.0.1:{node.port["capf"]}', '--trust', itl, '--device', device,
+                         '--key-out', new + '.key', '--cert-out', new + '.pem', *options)
+    with open(site.path('string'), 'w', encoding='ascii') as f:
+        f.write('12345\n')
+    enroll(PHONES[3], '--string-file', site.path('string'))
+    lsc = ('--cert', os.path.join(site.dir, 'issued', PHONES[0] + '.pem'), '--key', site.path(PHONES[0] + '.key'))
+    node.admin(f'phone set {PHONES[0]} authentication mode By Existing Certificate (precedence to LSC)')
+    node.admin(f'phone set {PHONES[0]} certificate operation Install/Upgrade')
+    enroll(PHONES[0], *lsc)
+    assert 'Upgrade Success' in node.admin(f'phone show {PHONES[0]}').stdout
 
 
 def test_one_certificate_for_all():

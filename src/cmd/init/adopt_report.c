@@ -113,12 +113,13 @@ static void print_phones(const struct adopt *a)
 	char line[1024];
 
 	printf("\nPhones: %zu known, %zu with an LSC, %zu with a pending CAPF operation.\n", a->n_devices, a->n_lsc, a->n_pending);
+	if (a->n_unknown_model)
+		printf("  Of %zu the model is not known; they may be of any family below.\n", a->n_unknown_model);
 	for (size_t i = 0; i < a->n_phones; i++) {
 		const struct adopt_phones *p = &a->phones[i];
 
 		printf("  holding %s: %s\n", shown(p->holds, line, sizeof(line)), verdicts[p->verdict]);
-		printf("    models: %s", p->families);
-		printf("%s%zu of the known phones)\n", " (", p->n_devices);
+		printf("    models: %s (%zu of the known phones)\n", p->families, p->n_devices);
 		printf("    why: %s\n", shown(p->why, line, sizeof(line)));
 	}
 }
@@ -263,6 +264,7 @@ int adopt_report_json(const struct adopt *a, bool refused, bool dry_run, struct 
 	json_object_set_new(o, "lists", json_lists(a));
 	json_object_set_new(o, "devices", json_integer((json_int_t)a->n_devices));
 	json_object_set_new(o, "lscs", json_integer((json_int_t)a->n_lsc));
+	json_object_set_new(o, "unknown_model", json_integer((json_int_t)a->n_unknown_model));
 	json_object_set_new(o, "pending", json_integer((json_int_t)a->n_pending));
 	json_object_set_new(o, "phones", json_phones(a));
 	json_object_set_new(o, "stranded", json_boolean(a->stranded));
