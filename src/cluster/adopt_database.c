@@ -212,7 +212,7 @@ static int take_string(struct table *t, struct adopt_device *d, const struct for
 	if (text_of(v, string, sizeof(string)) && strlen(string) >= 4 && strlen(string) <= 10 &&
 	    strspn(string, "0123456789") == strlen(string)) {
 		d->row.auth = DEVICE_AUTH_STRING;
-		snprintf(d->string, sizeof(d->string), "%s", string);
+		memcpy(d->string, string, strlen(string) + 1);
 	} else {
 		d->row.operation = DEVICE_NO_OPERATION;
 		rc = notes_add(&t->s->a->notes, e,

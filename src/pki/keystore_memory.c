@@ -88,7 +88,7 @@ static int memory_generate(struct keystore *ks, const char *unit, struct key_spe
 
 static int memory_public_key(struct keystore *ks, const char *name, EVP_PKEY **pub, struct err *e)
 {
-	EVP_PKEY *key;
+	EVP_PKEY *key = NULL;
 	int rc = find(ks, name, &key, e);
 
 	return rc ? rc : key_public_half(key, pub, e);
@@ -97,8 +97,8 @@ static int memory_public_key(struct keystore *ks, const char *name, EVP_PKEY **p
 static int memory_sign(struct keystore *ks, const char *name, const struct key_sign *req, uint8_t *sig, size_t *len,
 		       struct err *e)
 {
-	struct key_op *op;
-	EVP_PKEY *key;
+	struct key_op *op = NULL;
+	EVP_PKEY *key = NULL;
 	int rc = find(ks, name, &key, e);
 
 	if (!rc)
@@ -120,7 +120,7 @@ static int memory_import(struct keystore *ks, const char *unit, struct view pkcs
 
 static int memory_export(struct keystore *ks, const char *name, uint8_t **pkcs8, size_t *len, struct err *e)
 {
-	EVP_PKEY *key;
+	EVP_PKEY *key = NULL;
 	int rc = find(ks, name, &key, e);
 
 	return rc ? rc : key_to_pkcs8(key, pkcs8, len, e);
@@ -137,7 +137,7 @@ static void drop(struct held_key **p)
 
 static int memory_remove(struct keystore *ks, const char *name, struct err *e)
 {
-	EVP_PKEY *key;
+	EVP_PKEY *key = NULL;
 	int rc = find(ks, name, &key, e);
 
 	if (!rc)

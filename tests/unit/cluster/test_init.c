@@ -236,6 +236,37 @@ static void test_ipv6_only(void **state)
 	node_remove(&n);
 }
 
+/* What init made of an unfinished node is taken back; the operator's files and a finished node stay. */
+static void test_undo(void **state)
+{
+	struct node n;
+	bool is_node;
+	char path[128];
+
+	(void)state;
+	node_folder(&n);
+	struct init_request r = node_request(&n, NULL);
+	assert_ok(init_folders(&r, &e), &e);
+	init_undo(n.dir, true);
+	assert_int_equal(access(n.dir, F_OK), -1);
+	assert_ok(init_folders(&r, &e), &e);
+	snprintf(path, sizeof(path), "%s/provisioning/ring.xml", n.dir);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fclose(f);
+	init_undo(n.dir, true);
+	assert_int_equal(access(path, F_OK), 0);
+	snprintf(path, sizeof(path), "%s/keys", n.dir);
+	assert_int_equal(access(path, F_OK), -1);
+	node_remove(&n);
+
+	node_init(&n, NULL);
+	init_undo(n.dir, true);
+	assert_ok(init_is_node(n.dir, NULL, &is_node, &e), &e);
+	assert_true(is_node);
+	node_remove(&n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +278,7 @@ int main(void)
 		cmocka_unit_test(test_keys_without_store_are_kept),
 		cmocka_unit_test(test_deep_folder_and_progress),
 		cmocka_unit_test(test_ipv6_only),
+		cmocka_unit_test(test_undo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
