@@ -79,6 +79,14 @@ static void match_told(struct adopt_scan *s)
 	}
 }
 
+/* Names do not tell a call manager from a file server: CallManager.pem may well be CCM+TFTP. */
+static bool agree(uint32_t a, uint32_t b)
+{
+	uint32_t manager = F(CCM) | F(CCM_TFTP) | F(TFTP);
+
+	return (a & b) || ((a & manager) && (b & manager));
+}
+
 /* What phones were given counts most, then what TVS was told, then names, which must not contradict each other. */
 static int settle(struct adopt *a, struct adopt_cert *c, struct err *e)
 {
@@ -86,15 +94,14 @@ static int settle(struct adopt *a, struct adopt_cert *c, struct err *e)
 
 	c->roles = c->listed ? c->listed : c->told;
 	if (c->roles) {
-		if (!c->named || (c->named & c->roles) || c->forced)
+		if (!c->named || agree(c->named, c->roles) || c->forced)
 			return 0;
 		adopt_roles(c->named, one, sizeof(one));
 		adopt_roles(c->roles, other, sizeof(other));
-		/* One file name for CallManager covers CCM and TFTP alike: phones may have been told another of them. */
 		return notes_add(&a->notes, e, "%s: its name says %s, but %s %s: taken as that.", c->file, one,
 				 c->listed ? "phones know it as" : "the database has it as", other);
 	}
-	if (c->named && c->subject && !(c->named & c->subject) && !c->forced && !c->stores) {
+	if (c->named && c->subject && !agree(c->named, c->subject) && !c->forced && !c->stores) {
 		adopt_roles(c->named, one, sizeof(one));
 		adopt_roles(c->subject, other, sizeof(other));
 		return notes_add(&a->problems, e,
