@@ -93,6 +93,9 @@ class Desk:
             return re.sub(r'--ip 192\.0\.2\.\d+', '--ip 127.0.0.1', re.sub(r'--data \S+', '--data fresh', line)) + ' ' + listen
         line = re.sub(r'--data \S+', f'--data {self.node.data}', line)
         line = re.sub(r'192\.0\.2\.\d+:6970', f'127.0.0.1:{port["http"]}', line)
+        if line.startswith('ringfence capf'):
+            line = re.sub(r'--server 192\.0\.2\.\d+', f'--server 127.0.0.1:{port["capf"]}', line)
+            line = line.replace('--string ', '--string-file string ')
         line = re.sub(r'--(server|tvs) 192\.0\.2\.\d+', rf'--\1 127.0.0.1:{port["tvs"]}', line)
         line = re.sub(r'--tftp 192\.0\.2\.\d+', f'--tftp 127.0.0.1:{port["tftp"]}', line)
         line = re.sub(r'--ip 192\.0\.2\.\d+', '--ip 127.0.0.1', line)
@@ -107,6 +110,18 @@ class Desk:
         if 'utils ctl' in line:
             line += ' --yes'
         return line
+
+    def prepare(self, line):
+        """What an administrator has done before somebody at a phone can do this."""
+        device = re.search(r'--device (\S+)', line)
+        if not line.startswith('ringfence capf enroll') or not device:
+            return
+        self.node.admin(f'phone add {device[1]}', check=False)
+        mode = 'By Authentication String' if '--string' in line else 'By Existing Certificate (Precedence to LSC)'
+        self.node.admin(f'phone set {device[1]} authentication mode {mode}')
+        if '--string' in line:
+            self.put('string', re.search(r'\b\d{10}\b', self.node.admin(f'phone string {device[1]} --digits 10').stdout)[0])
+        self.node.admin(f'phone set {device[1]} certificate operation Install/Upgrade')
 
     def run(self, line):
         env = dict(os.environ, PATH=os.path.join(self.folder, 'bin') + ':' + os.environ['PATH'])
@@ -124,6 +139,7 @@ def run_all(examples):
                 if line in NOT_RUN:
                     print(f'# {where}: not run: {line}: {NOT_RUN[line]}')
                     continue
+                desk.prepare(line)
                 adapted = desk.adapt(line)
                 got = desk.run(adapted)
                 # A list that nobody vouches for is intact and no more: inspect says so with 1.
