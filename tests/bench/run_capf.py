@@ -5,19 +5,23 @@
 
 Both servers have the node's own CAPF key (RSA-2048), the same number of processes that accept, the same cores and the same
 clients; they take turns. The phones' key is ready: what is measured is the server. Reported are the rates, and what each costs
-in CPU time of the server, keeper and director included, and of both ends.
+in CPU time of the server, keeper and director included, and of both ends. Then 2,000 emulated phones that enrol at once: none
+may be lost; reported is the memory of the node (proportional set size of all its processes, the highest seen).
 """
 import glob
+import json
 import os
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'e2e'))
 import harness  # noqa: E402
-from rates import Side  # noqa: E402
+from rates import Side, pss  # noqa: E402
 
 LOAD = os.environ.get('CAPF_LOAD', os.path.join(harness.ROOT, 'build', 'tests', 'bench', 'capf_load'))
 CLIENTS, EACH = 8, 100
+AT_ONCE = 2000
 GOAL = 0.80
 
 
@@ -35,6 +39,42 @@ def add_phones(node, count):
         f.write('Device Name,Certificate Operation\n')
         f.writelines(f'SEP{i:012X},Install/Upgrade\n' for i in range(count))
     node.admin(f'phone import {table}')
+
+
+CONFIG = ('<?xml version="1.0" encoding="UTF-8"?>\n<device><fullConfig>true</fullConfig><capfAuthMode>2</capfAuthMode>'
+          '<capfList><capf><phonePort>%d</phonePort><processNodeName>127.0.0.1</processNodeName></capf></capfList></device>\n')
+
+
+def all_at_once(node, key):
+    """The fleet boots, reads where CAPF is, and enrols; its own key is ready."""
+    first = 1 << 40
+    table = node.path('more.csv')
+    with open(table, 'w') as f:
+        f.write('Device Name,Certificate Operation\n')
+        f.writelines(f'SEP{first + i:012X},Install/Upgrade\n' for i in range(AT_ONCE))
+    node.admin(f'phone import {table}')
+    for i in range(AT_ONCE):
+        node.provision(f'SEP{first + i:012X}.cnf.xml', CONFIG % node.port['capf'])
+    pids = [node.process.pid, *harness.children(node.process.pid)]
+    most, over = [pss(pids)], threading.Event()
+    before = most[0]
+
+    def watch():
+        while not over.wait(0.1):
+            most[0] = max(most[0], pss(pids))
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    done = harness.ringfence('phone', 'fleet', '--count', AT_ONCE, '--concurrency', AT_ONCE, '--model', '8861', '--first',
+                             f'SEP{first:012X}', '--capf-key', key, '--tftp', f'127.0.0.1:{node.port["tftp"]}', '--http-port', node.port['http'],
+                             '--https-port', node.port['https'], '--json', timeout=600)
+    over.set()
+    watcher.join()
+    fleet = json.loads(done.stdout)
+    assert fleet['capf']['installed'] == AT_ONCE, f'phones were lost: {fleet}'
+    listed = node.admin(f'phone list SEP{first:012X}'[:-6] + '*').stdout
+    assert listed.count('Upgrade Success') == AT_ONCE, 'the node lost some'
+    print(f'  {AT_ONCE} phones at once: all have their LSC after {fleet["seconds"]:.1f} s of booting and enrolling; the node had '
+          f'{before:.0f} MiB before and at most {most[0]:.0f} MiB, the fleet {fleet["peak_kib"] / 1024:.0f} MiB')
 
 
 class Phones(Side):
@@ -73,6 +113,7 @@ def main():
                   f'(bare is {sides[0].both() / s.both():.2f})')
         print(f'ratio by rate {sides[1].rate() / sides[0].rate():.2f}, by CPU time of both ends '
               f'{sides[0].both() / sides[1].both():.2f}, goal {GOAL:.2f}')
+        all_at_once(node, key)
 
 
 if __name__ == '__main__':
