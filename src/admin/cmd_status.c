@@ -43,7 +43,7 @@ struct status_model {
 
 struct status {
 	int64_t now, started_s;
-	bool mixed;
+	bool mixed, blank;   /* blank: the ITL is that of the rollback parameter */
 	uint64_t generation;
 	char *contents;      /* TrustListGeneration */
 	char *digest;
@@ -125,6 +125,8 @@ static int gather(const struct admin_host *h, struct status *s, struct err *e)
 	s->lists[1].type = LIST_ITL;
 	if (rc == 0)
 		rc = publish_generation(c, &s->generation, e);
+	if (rc == 0)
+		rc = param_get_bool(c, PARAM_ROLLBACK, &s->blank, e);
 	if (rc == 0)
 		rc = param_get(c, PARAM_GENERATION, &s->contents, e);
 	if (rc == 0)
@@ -220,6 +222,8 @@ static void text(FILE *out, const struct admin_host *h, const struct status *s)
 		s->contents, s->digest);
 	text_list(out, &s->lists[0]);
 	text_list(out, &s->lists[1]);
+	if (s->blank)
+		fputs("  The ITL is blank (" PARAM_ROLLBACK "): phones that load it accept any file from any server\n", out);
 	text_sha1(out, s);
 	if (s->recovery.text[0])
 		fprintf(out, "Recovery export  %s\n", s->recovery.text);
@@ -293,9 +297,9 @@ static json_t *json(const struct admin_host *h, const struct status *s)
 	json_t *recovery = json_pack("{s:b, s:I, s:s}", "verified", s->recovery.verified_s && s->recovery.current, "when",
 				     (json_int_t)s->recovery.verified_s, "text", s->recovery.text);
 
-	return json_pack("{s:s, s:s, s:I, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
+	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
 			 cluster_node(h->cluster), "version", RINGFENCE_VERSION, "started", (json_int_t)s->started_s, "mixed",
-			 s->mixed, "generation", (json_int_t)s->generation, "trust_list_generation", s->contents, "digest",
+			 s->mixed, "blank_itl", s->blank, "generation", (json_int_t)s->generation, "trust_list_generation", s->contents, "digest",
 			 s->digest, "ctl", json_list(&s->lists[0]), "itl", json_list(&s->lists[1]), "sha1_phones", json_sha1(s),
 			 "recovery", recovery, "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
 			 json_processes(s), "counters", json_counters(s));

@@ -230,8 +230,38 @@ static int add_tvs(struct work *w, enum record_style style, struct err *e)
 	return 0;
 }
 
+/*
+ * The ITL of the rollback parameter says that there are sections for TFTP servers and for TVS, and nothing of whose they
+ * are. What stays: who may sign the next list, without which phones would not take this one; and CAPF, the only entry that
+ * phones show then (behaviour.md 8.3).
+ */
+static bool is_blanked(const struct work *w, enum part part, enum function *f)
+{
+	if (w->in->type != LIST_ITL || !w->in->blank)
+		return false;
+	switch (part) {
+	case PART_CCM_TFTP_LEAD:
+	case PART_CCM_TFTP_NEXT:
+	case PART_CCM_TFTP_REST:
+		*f = FUNCTION_CCM_TFTP;
+		return true;
+	case PART_TFTP_EC:
+		*f = FUNCTION_TFTP;
+		return true;
+	case PART_TVS:
+		*f = FUNCTION_TVS;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int add_part(struct work *w, enum part part, struct err *e)
 {
+	enum function blank;
+
+	if (is_blanked(w, part, &blank))
+		return add(w, RECORD_EMPTY, blank, NULL, w->lead, e);
 	enum record_style style = w->in->type == LIST_ITL ? generations[w->in->generation].itl_style : RECORD_FULL;
 
 	switch (part) {

@@ -35,6 +35,7 @@ struct compose_input {
 	enum compose_generation generation;
 	bool mixed;                            /* CTL: false makes that of a non-secure cluster */
 	enum digest digest;                    /* SHA-1 or SHA-512 */
+	bool blank;                            /* ITL: without servers, so that phones take any file (behaviour.md 8.3) */
 	bool advanced;                         /* `Endpoint Advanced Encryption Algorithms Support`: signer version 1.1 */
 	enum name_form names;
 	const struct compose_node *nodes;      /* the publisher first */

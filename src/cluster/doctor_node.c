@@ -14,6 +14,7 @@
 #include "cluster/cluster_internal.h"
 #include "cluster/doctor_internal.h"
 #include "cluster/mode.h"
+#include "cluster/param.h"
 #include "cluster/publish.h"
 #include "cluster/recovery.h"
 #include "pki/template.h"
@@ -208,12 +209,24 @@ static void check_list(struct exam *x, enum list_type type, const uint8_t *data,
 	list_free(l);
 }
 
+static void check_blank(struct exam *x)
+{
+	struct err e = ERR_INIT;
+	bool blank;
+
+	if (param_get_bool(x->in->cluster, PARAM_ROLLBACK, &blank, &e) == 0 && blank)
+		found(x, DOCTOR_WARNING, "rollback",
+		      "Set '" PARAM_ROLLBACK "' to False when the change is done, restart TVS and Tftp, and reset all phones.",
+		      "The ITL is a blank one: phones that load it accept any file from any server.");
+}
+
 void doctor_lists(struct exam *x)
 {
 	bool mixed = false;
 
 	if (!x->in->cluster)
 		return;
+	check_blank(x);
 	for (int type = LIST_CTL; type <= LIST_ITL; type++) {
 		AUTO(auto_free) uint8_t *data = NULL;
 		struct err e = ERR_INIT;

@@ -91,6 +91,8 @@ static int gather_params(struct cluster *c, struct gathered *g, struct err *e)
 	if (!rc)
 		rc = param_get(c, PARAM_NAME_FORM, &names, e);
 	if (!rc)
+		rc = param_get_bool(c, PARAM_ROLLBACK, &g->in.blank, e);
+	if (!rc)
 		rc = cluster_is_mixed(c, &g->mixed, e);
 	if (rc)
 		return rc;

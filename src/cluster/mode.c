@@ -118,6 +118,18 @@ static int warn_ctl_signer(struct cluster *c, struct notes *notes, struct err *e
 	return rc;
 }
 
+static int warn_rollback(struct cluster *c, struct notes *notes, struct err *e)
+{
+	bool blank;
+	int rc = param_get_bool(c, PARAM_ROLLBACK, &blank, e);
+
+	if (rc || !blank)
+		return rc;
+	return notes_add(notes, e,
+			 "'" PARAM_ROLLBACK "' is True: phones that loaded the blank ITL take a CTL from any server. Set it to False and "
+			 "reset all phones first.");
+}
+
 int cluster_mode_warnings(struct cluster *c, enum mode_change change, struct notes *notes, struct err *e)
 {
 	bool mixed, has;
@@ -138,6 +150,8 @@ int cluster_mode_warnings(struct cluster *c, enum mode_change change, struct not
 		rc = notes_add(notes, e,
 			       "The cluster is in mixed mode: phones keep the CTL they have, but new phones get none and cannot "
 			       "register securely.");
+	if (!rc && change == MODE_MIXED)
+		rc = warn_rollback(c, notes, e);
 	if (!rc && change != MODE_DELETE && has)
 		rc = warn_ctl_signer(c, notes, e);
 	return rc;

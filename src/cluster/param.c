@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/mode.h"
+#include "cluster/rollback.h"
 #include "cluster/strand.h"
 #include "store/param.h"
 
@@ -37,6 +38,9 @@ const struct param_def param_table[] = {
 	  "Trust lists say signer version 1.1, which makes phones that know it use EC keys and HTTPS on port 6971." },
 	{ PARAM_NAME_FORM, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, name_choices, "A", false, true, true,
 	  "How names stand in trust lists: A as CUCM writes them (CN=..;OU=..), C as other tools do (CN=..,O=..)." },
+	{ PARAM_ROLLBACK, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, true, false,
+	  "True publishes a blank ITL, signed but without TFTP and TVS servers: phones that load it accept any file from any server, "
+	  "until they load a full one. For certificate changes on a single node, and before phones move elsewhere." },
 	{ PARAM_LEGACY_TLS, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
 	  "The listeners legacy-tvs, legacy-capf and legacy-https of ringfence.conf answer, with TLS 1.0 and AES256-SHA. Only "
 	  "for phones that know nothing better; other listeners stay as they are." },
@@ -287,6 +291,8 @@ int param_warnings(struct cluster *c, const char *name, const char *value, struc
 		rc = notes_add(notes, e,
 			       "Phones that do not know SHA-512 refuse what is signed with it. Those whose model says so here go on getting "
 			       "SHA-1 ('show status' counts them); others stop working until the parameter is SHA-1 again.");
+	if (!rc && strcmp(def->name, PARAM_ROLLBACK) == 0)
+		rc = rollback_warnings(c, strcmp(canonical, "True") == 0, notes, e);
 	if (!rc && strcmp(def->name, PARAM_ADVANCED) == 0 && strcmp(canonical, "True") == 0)
 		rc = notes_add(notes, e,
 			       "Phones that know signer version 1.1 will load their configuration over HTTPS on port 6971.");
@@ -321,6 +327,8 @@ int param_set(struct cluster *c, const char *who, const char *name, const char *
 	struct change ch = { .who = who, .command = "set parameter", .object = s.def->name, .before = before, .after = s.value,
 			     .notes = notes, .apply = store_setting, .ctx = &s };
 	rc = change_run(c, &ch, NULL, e);
+	if (!rc && strcmp(s.def->name, PARAM_ROLLBACK) == 0)
+		rc = rollback_next_steps(strcmp(s.value, "True") == 0, notes, e);
 	if (!rc && s.def->in_ctl)
 		rc = cluster_has_ctl(c, &has_ctl, e);
 	if (!rc && s.def->in_ctl && has_ctl)

@@ -28,6 +28,7 @@ struct param_def {
 #define PARAM_DIGEST "TFTP File Signature Algorithm"
 #define PARAM_ADVANCED "Endpoint Advanced Encryption Algorithms Support"
 #define PARAM_NAME_FORM "TrustListNameForm"
+#define PARAM_ROLLBACK "Prepare Cluster for Rollback to pre 8.0"
 #define PARAM_LEGACY_TLS "Allow Insecure TLS 1.0 On Legacy Listeners"
 #define PARAM_TVS_TTL "TVS Certificate Cache Timeout"
 #define PARAM_TVS_EXPIRED "TVS Accepts Expired Certificates"

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "cluster/cluster_internal.h"
+#include "phone/phone.h"
 
 static bool knows(const struct trust_list *l, unsigned function, const struct cert *cert)
 {
@@ -20,7 +21,7 @@ static bool knows(const struct trust_list *l, unsigned function, const struct ce
 enum strand_reach strand_reach(const struct trust_list *ctl, const struct trust_list *itl, const struct cert *signer,
 			       const struct cert *tvs)
 {
-	if (!ctl && !itl)
+	if (phone_lists_are_open(ctl, itl))
 		return STRAND_DIRECT;
 	if (knows(ctl, FUNCTION_SAST, signer) || knows(itl, FUNCTION_SAST, signer))
 		return STRAND_DIRECT;

@@ -106,13 +106,18 @@ bool phone_itl_is_blank(const struct trust_list *l)
 	return l && !names_servers(l);
 }
 
-bool phone_is_open(const struct phone *p)
+bool phone_lists_are_open(const struct trust_list *ctl, const struct trust_list *itl)
 {
 	/* A CTL that names only CAPF is what is left of mixed mode in newer releases; phones take anything then
 	 * (behaviour.md 3.2, scenario 28). One with its SAST records still decides who may replace it. */
-	bool ctl_decides = p->ctl && (names_servers(p->ctl) || phone_list_has(p->ctl, FUNCTION_SAST));
+	bool ctl_decides = ctl && (names_servers(ctl) || phone_list_has(ctl, FUNCTION_SAST));
 
-	return !ctl_decides && (!p->itl || phone_itl_is_blank(p->itl));
+	return !ctl_decides && (!itl || phone_itl_is_blank(itl));
+}
+
+bool phone_is_open(const struct phone *p)
+{
+	return phone_lists_are_open(p->ctl, p->itl);
 }
 
 bool phone_wants_signed(const struct phone *p)

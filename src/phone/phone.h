@@ -78,6 +78,7 @@ bool phone_itl_is_blank(const struct trust_list *l);
 
 /* phone_is_open: nothing installed that could refuse a trust list: it takes the next one without check. */
 bool phone_is_open(const struct phone *p);
+bool phone_lists_are_open(const struct trust_list *ctl, const struct trust_list *itl); /* of a phone with these lists */
 
 /* phone_wants_signed: a list names a TFTP server with its key, so .sgn is appended to every name and unsigned files are
  * refused ("TFTP SRVR secure"). */

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "format/vectors.h"
+#include "phone/phone.h"
 
 /*
  * The seeds' clusters, with the vectors' certificates and keys: what the table composes must be, octet for octet, the file
@@ -116,7 +117,7 @@ static void assert_records(const char *wanted)
 		const struct record_spec *r = &site.out.records[i];
 
 		used = text_append(got, sizeof(got), used, "%d %s%s\n", r->function,
-				   r->style == RECORD_EMPTY ? r->dns_name : cert_cn(r->cert),
+				   r->style != RECORD_EMPTY ? cert_cn(r->cert) : r->dns_name ? r->dns_name : "",
 				   r->style == RECORD_HASH_ONLY ? " h" : r->style == RECORD_EMPTY ? " -" : "");
 	}
 	assert_string_equal(got, wanted);
@@ -327,6 +328,36 @@ static void test_generation_names(void **state)
 	assert_string_equal(compose_signer_unit(COMPOSE_12_0), "ITLRecovery");
 }
 
+/* Source: behaviour.md 8.3; seed 003 FAQ: signed, with empty function entries for TFTP and TVS. */
+static void test_blank(void **state)
+{
+	struct err e = ERR_INIT;
+	struct trust_list *l;
+	uint8_t *made;
+	size_t len;
+
+	(void)state;
+	whole_site(LIST_ITL, COMPOSE_12_0);
+	site.in.blank = true;
+	assert_records("0 SAST\n0 " PUB "\n2  -\n3  -\n21  -\n4 " CAPF "\n");
+	site.in.generation = COMPOSE_10_0;
+	assert_records("0 " PUB "\n2  -\n21  -\n4 " CAPF " h\n0 SAST\n");
+	site.in.type = LIST_CTL; /* it does not empty the CTL */
+	assert_records("0 " PUB "\n2 " PUB "\n4 " CAPF "\n2 " SUB1 "\n2 Asterisk\n");
+	/* It can be signed, and a phone reads it. */
+	EVP_PKEY *key = golden_key("pub1024");
+	struct list_signer signer = evp_signer(key);
+	site.in.type = LIST_ITL;
+	compose_ok();
+	assert_ok(list_build(&site.out.spec, &signer, &made, &len, &e), &e);
+	assert_ok(list_parse((struct view){ made, len }, LIST_ITL, &l, &e), &e);
+	assert_ok(list_verify_self(l, &e), &e);
+	assert_true(phone_itl_is_blank(l));
+	list_free(l);
+	free(made);
+	EVP_PKEY_free(key);
+}
+
 static void test_named_units(void **state)
 {
 	(void)state;
@@ -376,6 +407,7 @@ int main(void)
 		TEST(test_8_0_needs_tokens),
 		TEST(test_parameters_reach_the_list),
 		TEST(test_generation_names),
+		TEST(test_blank),
 		TEST(test_named_units),
 		TEST(test_size),
 	};

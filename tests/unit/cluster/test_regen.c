@@ -3,6 +3,7 @@
 #include "cluster/node_fixture.h"
 #include "cluster/param.h"
 #include "cluster/strand.h"
+#include "phone/phone.h"
 #include "store/certificate.h"
 
 static struct node node;
@@ -215,6 +216,71 @@ static void test_reach(void **state)
 	cert_unref(capf);
 }
 
+static void set_rollback(const char *value)
+{
+	assert_ok(param_set(node.cluster, "test", PARAM_ROLLBACK, value, NULL, &e), &e);
+}
+
+/* behaviour.md 9, scenarios 17 and 31: what would lock phones out does not, once they have the blank ITL. */
+static void test_blank_itl(void **state)
+{
+	(void)state;
+	node.now += 3600;
+	set_rollback("True");
+	struct trust_list *blank = node_list(&node, LIST_ITL);
+	assert_true(phone_itl_is_blank(blank));
+	assert_ok(list_verify_self(blank, &e), &e);
+	assert_int_equal(strand_reach(NULL, blank, NULL, NULL), STRAND_DIRECT);
+	struct cert *cm = own("CallManager");
+	/* A CTL decides for itself. */
+	assert_int_equal(strand_reach(blank, blank, cm, NULL), STRAND_DIRECT);
+	assert_int_equal(strand_reach(blank, blank, NULL, NULL), STRAND_LOST);
+	cert_unref(cm);
+	list_free(blank);
+	/* Who has not loaded it is not forgotten: what it holds knows nobody of those to come. */
+	regen("TVS");
+	assert_warning("CallManager", "Phones that have not loaded the ITL since ");
+	regen("CallManager");
+	set_rollback("False");
+	assert_warning("TVS", "Phones that have not loaded the ITL since ");
+	struct trust_list *full = node_list(&node, LIST_ITL);
+	assert_false(phone_itl_is_blank(full));
+	list_free(full);
+}
+
+static void test_blank_itl_warnings(void **state)
+{
+	struct notes notes = NOTES_INIT;
+
+	(void)state;
+	assert_ok(param_warnings(node.cluster, PARAM_ROLLBACK, "True", &notes, &e), &e);
+	assert_int_equal(notes.n, 1);
+	assert_non_null(strstr(notes.text[0], "accept any file from any server"));
+	notes_clear(&notes);
+	/* Phones that do not trust the signer do not take the blank one either. */
+	regen("CallManager");
+	regen("TVS");
+	assert_ok(param_warnings(node.cluster, PARAM_ROLLBACK, "True", &notes, &e), &e);
+	assert_int_equal(notes.n, 2);
+	assert_non_null(strstr(notes.text[1], "would be stranded"));
+	notes_clear(&notes);
+	assert_ok(cluster_set_mixed(node.cluster, "test", NULL, &e), &e);
+	assert_ok(param_warnings(node.cluster, PARAM_ROLLBACK, "True", &notes, &e), &e);
+	assert_non_null(strstr(notes.text[1], "does not empty the CTL"));
+	notes_clear(&notes);
+	assert_ok(cluster_set_non_secure(node.cluster, "test", NULL, &e), &e);
+	assert_ok(param_warnings(node.cluster, PARAM_ROLLBACK, "True", &notes, &e), &e);
+	assert_non_null(strstr(notes.text[1], "earlier mixed mode"));
+	notes_clear(&notes);
+	assert_ok(param_set(node.cluster, "test", PARAM_ROLLBACK, "True", &notes, &e), &e);
+	assert_int_equal(notes.n, 2);
+	assert_non_null(strstr(notes.text[0], "Restart Cisco Trust Verification Service and Cisco Tftp on all nodes"));
+	notes_clear(&notes);
+	assert_ok(cluster_mode_warnings(node.cluster, MODE_MIXED, &notes, &e), &e);
+	assert_non_null(strstr(notes.text[0], PARAM_ROLLBACK));
+	notes_clear(&notes);
+}
+
 /* --- listings --- */
 
 static int print_entry(void *ctx, const struct certs_entry *entry)
@@ -302,6 +368,8 @@ int main(void)
 		TEST(test_warnings_of_10_0, gen_10_0),
 		TEST(test_warnings_of_12_0, NULL),
 		TEST(test_reach, NULL),
+		TEST(test_blank_itl, gen_10_0),
+		TEST(test_blank_itl_warnings, gen_10_0),
 		TEST(test_listing, NULL),
 		TEST(test_find, NULL),
 		TEST(test_trust_names, NULL),
