@@ -13,8 +13,13 @@ static json_t *json_of(const struct param_def *d, const char *value)
 
 	for (size_t i = 0; d->choices && d->choices[i]; i++)
 		json_array_append_new(choices, json_string(d->choices[i]));
-	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "name", d->name, "service", d->service, "value", value,
-			      "default", d->initial, "display_only", d->display_only, "help", d->help);
+	for (size_t i = 0; d->type == PARAM_BOOL && i < 2; i++)
+		json_array_append_new(choices, json_string(i ? "False" : "True"));
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s?, s:b}", "name", d->name, "service", d->service, "type",
+			      param_type_name(d->type), "value", value, "default", d->initial, "display_only", d->display_only,
+			      "help", d->help, "restart", d->restart, "reset_phones", d->reset);
+	if (j && d->type == PARAM_NUMBER)
+		json_object_update_new(j, json_pack("{s:i, s:i}", "minimum", (int)d->min, "maximum", (int)d->max));
 	if (!j || json_object_set_new(j, "choices", choices) < 0) {
 		json_decref(j);
 		return NULL;
@@ -39,11 +44,14 @@ static void allowed(FILE *out, const struct param_def *d)
 /* Everything about one. */
 static void text_one(FILE *out, const struct param_def *d, const char *value)
 {
-	fprintf(out, "%s = %s\n  %s\n", d->name, value, d->help);
-	if (d->display_only)
+	fprintf(out, "%s = %s\n  %s\n  of: %s\n", d->name, value, d->help, d->service);
+	if (d->display_only) {
 		fputs("  display only: a command sets it\n", out);
-	else
-		allowed(out, d);
+		return;
+	}
+	allowed(out, d);
+	fprintf(out, "  in force: %s%s%s\n", d->restart ? "after a restart of " : "at once", d->restart ? d->restart : "",
+		d->reset ? "; phones learn of it at their next reset" : "");
 }
 
 static int show_one(struct command_run *r, const char *name, struct err *e)

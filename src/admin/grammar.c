@@ -269,6 +269,39 @@ static int value_finish(struct grammar_walk *w, const char *value, struct gramma
 	return keep_arg(m, value, strlen(value), e);
 }
 
+/* The value that was probably meant: the one whose word here, or which as a whole, is like what was typed. */
+static const char *value_nearest(const struct grammar_walk *w, const char *typed)
+{
+	const char *best = NULL, *v, *from;
+	unsigned best_d = 4; /* further away it is no slip of the fingers */
+	bool whole = strchr(typed, ' ') != NULL;
+	char word[64];
+
+	for (size_t i = 0; i < GRAMMAR_VALUES_MAX && (v = w->value->values(i)); i++) {
+		size_t len = whole ? strlen(v) : grammar_value_word(v, w->value_words, &from);
+		if (!w->alive[i] || !len)
+			continue;
+		snprintf(word, sizeof(word), "%.*s", (int)len, whole ? v : from);
+		unsigned d = text_distance(typed, word);
+		if (d < best_d && d < len) {
+			best = v;
+			best_d = d;
+		}
+	}
+	return best;
+}
+
+static int value_unknown(struct grammar_walk *w, const struct grammar_token *t, struct err *e)
+{
+	const char *near = value_nearest(w, t->text);
+	char list[300], hint[100] = "";
+
+	if (near)
+		snprintf(hint, sizeof(hint), ", did you mean \"%s\"?", near);
+	grammar_expected(w, "", list, sizeof(list));
+	return grammar_fault(e, "unknown-word", t->start, "there is no %s \"%s\"%s%s", w->value->text, t->text, hint, list);
+}
+
 static int value_step(struct grammar_walk *w, struct grammar_match *m, struct err *e)
 {
 	const struct grammar_token *t = &w->line->tokens[w->at];
@@ -282,10 +315,8 @@ static int value_step(struct grammar_walk *w, struct grammar_match *m, struct er
 		}
 	}
 	struct grammar_walk before = *w;
-	if (value_narrow(w, t->text) == 0) {
-		grammar_expected(w, "", list, sizeof(list));
-		return grammar_fault(e, "unknown-word", t->start, "there is no %s \"%s\"%s", w->value->text, t->text, list);
-	}
+	if (value_narrow(w, t->text) == 0)
+		return value_unknown(w, t, e);
 	if (!value_agree(w)) {
 		grammar_expected(&before, t->text, list, sizeof(list));
 		return grammar_fault(e, "ambiguous-word", t->start, "\"%s\" is ambiguous%s", t->text, list);

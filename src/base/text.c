@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -180,4 +181,33 @@ bool text_number(const char *s, uint64_t min, uint64_t max, uint64_t *v)
 		return false;
 	*v = x;
 	return true;
+}
+
+static unsigned least(unsigned a, unsigned b, unsigned c)
+{
+	unsigned m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+unsigned text_distance(const char *a, const char *b)
+{
+	unsigned row[TEXT_DISTANCE_MAX + 1];
+	size_t n = strlen(b);
+
+	if (n > TEXT_DISTANCE_MAX)
+		return TEXT_DISTANCE_MAX;
+	for (unsigned j = 0; j <= n; j++)
+		row[j] = j;
+	for (unsigned i = 1; *a; a++, i++) {
+		unsigned diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			unsigned up = row[j];
+			bool differ = tolower((unsigned char)*a) != tolower((unsigned char)b[j - 1]);
+			row[j] = least(up + 1, row[j - 1] + 1, diagonal + differ);
+			diagonal = up;
+		}
+	}
+	return row[n];
 }

@@ -41,3 +41,8 @@ size_t text_append(char *out, size_t size, size_t used, const char *fmt, ...) PR
 
 /* A whole decimal number within [min, max]; nothing before or after it. */
 bool text_number(const char *s, uint64_t min, uint64_t max, uint64_t *v);
+
+/* text_distance: how many letters must be inserted, removed or changed to make b of a, whatever their case.
+ * Of a b that is longer: TEXT_DISTANCE_MAX. */
+#define TEXT_DISTANCE_MAX 64
+unsigned text_distance(const char *a, const char *b);

@@ -24,29 +24,36 @@ static const char *const unknown_choices[] = { "Unknown Device", "No Action", NU
 
 #define URL(name)                                                                                                      \
 	{ name, PARAM_ENTERPRISE, PARAM_URL, 0, 0, NULL, "", false, false, false,                                      \
-	  "An https URL for completed configurations ('Complete Phone Configurations'); empty: the files' own stays." }
+	  "An https URL for completed configurations ('Complete Phone Configurations'); empty: the files' own stays.",    \
+	  NULL, true }
 
 /* Source: behaviour.md 3.3, 8.7; design.md 6; formats-and-protocols.md 1.12, 6.4. */
 const struct param_def param_table[] = {
 	{ PARAM_SECURITY_MODE, PARAM_ENTERPRISE, PARAM_NUMBER, 0, 1, NULL, "0", true, false, false,
 	  "0: non-secure, 1: mixed. Changed with 'utils ctl set-cluster'." },
 	{ PARAM_GENERATION, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, generation_choices, "12.0", false, true, true,
-	  "The CUCM release whose trust lists are made: which records they have and which certificate signs them." },
+	  "The CUCM release whose trust lists are made: which records they have and which certificate signs them.",
+	  NULL, true },
 	{ PARAM_DIGEST, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, digest_choices, "SHA-1", false, true, true,
-	  "Digest in the signatures of trust lists and configuration files. Phones that do not know SHA-512 stop working." },
+	  "Digest in the signatures of trust lists and configuration files. Phones that do not know SHA-512 stop working.",
+	  NULL, true },
 	{ PARAM_ADVANCED, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, true, true,
-	  "Trust lists say signer version 1.1, which makes phones that know it use EC keys and HTTPS on port 6971." },
+	  "Trust lists say signer version 1.1, which makes phones that know it use EC keys and HTTPS on port 6971.",
+	  NULL, true },
 	{ PARAM_NAME_FORM, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, name_choices, "A", false, true, true,
-	  "How names stand in trust lists: A as CUCM writes them (CN=..;OU=..), C as other tools do (CN=..,O=..)." },
+	  "How names stand in trust lists: A as CUCM writes them (CN=..;OU=..), C as other tools do (CN=..,O=..).",
+	  NULL, true },
 	{ PARAM_ROLLBACK, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, true, false,
 	  "True publishes a blank ITL, signed but without TFTP and TVS servers: phones that load it accept any file from any server, "
-	  "until they load a full one. For certificate changes on a single node, and before phones move elsewhere." },
+	  "until they load a full one. For certificate changes on a single node, and before phones move elsewhere.",
+	  "Cisco Trust Verification Service and Cisco Tftp", true },
 	{ PARAM_LEGACY_TLS, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
 	  "The listeners legacy-tvs, legacy-capf and legacy-https of ringfence.conf answer, with TLS 1.0 and AES256-SHA. Only "
 	  "for phones that know nothing better; other listeners stay as they are." },
 	{ PARAM_COMPLETE, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
 	  "TVS and CAPF servers, security mode, certHash, encrConfig and the secured URLs are put into phones' .cnf.xml files as they "
-	  "are served. False leaves the files as they are." },
+	  "are served. False leaves the files as they are.",
+	  NULL, true },
 	URL(PARAM_URL_AUTHENTICATION),
 	URL(PARAM_URL_DIRECTORY),
 	URL(PARAM_URL_IDLE),
@@ -70,7 +77,8 @@ const struct param_def param_table[] = {
 	{ PARAM_STRING_LOCKOUT, CAPF_SERVICE, PARAM_NUMBER, 1, 1440, NULL, "15", false, false, false,
 	  "For how long; twice as long each further time." },
 	{ PARAM_CAPF_PORT, PARAM_ENTERPRISE, PARAM_NUMBER, 1, 65535, NULL, "3804", false, false, false,
-	  "The TCP port that phones are told for CAPF. The node listens where ringfence.conf says." },
+	  "The TCP port that phones are told for CAPF. The node listens where ringfence.conf says.",
+	  NULL, true },
 	{ PARAM_CAPF_ISSUER, CAPF_SERVICE, PARAM_CHOICE, 0, 0, issuer_choices, CAPF_SERVICE, false, false, false,
 	  "Who signs LSCs: CAPF itself, or an authority elsewhere ('utils capf csr', 'utils capf cert import')." },
 	{ PARAM_CAPF_VALIDITY, CAPF_SERVICE, PARAM_NUMBER, 1, 1825, NULL, "1825", false, false, false,
@@ -104,10 +112,38 @@ const struct param_def *param_find(const char *name)
 	return NULL;
 }
 
+const struct param_def *param_nearest(const char *name)
+{
+	const struct param_def *best = NULL;
+	unsigned best_d = (unsigned)strlen(name) / 3 + 1; /* further away it is another name */
+
+	for (const struct param_def *d = param_table; d->name; d++) {
+		unsigned distance = text_distance(name, d->name);
+		if (distance < best_d) {
+			best = d;
+			best_d = distance;
+		}
+	}
+	return best;
+}
+
+const char *param_type_name(enum param_type type)
+{
+	static const char *const names[] = {
+		[PARAM_BOOL] = "boolean", [PARAM_NUMBER] = "number", [PARAM_CHOICE] = "choice", [PARAM_URL] = "url",
+	};
+
+	return names[type];
+}
+
 static int find(const char *name, const struct param_def **def, struct err *e)
 {
 	*def = param_find(name);
-	return *def ? 0 : err_set(e, ERR_USAGE, "there is no parameter '%s'", name);
+	if (*def)
+		return 0;
+	const struct param_def *near = param_nearest(name);
+	return err_set(e, ERR_USAGE, "there is no parameter '%s'%s%s%s", name, near ? "; the nearest is '" : "",
+		       near ? near->name : "", near ? "'" : "");
 }
 
 static int check_choice(const char *name, const char *const *choices, const char *value, const char **canonical,
@@ -311,11 +347,26 @@ static int store_setting(struct cluster *c, void *ctx, struct err *e)
 	return store_param_set(c->store, param_key(s->def), s->value, e);
 }
 
+static int next_steps(struct cluster *c, const struct param_def *def, const char *value, struct notes *notes, struct err *e)
+{
+	bool has_ctl = false;
+	int rc = def->in_ctl ? cluster_has_ctl(c, &has_ctl, e) : 0;
+
+	if (!rc && has_ctl)
+		rc = notes_add(notes, e, "The CTL file does not follow by itself: run 'utils ctl update CTLFile'.");
+	if (!rc && def->restart)
+		rc = notes_add(notes, e, "Restart %s on all nodes%s.", def->restart, def->reset ? ", then reset all phones" : "");
+	else if (!rc && def->reset)
+		rc = notes_add(notes, e, "Phones learn of it at their next reset.");
+	if (!rc && strcmp(def->name, PARAM_ROLLBACK) == 0 && strcmp(value, "True") == 0)
+		rc = rollback_next_steps(notes, e);
+	return rc;
+}
+
 int param_set(struct cluster *c, const char *who, const char *name, const char *value, struct notes *notes, struct err *e)
 {
 	AUTO(auto_free) char *before = NULL;
 	struct setting s;
-	bool has_ctl;
 	int rc = check_settable(name, value, &s.def, &s.value, e);
 
 	if (!rc)
@@ -327,11 +378,5 @@ int param_set(struct cluster *c, const char *who, const char *name, const char *
 	struct change ch = { .who = who, .command = "set parameter", .object = s.def->name, .before = before, .after = s.value,
 			     .notes = notes, .apply = store_setting, .ctx = &s };
 	rc = change_run(c, &ch, NULL, e);
-	if (!rc && strcmp(s.def->name, PARAM_ROLLBACK) == 0)
-		rc = rollback_next_steps(strcmp(s.value, "True") == 0, notes, e);
-	if (!rc && s.def->in_ctl)
-		rc = cluster_has_ctl(c, &has_ctl, e);
-	if (!rc && s.def->in_ctl && has_ctl)
-		rc = notes_add(notes, e, "The CTL file does not follow by itself: run 'utils ctl update CTLFile'.");
-	return rc;
+	return rc ? rc : next_steps(c, s.def, s.value, notes, e);
 }

@@ -19,6 +19,8 @@ struct param_def {
 	bool in_itl;                /* a change of it changes the ITL, which follows at once */
 	bool in_ctl;                /* a change of it changes the CTL, which follows with `utils ctl update CTLFile` */
 	const char *help;
+	const char *restart;        /* the services whose restart it takes, on all nodes; NULL: in force at once */
+	bool reset;                 /* phones learn of it at their next reset, because it stands in files that they load */
 };
 
 #define PARAM_ENTERPRISE "Enterprise Wide"
@@ -68,6 +70,8 @@ struct param_def {
 
 extern const struct param_def param_table[]; /* ended by a NULL name */
 const struct param_def *param_find(const char *name); /* any case; NULL */
+const struct param_def *param_nearest(const char *name); /* whose name is like it; NULL when none is */
+const char *param_type_name(enum param_type type); /* "boolean", "number", "choice", "url" */
 
 /* param_check: may it have this value? Out: *canonical, when not NULL, the spelling that is stored.
  * Errors: ERR_USAGE with what is allowed. */

@@ -62,13 +62,8 @@ int rollback_warnings(struct cluster *c, bool on, struct notes *notes, struct er
 	return rc;
 }
 
-int rollback_next_steps(bool on, struct notes *notes, struct err *e)
+int rollback_next_steps(struct notes *notes, struct err *e)
 {
-	int rc = notes_add(notes, e,
-			   "Restart Cisco Trust Verification Service and Cisco Tftp on all nodes, then reset all phones.");
-
-	if (rc || !on)
-		return rc;
 	return notes_add(notes, e,
 			 "Wait until every phone has loaded the blank ITL (within 10 minutes; compare its checksum with 'show itl') before "
 			 "you change certificates or move phones: one that is off keeps its old ITL. Set it to False afterwards.");

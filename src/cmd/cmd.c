@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define MAX_OPTS 32
 #define HELP_COLUMN 26
 
@@ -177,35 +179,6 @@ const struct cmd *cmd_find(const struct cmd *const *table, const char *word)
 	return NULL;
 }
 
-static unsigned least(unsigned a, unsigned b, unsigned c)
-{
-	unsigned m = a < b ? a : b;
-
-	return m < c ? m : c;
-}
-
-/* How many letters must be inserted, removed or changed to make b of a. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[32];
-	size_t n = strlen(b);
-
-	if (n >= sizeof(row) / sizeof(row[0]))
-		return 99;
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 1; *a; a++, i++) {
-		unsigned diagonal = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			unsigned up = row[j];
-			row[j] = least(up + 1, row[j - 1] + 1, diagonal + (*a != b[j - 1]));
-			diagonal = up;
-		}
-	}
-	return row[n];
-}
-
 const char *cmd_nearest(const struct cmd *const *table, const char *word)
 {
 	const char *best = NULL;
@@ -213,7 +186,7 @@ const char *cmd_nearest(const struct cmd *const *table, const char *word)
 
 	for (; *table; table++) {
 		const char *name = word_of(*table);
-		unsigned d = strncmp(name, word, strlen(word)) == 0 ? 0 : distance(word, name);
+		unsigned d = strncmp(name, word, strlen(word)) == 0 ? 0 : text_distance(word, name);
 		if (d < best_d && d < strlen(name)) {
 			best = name;
 			best_d = d;

@@ -387,6 +387,14 @@ static void test_parameters(void **state)
 	expect("show parameter TFTP File Signature Algorithm --json", 0, "\"value\": \"SHA-512\"");
 	expect("set parameter TFTP File Signature Algorithm MD5 --yes", 1, "SHA-512");
 	expect("set parameter ClusterSecurityMode 1 --yes", 1, "utils ctl");
+	/* Abbreviated as any other word; a slip is answered with what is like it, a value with what is allowed. */
+	expect("show param tftp fil sig alg", 0, PARAM_DIGEST " = SHA-512\n");
+	expect("show param PublishedGenerationKept", 1, "did you mean \"PublishedGenerationsKept\"?");
+	expect("show param TFTP File Sgnature Algorithm", 1, "did you mean \"" PARAM_DIGEST "\"?");
+	expect("show param 'Auto Registraton'", 1, "did you mean \"" PARAM_AUTO_REGISTRATION "\"?");
+	expect("set param PublishedGenerationsKept 1 --yes", 1, "a number from 2 to 10000");
+	expect("show param PublishedGenerationsKept --json", 0, "\"minimum\": 2");
+	expect("show param prep cl for roll to pre 8", 0, "after a restart of Cisco Trust Verification Service and Cisco Tftp; phones");
 	expect("set parameter TVS Certificate Cache Timeout 3600 --dry-run", 0, "Nothing was changed.");
 }
 

@@ -60,6 +60,22 @@ static void numbers(void **state)
 	assert_false(text_number("99999999999999999999999", 0, UINT64_MAX, &v));
 }
 
+static void distances(void **state)
+{
+	char many[200];
+
+	(void)state;
+	assert_int_equal(text_distance("", ""), 0);
+	assert_int_equal(text_distance("", "abc"), 3);
+	assert_int_equal(text_distance("abc", ""), 3);
+	assert_int_equal(text_distance("Signature", "sgnature"), 1);
+	assert_int_equal(text_distance("kitten", "sitting"), 3);
+	memset(many, 'x', sizeof(many) - 1);
+	many[sizeof(many) - 1] = '\0';
+	assert_int_equal(text_distance("x", many), TEXT_DISTANCE_MAX);
+	assert_int_equal(text_distance(many, "x"), sizeof(many) - 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -67,6 +83,7 @@ int main(void)
 		cmocka_unit_test(escapes_what_a_terminal_would_obey),
 		cmocka_unit_test(device_names),
 		cmocka_unit_test(numbers),
+		cmocka_unit_test(distances),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

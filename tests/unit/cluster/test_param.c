@@ -85,6 +85,10 @@ static void test_defaults_and_refusals(void **state)
 	assert_ok(param_get_number(node.cluster, PARAM_TVS_TTL, &number, &e), &e);
 	assert_int_equal(number, 86400);
 	assert_err(param_get(node.cluster, "No Such", &value, &e), ERR_USAGE);
+	assert_null(strstr(e.text, "nearest"));
+	err_clear(&e);
+	assert_err(param_set(node.cluster, "test", "tftp file sgnature algorithms", "SHA-1", NULL, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "the nearest is '" PARAM_DIGEST "'"));
 	err_clear(&e);
 	assert_err(param_set(node.cluster, "test", PARAM_SECURITY_MODE, "1", NULL, &e), ERR_USAGE);
 	assert_non_null(strstr(e.text, "utils ctl set-cluster"));
@@ -137,10 +141,14 @@ static void test_notes_about_the_ctl(void **state)
 
 	(void)state;
 	assert_ok(param_set(node.cluster, "test", PARAM_DIGEST, "SHA-512", &notes, &e), &e);
+	assert_int_equal(notes.n, 1);
+	assert_string_equal(notes.text[0], "Phones learn of it at their next reset.");
+	notes_clear(&notes);
+	assert_ok(param_set(node.cluster, "test", PARAM_TVS_TTL, "100", &notes, &e), &e);
 	assert_int_equal(notes.n, 0);
 	assert_ok(cluster_set_mixed(node.cluster, "test", NULL, &e), &e);
 	assert_ok(param_set(node.cluster, "test", PARAM_DIGEST, "SHA-1", &notes, &e), &e);
-	assert_int_equal(notes.n, 1);
+	assert_int_equal(notes.n, 2);
 	assert_non_null(strstr(notes.text[0], "utils ctl update CTLFile"));
 	notes_clear(&notes);
 	struct trust_list *ctl = node_list(&node, LIST_CTL);
