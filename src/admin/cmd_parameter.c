@@ -29,16 +29,10 @@ static json_t *json_of(const struct param_def *d, const char *value)
 
 static void allowed(FILE *out, const struct param_def *d)
 {
-	if (d->type == PARAM_NUMBER)
-		fprintf(out, "  allowed: %u to %u", d->min, d->max);
-	else if (d->type == PARAM_BOOL)
-		fputs("  allowed: True, False", out);
-	else if (d->type == PARAM_URL)
-		fprintf(out, "  allowed: nothing, or https://... of up to %d characters", PARAM_URL_MAX);
-	else
-		for (size_t i = 0; d->choices && d->choices[i]; i++)
-			fprintf(out, "%s%s", i ? ", " : "  allowed: ", d->choices[i]);
-	fprintf(out, "; default: %s\n", d->initial);
+	char text[256];
+
+	param_allowed(d, text, sizeof(text));
+	fprintf(out, "  allowed: %s; default: %s\n", text, d->initial);
 }
 
 /* Everything about one. */

@@ -13,6 +13,8 @@ int cmd_cert_list_own(struct command_run *r, struct err *e);
 int cmd_cert_list_trust(struct command_run *r, struct err *e);
 int cmd_cert_own(struct command_run *r, struct err *e);
 int cmd_cert_trust(struct command_run *r, struct err *e);
+int cmd_cert_monitor(struct command_run *r, struct err *e);
+int cmd_cert_monitor_test(struct command_run *r, struct err *e);
 int cmd_cert_regen_ask(struct command_run *r, struct err *e);
 int cmd_cert_regen(struct command_run *r, struct err *e);
 

@@ -76,6 +76,8 @@ READ(show_parameter, opts_json, cmd_show_parameter);
 READ(show_tech_version, opts_json, cmd_show_tech_version);
 READ(show_cert_list_own, opts_json, cmd_cert_list_own);
 READ(show_cert_list_trust, opts_json, cmd_cert_list_trust);
+READ(show_cert_monitor, opts_json, cmd_cert_monitor);
+CHANGE(monitor_test, NULL, NULL, cmd_cert_monitor_test);
 READ(show_cert_own, opts_cert, cmd_cert_own);
 READ(show_cert_trust, opts_cert, cmd_cert_trust);
 CHANGE(set_cert_regen, opts_change, cmd_cert_regen_ask, cmd_cert_regen);
@@ -113,6 +115,7 @@ static const struct grammar_word trust_name[] = {
 	HINT("STORE/FILE.pem", "as `show cert list trust` has it", trust_store, &show_cert_trust), END};
 static const struct grammar_word show_cert[] = {
 	WORD("list", "the certificates, a line each", cert_list, NULL),
+	WORD("monitor", "which certificates end when, and who was told", NULL, &show_cert_monitor),
 	WORD("own", "one of this node's own certificates", own_name, NULL),
 	WORD("trust", "one certificate of a trust store", trust_name, NULL), END};
 static const struct grammar_word audit_count[] = {
@@ -169,7 +172,12 @@ static const struct grammar_word service[] = {
 	WORD("restart", "stop and start a service", restart_name, NULL),
 	WORD("activate", "let a feature service run on this node", activate_name, NULL),
 	WORD("deactivate", "take a feature service from this node", deactivate_name, NULL), END};
+static const struct grammar_word utils_monitor[] = {
+	WORD("test", "send an e-mail now", NULL, &monitor_test), END};
+static const struct grammar_word utils_cert[] = {
+	WORD("monitor", "the certificate monitor", utils_monitor, NULL), END};
 static const struct grammar_word utils[] = {
+	WORD("cert", "certificates", utils_cert, NULL),
 	WORD("ctl", "security mode and CTL", ctl, NULL),
 	WORD("capf", "certificates of phones", capf_grammar, NULL),
 	WORD("service", "services of this node", service, NULL), END};

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/mode.h"
+#include "cluster/param_internal.h"
 #include "cluster/rollback.h"
 #include "cluster/strand.h"
 #include "store/param.h"
@@ -21,6 +22,9 @@ static const char *const auto_choices[] = {
 #define CAPF_SERVICE "Cisco Certificate Authority Proxy Function"
 static const char *const issuer_choices[] = { CAPF_SERVICE, CAPF_ISSUER_OFFLINE, NULL };
 static const char *const unknown_choices[] = { "Unknown Device", "No Action", NULL };
+
+#define MONITOR_SERVICE "Cisco Certificate Expiry Monitor"
+static const char *const security_choices[] = { "None", "STARTTLS", "TLS", NULL };
 
 #define URL(name)                                                                                                      \
 	{ name, PARAM_ENTERPRISE, PARAM_URL, 0, 0, NULL, "", false, false, false,                                      \
@@ -101,6 +105,25 @@ const struct param_def param_table[] = {
 	  "Days over which renewals are spread of phones that were enrolled together." },
 	{ PARAM_CAPF_RENEWAL_STOP, CAPF_SERVICE, PARAM_NUMBER, 0, 10000, NULL, "10", false, false, false,
 	  "When so many renewals have failed, no others are scheduled until somebody has looked at those. 0: never stop." },
+	{ PARAM_NOTICE_START, MONITOR_SERVICE, PARAM_NUMBER, 1, 3650, NULL, "30", false, false, false,
+	  "Days before the end of a certificate from which on e-mails tell of it." },
+	{ PARAM_NOTICE_FREQUENCY, MONITOR_SERVICE, PARAM_PERIOD, 1, 8760, NULL, "7 days", false, false, false,
+	  "How often an e-mail tells of the same certificate." },
+	{ PARAM_NOTICE_MAIL, MONITOR_SERVICE, PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
+	  "E-mails are sent. Alarms go to syslog in any case." },
+	{ PARAM_NOTICE_TO, MONITOR_SERVICE, PARAM_EMAILS, 0, 20, NULL, "", false, false, false,
+	  "Who gets the e-mails: addresses separated by semicolons." },
+	{ PARAM_SMTP_SERVER, MONITOR_SERVICE, PARAM_HOST, 0, 0, NULL, "", false, false, false,
+	  "The server that takes e-mails: a name or an address." },
+	{ PARAM_SMTP_PORT, MONITOR_SERVICE, PARAM_NUMBER, 1, 65535, NULL, "25", false, false, false, "Its TCP port." },
+	{ PARAM_SMTP_SECURITY, MONITOR_SERVICE, PARAM_CHOICE, 0, 0, security_choices, "STARTTLS", false, false, false,
+	  "STARTTLS: nothing is sent before TLS was agreed on; TLS: from the first octet; None: in clear. The server's certificate must "
+	  "be one of tomcat-trust, or of an authority of this or of the system." },
+	{ PARAM_SMTP_SENDER, MONITOR_SERVICE, PARAM_EMAILS, 0, 1, NULL, "", false, false, false,
+	  "The address e-mails come from. Empty: ringfence@ and the node's name." },
+	{ PARAM_SMTP_USER, MONITOR_SERVICE, PARAM_TEXT, 0, 128, NULL, "", false, false, false,
+	  "The name to log in with at the SMTP server; empty: no login. The password is the first line of the file smtp.password in the "
+	  "data folder, and is never sent in clear." },
 	{ NULL },
 };
 
@@ -131,6 +154,7 @@ const char *param_type_name(enum param_type type)
 {
 	static const char *const names[] = {
 		[PARAM_BOOL] = "boolean", [PARAM_NUMBER] = "number", [PARAM_CHOICE] = "choice", [PARAM_URL] = "url",
+		[PARAM_PERIOD] = "period", [PARAM_HOST] = "host", [PARAM_EMAILS] = "e-mail addresses", [PARAM_TEXT] = "text",
 	};
 
 	return names[type];
@@ -190,6 +214,12 @@ int param_check(const struct param_def *def, const char *value, const char **can
 		break;
 	case PARAM_URL:
 		rc = check_url(def->name, value, e);
+		break;
+	case PARAM_PERIOD:
+	case PARAM_HOST:
+	case PARAM_EMAILS:
+	case PARAM_TEXT:
+		rc = param_check_text(def, value, e);
 		break;
 	case PARAM_NUMBER:
 		if (!text_number(value, def->min, def->max, &number))

@@ -6,13 +6,15 @@
  * Parameters: one table says what exists, what it may be and what it means. Values live in the store's processconfig;
  * an absent row is the default. Source: behaviour.md 8.7, 5.2; design.md 6.
  */
-enum param_type { PARAM_BOOL /* "True", "False" */, PARAM_NUMBER, PARAM_CHOICE, PARAM_URL /* https, or empty */ };
+enum param_type { PARAM_BOOL /* "True", "False" */, PARAM_NUMBER, PARAM_CHOICE, PARAM_URL /* https, or empty */,
+		  PARAM_PERIOD /* "7 days", "12 hours" */, PARAM_HOST /* a name, an address, or empty */,
+		  PARAM_EMAILS /* separated by semicolons; empty */, PARAM_TEXT /* printable, or empty */ };
 
 struct param_def {
 	const char *name;           /* as processconfig.paramname has it */
 	const char *service;        /* PARAM_ENTERPRISE, or the service's name */
 	enum param_type type;
-	uint32_t min, max;          /* PARAM_NUMBER, inclusive */
+	uint32_t min, max;          /* inclusive; PARAM_NUMBER, PARAM_PERIOD: hours; PARAM_EMAILS: how many; PARAM_TEXT: octets */
 	const char *const *choices; /* PARAM_CHOICE, NULL-terminated */
 	const char *initial;        /* default */
 	bool display_only;          /* set by a command, never by hand */
@@ -66,12 +68,26 @@ struct param_def {
 #define PARAM_CAPF_RENEWAL_JITTER "CAPF Renewal Jitter (in days)"
 #define PARAM_CAPF_RENEWAL_STOP "CAPF Renewals Stop after Failures"
 
+#define PARAM_NOTICE_START "Notification Start Time"
+#define PARAM_NOTICE_FREQUENCY "Notification Frequency"
+#define PARAM_NOTICE_MAIL "Enable E-mail notification"
+#define PARAM_NOTICE_TO "E-mail IDs"
+#define PARAM_SMTP_SERVER "SMTP Server"
+#define PARAM_SMTP_PORT "SMTP Port"
+#define PARAM_SMTP_SECURITY "SMTP Security"
+#define PARAM_SMTP_SENDER "SMTP Sender"
+#define PARAM_SMTP_USER "SMTP User Name"
+
 #define CAPF_ISSUER_OFFLINE "Offline CA"
 
 extern const struct param_def param_table[]; /* ended by a NULL name */
 const struct param_def *param_find(const char *name); /* any case; NULL */
 const struct param_def *param_nearest(const char *name); /* whose name is like it; NULL when none is */
-const char *param_type_name(enum param_type type); /* "boolean", "number", "choice", "url" */
+const char *param_type_name(enum param_type type); /* "boolean", "number" ... */
+void param_allowed(const struct param_def *def, char *out, size_t size); /* "2 to 10000", "True, False" */
+
+/* param_period_s: "12 hours" in seconds. false: it is no period. */
+bool param_period_s(const char *value, int64_t *seconds);
 
 /* param_check: may it have this value? Out: *canonical, when not NULL, the spelling that is stored.
  * Errors: ERR_USAGE with what is allowed. */

@@ -98,6 +98,7 @@ int board_new(unsigned n_workers, struct board **b, struct err *e)
 	snprintf(got->processes[2].name, sizeof(got->processes[2].name), "director");
 	for (unsigned i = 0; i < n_workers; i++)
 		snprintf(got->processes[3 + i].name, sizeof(got->processes[0].name), "worker %u", i);
+	snprintf(got->processes[3 + n_workers].name, sizeof(got->processes[0].name), "mailer");
 	*b = got;
 	return 0;
 }
@@ -120,7 +121,7 @@ struct board_process *board_process(struct board *b, unsigned i)
 
 unsigned board_n_processes(const struct board *b)
 {
-	return b->n_workers + 3;
+	return b->n_workers + 4;
 }
 
 void board_keep_worker(struct board *b, unsigned worker)

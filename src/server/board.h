@@ -36,7 +36,7 @@ struct board_process {
 	_Atomic int64_t started_s;  /* Unix seconds */
 	_Atomic uint32_t restarts;
 };
-#define BOARD_PROCESSES (LISTENERS_MAX_WORKERS + 3)
+#define BOARD_PROCESSES (LISTENERS_MAX_WORKERS + 4)
 
 struct board;
 

@@ -55,8 +55,12 @@ static void close_foreign(const struct node *node, enum child_kind kind, unsigne
 	case CHILD_DIRECTOR:
 		keep(&k, lock);
 		keep(&k, node->keeper_director[1]);
+		keep(&k, node->director_mailer[0]);
 		for (unsigned w = 0; w < node->n_workers; w++)
 			keep(&k, node->director_worker[w][0]);
+		break;
+	case CHILD_MAILER:
+		keep(&k, node->director_mailer[1]);
 		break;
 	case CHILD_WORKER:
 		keep(&k, node->keeper_worker[index][1]);
@@ -84,7 +88,7 @@ static void reset_signals(void)
 
 void child_enter(struct node *node, enum child_kind kind, unsigned index, int link, int lock)
 {
-	static const char *const names[] = {"keeper", "director", "worker"};
+	static const char *const names[] = {"keeper", "director", "worker", "mailer"};
 	char comm[16];
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -101,7 +105,7 @@ void child_enter(struct node *node, enum child_kind kind, unsigned index, int li
 int child_drop(const struct node *node, enum child_kind kind, struct err *e)
 {
 	pid_t supervisor = getppid();
-	int rc = privileges_drop(&node->who, kind == CHILD_WORKER, e);
+	int rc = privileges_drop(&node->who, kind == CHILD_WORKER || kind == CHILD_MAILER, e);
 
 	if (rc < 0)
 		return rc;

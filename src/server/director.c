@@ -20,6 +20,7 @@
 #include "server/child.h"
 #include "server/contacts.h"
 #include "server/control.h"
+#include "server/monitor.h"
 #include "server/sandbox.h"
 #include "server/signer.h"
 #include "server/tvs.h"
@@ -55,6 +56,7 @@ struct director {
 	struct tvs_director *tvs;
 	struct capf_director *capf;
 	struct contacts *contacts; /* of all workers, until the next look */
+	struct monitor *monitor;
 	struct admin_host host;
 	struct control *control;
 	struct event *term;
@@ -269,6 +271,7 @@ static void refresh(void *ctx)
 	for (size_t i = 0; i < N_IDENTITIES; i++)
 		refresh_identity(d, i);
 	tvs_director_refresh(d->tvs);
+	monitor_refresh(d->monitor);
 	if (publish_generation(d->cluster, &epoch, &e) < 0) {
 		log_error("the generation in force: %s", e.text);
 		return;
@@ -364,6 +367,8 @@ static const char *service_absent(void *ctx, const char *service)
 	for (int s = 0; s < LISTEN_COUNT; s++)
 		if (listen_kinds[s].served && strcmp(listen_kinds[s].service, service) == 0)
 			return NULL;
+	if (strcmp(service, MONITOR_SERVICE_NAME) == 0)
+		return NULL;
 	return "this release does not have it";
 }
 
@@ -372,7 +377,8 @@ static int service_apply(void *ctx, const char *service, enum admin_service_acti
 	struct director *d = ctx;
 	uint32_t its = 0;
 
-	(void)e;
+	if (strcmp(service, MONITOR_SERVICE_NAME) == 0)
+		return action == ADMIN_SERVICE_STOP ? 0 : monitor_service(d->monitor, e);
 	for (int s = 0; s < LISTEN_COUNT; s++)
 		if (strcmp(listen_kinds[s].service, service) == 0)
 			its |= 1u << s;
@@ -383,6 +389,11 @@ static int service_apply(void *ctx, const char *service, enum admin_service_acti
 		d->services &= ~its;
 	refresh_services(d);
 	return 0;
+}
+
+static int mail_test(void *ctx, char **to, struct err *e)
+{
+	return monitor_test(((struct director *)ctx)->monitor, to, e);
 }
 
 static size_t processes(void *ctx, struct admin_process *p, size_t max)
@@ -515,11 +526,14 @@ static int open_channels(struct director *d, struct err *e)
 {
 	struct ipc_handlers link = {.message = on_link_message, .closed = on_link_closed, .ctx = d};
 	struct ipc_handlers worker = {.message = on_worker_message, .restarted = on_worker_restarted, .ctx = d};
+	struct monitor_site monitor = {.base = d->base, .cluster = d->cluster, .store = d->store,
+				       .node = d->node->cfg.node_name, .data_dir = d->node->data_dir,
+				       .mailer = d->node->director_mailer[0]};
 	int rc = ipc_channel_new(d->base, d->node->link, &link, &d->link, e);
 
 	for (unsigned w = 0; w < d->node->n_workers && rc == 0; w++)
 		rc = ipc_channel_new(d->base, d->node->director_worker[w][0], &worker, &d->workers[w], e);
-	return rc;
+	return rc < 0 ? rc : monitor_new(&monitor, &d->monitor, e);
 }
 
 static int open_control(struct director *d, struct err *e)
@@ -534,6 +548,7 @@ static int open_control(struct director *d, struct err *e)
 				      .started_s = clock_wall_s(&clock_system),
 				      .service_absent = service_absent,
 				      .service_apply = service_apply,
+				      .mail_test = mail_test,
 				      .processes = processes,
 				      .counters = counters,
 				      .ctx = d};
@@ -603,6 +618,7 @@ static void end(struct director *d)
 	phones_publisher_free(d->phones);
 	for (size_t i = 0; i < N_IDENTITIES; i++)
 		cert_unref(d->identity[i]);
+	monitor_free(d->monitor);
 	tvs_director_free(d->tvs);
 	capf_director_free(d->capf);
 	contacts_free(d->contacts);

@@ -39,6 +39,9 @@ enum ipc_type {
 	IPC_CAPF_GONE = 35,      /* unasked: a connection of CAPF is over */
 	IPC_CONTACTS = 36,       /* unasked: phones that asked for something; body: server/contacts.h */
 
+	/* Director to mailer. */
+	IPC_MAIL = 40,           /* an e-mail: mail_job.h; the reply, of nothing, when the server has taken it */
+
 	/* Director to worker, unasked. */
 	IPC_SERVICES = 48,       /* body: u32, a bit (1 << enum listen_service) for each that answers */
 	IPC_EPOCH = 49,          /* body: u64, generation number: look again at what was kept of the old one */

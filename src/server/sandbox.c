@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -117,6 +118,14 @@ static const int calls_keeper[] = {
 	SCMP_SYS(openat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(sched_getaffinity), SCMP_SYS(unlinkat),
 };
 
+/* libcurl looks names up in a thread of its own. */
+static const int calls_mailer[] = {
+	SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_wait), SCMP_SYS(eventfd2), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
+	SCMP_SYS(pipe2), SCMP_SYS(recvfrom), SCMP_SYS(sendmmsg), SCMP_SYS(sendto), SCMP_SYS(setsockopt),
+	SCMP_SYS(shutdown), SCMP_SYS(socketpair), SCMP_SYS(timerfd_settime),
+};
+
 /* Nothing in any process has a use for these; where they are called nevertheless, the process ends. */
 static const int calls_deadly[] = {
 	SCMP_SYS(acct), SCMP_SYS(add_key), SCMP_SYS(bpf), SCMP_SYS(delete_module), SCMP_SYS(execve), SCMP_SYS(execveat),
@@ -160,17 +169,40 @@ static int add_worker(scmp_filter_ctx f)
 	return rc;
 }
 
+static int add_threads(scmp_filter_ctx f)
+{
+	int rc;
+
+	/* Threads, not processes. The arguments of clone3 cannot be seen; without it the C library uses clone. */
+	rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+			      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	if (rc == 0)
+		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	return rc;
+}
+
 static int add_keeper(scmp_filter_ctx f)
 {
 	int rc = add(f, SCMP_ACT_ALLOW, calls_keeper, COUNT(calls_keeper));
 
-	/* Threads, not processes. The arguments of clone3 cannot be seen; without it the C library uses clone. */
+	return rc < 0 ? rc : add_threads(f);
+}
+
+static int add_mailer(scmp_filter_ctx f)
+{
+	static const int families[] = {AF_INET, AF_INET6, AF_NETLINK /* which addresses there are, for getaddrinfo */};
+	static const uint64_t writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
+	int rc = add(f, SCMP_ACT_ALLOW, calls_mailer, COUNT(calls_mailer));
+
+	for (size_t i = 0; rc == 0 && i < COUNT(families); i++)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
 	if (rc == 0)
-		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-				      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
 	if (rc == 0)
-		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-	return rc;
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FIONBIO));
+	if (rc == 0)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD));
+	return rc < 0 ? rc : add_threads(f);
 }
 
 bool sandbox_filters_calls(void)
@@ -218,6 +250,26 @@ int sandbox_worker(int published_dir, int provisioning_dir, struct err *e)
 	int rc = restrict_files(places, provisioning_dir >= 0 ? 2 : 1, e);
 
 	return rc < 0 ? rc : restrict_calls(add_worker, e);
+}
+
+/* Where names and authorities are found; what is not there is not needed. */
+static const char *const mailer_folders[] = {"/etc", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
+					     "/usr/lib/ssl", "/run/systemd/resolve", "/run/resolvconf"};
+
+int sandbox_mailer(struct err *e)
+{
+	struct landlock_place places[COUNT(mailer_folders)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT(mailer_folders); i++) {
+		int fd = open(mailer_folders[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			places[n++] = (struct landlock_place){fd, LANDLOCK_READ};
+	}
+	int rc = restrict_files(places, n, e);
+	for (size_t i = 0; i < n; i++)
+		close(places[i].fd);
+	return rc < 0 ? rc : restrict_calls(add_mailer, e);
 }
 
 int sandbox_director(struct err *e)

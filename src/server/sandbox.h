@@ -5,8 +5,8 @@
 #include "base/err.h"
 
 /*
- * What a process may still ask of the kernel, once it has opened what it needs. System calls: keeper and worker have a
- * list of what they may do, the director of what it may not (it is the one with a database and, later, an uplink).
+ * What a process may still ask of the kernel, once it has opened what it needs. System calls: keeper, worker and mailer have
+ * a list of what they may do, the director of what it may not (it is the one with a database and, later, an uplink).
  * Files: Landlock, where the kernel has it. All of it holds for the process's later threads, and for good.
  *
  * Sanitizer builds keep Landlock but not the list of system calls: the sanitizers need many more.
@@ -14,6 +14,7 @@
 int sandbox_keeper(int keys_dir, struct err *e) MUST_CHECK;
 int sandbox_worker(int published_dir, int provisioning_dir, struct err *e) MUST_CHECK;
 int sandbox_director(struct err *e) MUST_CHECK;
+int sandbox_mailer(struct err *e) MUST_CHECK; /* names and authorities of the system, and connections */
 
 int sandbox_landlock(void);      /* ABI version of the kernel's Landlock, 0 when it has none */
 bool sandbox_filters_calls(void); /* false in sanitizer builds */

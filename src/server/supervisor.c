@@ -27,7 +27,7 @@
 #define STOP_WORKERS_MS 15000    /* longer than WORKER_DRAIN_MS */
 #define STOP_DIRECTOR_MS 60000   /* a command runs to its end */
 #define STOP_KEEPER_MS 5000
-#define MAX_CHILDREN (LISTENERS_MAX_WORKERS + 2)
+#define MAX_CHILDREN (LISTENERS_MAX_WORKERS + 3)
 #define MAX_DRAINING 256
 
 struct child {
@@ -73,16 +73,20 @@ static void tell_peers(struct supervisor *s, const struct child *c)
 {
 	struct ipc_msg m = {.type = IPC_RESTARTED};
 	struct node *n = &s->node;
-	int fds[2 * LISTENERS_MAX_WORKERS + 1];
+	int fds[2 * LISTENERS_MAX_WORKERS + 2];
 	size_t k = 0;
 
 	if (c->kind == CHILD_WORKER) {
 		fds[k++] = n->director_worker[c->index][1];
+	} else if (c->kind == CHILD_MAILER) {
+		fds[k++] = n->director_mailer[1];
 	} else {
 		for (unsigned w = 0; w < n->n_workers; w++)
 			fds[k++] = c->kind == CHILD_KEEPER ? n->keeper_worker[w][0] : n->director_worker[w][0];
 		if (c->kind == CHILD_KEEPER)
 			fds[k++] = n->keeper_director[0];
+		else
+			fds[k++] = n->director_mailer[0];
 	}
 	for (size_t i = 0; i < k; i++) {
 		/* A queue that is full belongs to a process that does not read; its calls time out. */
@@ -141,6 +145,19 @@ static void close_link(struct child *c)
 	c->link = -1;
 }
 
+/* The mailer comes and goes as a worker does, which it is but for what it works on. */
+static bool is_kind(const struct child *c, enum child_kind kind)
+{
+	return c->kind == kind || (kind == CHILD_WORKER && c->kind == CHILD_MAILER);
+}
+
+static void signal_kind(const struct supervisor *s, enum child_kind kind, int sig)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (is_kind(&s->children[i], kind) && s->children[i].pid)
+			kill(s->children[i].pid, sig);
+}
+
 static void begin_stop(struct supervisor *s)
 {
 	if (s->phase != PHASE_RUN)
@@ -148,9 +165,7 @@ static void begin_stop(struct supervisor *s)
 	notify_manager("STOPPING=1");
 	s->phase = PHASE_WORKERS;
 	s->kill_ms = now_ms() + STOP_WORKERS_MS;
-	for (size_t i = 0; i < s->n; i++)
-		if (s->children[i].kind == CHILD_WORKER && s->children[i].pid)
-			kill(s->children[i].pid, SIGTERM);
+	signal_kind(s, CHILD_WORKER, SIGTERM);
 }
 
 static void describe_end(int status, char *out, size_t size)
@@ -263,18 +278,9 @@ static bool any_runs(const struct supervisor *s, enum child_kind kind)
 	if (kind == CHILD_WORKER && s->n_draining)
 		return true;
 	for (size_t i = 0; i < s->n; i++)
-		if (s->children[i].kind == kind && s->children[i].pid)
+		if (is_kind(&s->children[i], kind) && s->children[i].pid)
 			return true;
 	return false;
-}
-
-static void signal_kind(const struct supervisor *s, enum child_kind kind, int sig)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (s->children[i].kind == kind && s->children[i].pid)
-			kill(s->children[i].pid, sig);
-	for (size_t i = 0; kind == CHILD_WORKER && i < s->n_draining; i++)
-		kill(s->draining[i], sig);
 }
 
 /* Workers first, so that nobody asks the director any more; the director before the keeper it needs. */
@@ -294,6 +300,8 @@ static void stop_step(struct supervisor *s)
 	if (s->phase != PHASE_RUN && s->phase != PHASE_END && now_ms() >= s->kill_ms) {
 		log_warn("processes that do not stop are killed");
 		signal_kind(s, kinds[s->phase], SIGKILL);
+		for (size_t i = 0; s->phase == PHASE_WORKERS && i < s->n_draining; i++)
+			kill(s->draining[i], SIGKILL);
 		s->kill_ms = now_ms() + STOP_KEEPER_MS;
 	}
 }
@@ -426,6 +434,8 @@ static int open_channels(struct node *n, struct err *e)
 {
 	int rc = ipc_pair(n->keeper_director, e);
 
+	if (rc == 0)
+		rc = ipc_pair(n->director_mailer, e);
 	for (unsigned w = 0; w < n->n_workers && rc == 0; w++) {
 		rc = ipc_pair(n->keeper_worker[w], e);
 		if (rc == 0)
@@ -483,6 +493,7 @@ static int prepare(struct supervisor *s, const struct supervisor_options *o, str
 	add_child(s, CHILD_DIRECTOR, 0, director_main);
 	for (unsigned w = 0; w < n->n_workers; w++)
 		add_child(s, CHILD_WORKER, w, worker_main);
+	add_child(s, CHILD_MAILER, 0, mailer_main);
 	atomic_store(&board_process(n->board, 0)->pid, getpid());
 	atomic_store(&board_process(n->board, 0)->started_s, clock_wall_s(&clock_system));
 	return privileges_reduce(&n->who, e);
@@ -499,8 +510,10 @@ static void close_all(struct supervisor *s)
 			close(n->keeper_worker[w][i]);
 			close(n->director_worker[w][i]);
 		}
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		close(n->keeper_director[i]);
+		close(n->director_mailer[i]);
+	}
 	if (s->lock >= 0) {
 		/* The file stays, empty: removing it would race with who locks it next. */
 		if (ftruncate(s->lock, 0) < 0)
@@ -519,6 +532,7 @@ int supervisor_run(const struct supervisor_options *o, struct err *e)
 	if (!s)
 		return err_set(e, ERR_NOMEM, "no memory for the supervisor");
 	s->lock = s->signals = s->node.data_dir = -1;
+	memset(s->node.director_mailer, -1, sizeof(s->node.director_mailer));
 	memset(s->node.keeper_director, -1, sizeof(s->node.keeper_director));
 	memset(s->node.keeper_worker, -1, sizeof(s->node.keeper_worker));
 	memset(s->node.director_worker, -1, sizeof(s->node.director_worker));

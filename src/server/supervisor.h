@@ -23,12 +23,14 @@ struct node {
 	int keeper_worker[LISTENERS_MAX_WORKERS][2];    /* [0] the keeper's end */
 	int director_worker[LISTENERS_MAX_WORKERS][2];  /* [0] the director's end */
 
+	int director_mailer[2];                         /* [0] the director's end */
+
 	int link;                  /* in a child: to the supervisor; IPC_READY goes there */
 };
 
 /* What a process of the node does, from its fork to its end: returns its exit status. */
 typedef int node_main(struct node *node, unsigned index);
-node_main keeper_main, director_main, worker_main;
+node_main keeper_main, director_main, worker_main, mailer_main;
 
 /* node_open_provisioning: the operator's folder. Errors: ERR_IO, with where it is configured. */
 int node_open_provisioning(const struct node *node, int *fd, struct err *e) MUST_CHECK;

@@ -275,3 +275,21 @@ int store_devicecert_list_due(struct store *s, int64_t now, size_t limit,
 			      " ORDER BY x.notafter, d.name LIMIT $2",
 			      VALUES(value_int(now), value_int(limit ? (int64_t)limit : INT64_MAX)));
 }
+
+int store_devicecert_list_ending(struct store *s, int64_t now, int64_t before, size_t limit, uint64_t *n,
+				 int (*cb)(void *ctx, const struct store_devicecert *dc), void *ctx, struct err *e)
+{
+	struct listing l = {cb, ctx};
+	int64_t count = 0;
+	int rc = store_db_int(s, &count, NULL, e,
+			      "SELECT count(*) FROM devicecertificate WHERE kind = 'LSC' AND state = 'stored' AND notafter < $1",
+			      VALUES(value_int(before)));
+
+	if (rc)
+		return rc;
+	*n = (uint64_t)count;
+	return store_db_query(s, give, &l, e,
+			      SELECT_ROW " WHERE x.kind = 'LSC' AND x.state = 'stored' AND x.notafter < $1"
+			      " ORDER BY x.notafter <= $2, x.notafter, d.name LIMIT $3",
+			      VALUES(value_int(before), value_int(now), value_int((int64_t)limit)));
+}

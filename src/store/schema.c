@@ -197,11 +197,23 @@ static const char *const version_4[] = {
 	NULL,
 };
 
+/* What the certificate monitor has done, so that a restart neither repeats nor forgets it (behaviour.md 7). */
+static const char *const version_5[] = {
+	"CREATE TABLE certificatemonitor (fkprocessnode TEXT PRIMARY KEY REFERENCES processnode (pkid) ON DELETE CASCADE,"
+	" lastrun BIGINT NOT NULL, nextrun BIGINT NOT NULL, mailtried BIGINT NOT NULL, mailsent BIGINT NOT NULL,"
+	" mailretry BIGINT NOT NULL, mailfailures BIGINT NOT NULL, mailerror TEXT NOT NULL)",
+	"CREATE TABLE certificatenotice (fkprocessnode TEXT NOT NULL REFERENCES processnode (pkid) ON DELETE CASCADE,"
+	" name TEXT NOT NULL, sha256 TEXT NOT NULL, alarmed BIGINT NOT NULL, mailed BIGINT NOT NULL,"
+	" PRIMARY KEY (fkprocessnode, name, sha256))",
+	NULL,
+};
+
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
 	{3, version_3, NULL},
 	{4, version_4, NULL},
+	{5, version_5, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 
