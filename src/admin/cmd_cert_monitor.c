@@ -86,9 +86,25 @@ int cmd_cert_monitor(struct command_run *r, struct err *e)
 	return rc;
 }
 
+static int dry_test(struct command_run *r, struct err *e)
+{
+	struct monitor_mail m;
+	int rc = monitor_mail_test(r->host->cluster, &m, e);
+
+	if (rc < 0)
+		return rc;
+	fprintf(r->out, "Nothing was sent. An e-mail from %s to %s would be given to %s, port %u, security %s.\n", m.sender,
+		m.recipients, m.server, (unsigned)m.port, m.security);
+	monitor_mail_clear(&m);
+	return 0;
+}
+
 int cmd_cert_monitor_test(struct command_run *r, struct err *e)
 {
 	AUTO(auto_free) char *to = NULL;
+
+	if (command_option(r, "--dry-run"))
+		return dry_test(r, e);
 	int rc = r->host->mail_test(r->host->ctx, &to, e);
 
 	snprintf(r->object, sizeof(r->object), "test e-mail%s%.500s", to ? " to " : "", to ? to : "");

@@ -77,7 +77,7 @@ READ(show_tech_version, opts_json, cmd_show_tech_version);
 READ(show_cert_list_own, opts_json, cmd_cert_list_own);
 READ(show_cert_list_trust, opts_json, cmd_cert_list_trust);
 READ(show_cert_monitor, opts_json, cmd_cert_monitor);
-CHANGE(monitor_test, NULL, NULL, cmd_cert_monitor_test);
+CHANGE(monitor_test, opts_dry, NULL, cmd_cert_monitor_test);
 READ(show_cert_own, opts_cert, cmd_cert_own);
 READ(show_cert_trust, opts_cert, cmd_cert_trust);
 CHANGE(set_cert_regen, opts_change, cmd_cert_regen_ask, cmd_cert_regen);

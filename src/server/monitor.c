@@ -19,7 +19,7 @@
 #include "store/service.h"
 
 #define LOOK_S 60          /* between two looks whether a run, a retry or an e-mail is due */
-#define FIRST_LOOK_S 2     /* after the start, and after a change of parameters */
+#define FIRST_LOOK_S 1     /* after the start, and after a change of parameters */
 #define MAIL_LOOK_S 3600   /* between two looks for certificates of which an e-mail is due */
 #define ANSWER_MS (SMTP_TIMEOUT_MS + 15000)
 
@@ -253,13 +253,15 @@ int monitor_test(struct monitor *m, char **to, struct err *e)
 		rc = monitor_mail_test(m->site.cluster, &m->mail, e);
 	if (rc)
 		return rc;
-	*to = strdup(m->mail.recipients);
-	rc = *to ? mail_send(m, e) : err_set(e, ERR_NOMEM, "out of memory");
+	char *recipients = strdup(m->mail.recipients);
+	rc = recipients ? mail_send(m, e) : err_set(e, ERR_NOMEM, "out of memory");
 	if (rc) {
-		free(*to);
+		free(recipients);
 		monitor_mail_clear(&m->mail);
+		return rc;
 	}
-	return rc;
+	*to = recipients;
+	return 0;
 }
 
 /* --- beginning and end --- */

@@ -33,6 +33,14 @@ static int service_apply(void *ctx, const char *service, enum admin_service_acti
 	return 0;
 }
 
+static int mail_test(void *ctx, char **to, struct err *why)
+{
+	(void)ctx;
+	(void)why;
+	*to = strdup("a@example.com");
+	return 0;
+}
+
 static size_t processes(void *ctx, struct admin_process *p, size_t max)
 {
 	(void)ctx;
@@ -83,6 +91,7 @@ static int open_node(const char *generation)
 		.started_s = NODE_NOW - 90061,
 		.service_absent = service_absent,
 		.service_apply = service_apply,
+		.mail_test = mail_test,
 		.processes = processes,
 		.counters = counters,
 	};
@@ -398,6 +407,21 @@ static void test_parameters(void **state)
 	expect("set parameter TVS Certificate Cache Timeout 3600 --dry-run", 0, "Nothing was changed.");
 }
 
+static void test_monitor(void **state)
+{
+	(void)state;
+	expect("show cert monitor", 0, "Next run    not planned yet\n");
+	expect("show cert monitor", 0, "tomcat/tomcat.der: ");
+	expect("show cert monitor --json", 0, "\"state\": \"valid\"");
+	expect("utils cert monitor test --dry-run", 1, "before the parameter 'SMTP Server' is set");
+	expect("set param SMTP Server mail.example.com --yes", 0, "SMTP Server set to mail.example.com\n");
+	expect("set param E-mail IDs a@example.com --yes", 0, "E-mail IDs set to a@example.com\n");
+	expect("utils cert monitor test --dry-run", 0, "to a@example.com would be given to mail.example.com, port 25, security STARTTLS.");
+	expect("utils cert monitor test", 0, "A test e-mail to a@example.com is on its way");
+	expect("show audit 1", 0, "test e-mail to a@example.com");
+	expect("set param Notification Frequency often --yes", 1, "it is 1 hours to 365 days");
+}
+
 static void test_sql(void **state)
 {
 	(void)state;
@@ -544,6 +568,7 @@ int main(void)
 		TEST(test_certificates),
 		TEST(test_regenerate),
 		TEST(test_parameters),
+		TEST(test_monitor),
 		TEST(test_sql),
 		TEST(test_status),
 		TEST(test_audit),
