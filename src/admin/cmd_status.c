@@ -11,6 +11,7 @@
 #include "cluster/phone_config.h"
 #include "cluster/publish.h"
 #include "cluster/recovery.h"
+#include "store/notice.h"
 
 /* `show status`: one page about the node. The same facts as JSON. */
 
@@ -51,6 +52,7 @@ struct status {
 	struct status_model sha1[STATUS_MODELS]; /* the last one has what found no place, too */
 	size_t n_sha1;
 	struct recovery_state recovery;
+	struct store_monitor monitor;
 	struct status_cert certs[STATUS_CERTS];
 	size_t n_certs;
 	struct store_service *services;
@@ -137,6 +139,8 @@ static int gather(const struct admin_host *h, struct status *s, struct err *e)
 		rc = phones_sha1(c, gather_model, s, e);
 	if (rc == 0)
 		rc = recovery_state(c, &s->recovery, e);
+	if (rc == 0)
+		rc = store_monitor_get(h->store, cluster_node(c), &s->monitor, e);
 	if (rc == 0)
 		rc = certs_list(c, CERTS_OWN, gather_cert, s, e);
 	if (rc == 0)
@@ -229,6 +233,8 @@ static void text(FILE *out, const struct admin_host *h, const struct status *s)
 		fprintf(out, "Recovery export  %s\n", s->recovery.text);
 	else
 		fprintf(out, "Recovery export  verified %s\n", print_time(s->recovery.verified_s, when));
+	if (s->monitor.mail_error[0])
+		fprintf(out, "E-mail           NOT SENT %s: %s\n", print_time(s->monitor.mail_tried, when), s->monitor.mail_error);
 	text_certs(out, s);
 	fputs("\nServices\n", out);
 	for (size_t i = 0; i < s->n_services; i++) {
@@ -297,12 +303,12 @@ static json_t *json(const struct admin_host *h, const struct status *s)
 	json_t *recovery = json_pack("{s:b, s:I, s:s}", "verified", s->recovery.verified_s && s->recovery.current, "when",
 				     (json_int_t)s->recovery.verified_s, "text", s->recovery.text);
 
-	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
+	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "node",
 			 cluster_node(h->cluster), "version", RINGFENCE_VERSION, "started", (json_int_t)s->started_s, "mixed",
 			 s->mixed, "blank_itl", s->blank, "generation", (json_int_t)s->generation, "trust_list_generation", s->contents, "digest",
 			 s->digest, "ctl", json_list(&s->lists[0]), "itl", json_list(&s->lists[1]), "sha1_phones", json_sha1(s),
 			 "recovery", recovery, "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
-			 json_processes(s), "counters", json_counters(s));
+			 json_processes(s), "counters", json_counters(s), "mail_error", s->monitor.mail_error);
 }
 
 int cmd_show_status(struct command_run *r, struct err *e)

@@ -68,7 +68,7 @@ struct admin_host {
 	const char *(*service_absent)(void *ctx, const char *service);
 	/* The store says what is wanted of it from now on (store/service.h); make it so. */
 	int (*service_apply)(void *ctx, const char *service, enum admin_service_action action, struct err *e);
-	/* An e-mail of the certificate monitor, now. Out: *to, a heap text: to whom; 'show cert monitor' says how it went. */
+	/* An e-mail of the certificate monitor, now. Out: *to, a heap text: whom it is on its way to. */
 	int (*mail_test)(void *ctx, char **to, struct err *e);
 	size_t (*processes)(void *ctx, struct admin_process *p, size_t max);
 	size_t (*counters)(void *ctx, struct admin_counter *c, size_t max);

@@ -72,6 +72,7 @@ void doctor_modes(struct exam *x)
 	struct key_modes m = { .x = x, .fd = fd, .owner = st.st_uid };
 	check_mode(x, fd, "keys", 0700, st.st_uid);
 	check_mode(x, fd, "store.sqlite3", 0600, st.st_uid);
+	check_mode(x, fd, "smtp.password", 0600, st.st_uid);
 	if (folder_each(fd, "keys", check_key_mode, &m, &e))
 		found(x, DOCTOR_PROBLEM, "key-mode", "Run it as the owner of the data folder, or as root.",
 		      "The keys cannot be looked at: %s.", e.text);

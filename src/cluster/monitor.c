@@ -41,7 +41,11 @@ static enum monitor_state state_of(const struct look *k, int64_t not_after)
 {
 	int64_t left = not_after - k->now;
 
-	return left <= 0 ? MONITOR_EXPIRED : left < MONITOR_WEEK_S ? MONITOR_WEEK : left < k->window_s ? MONITOR_ENDING : MONITOR_VALID;
+	if (left <= 0)
+		return MONITOR_EXPIRED;
+	if (left < MONITOR_WEEK_S)
+		return MONITOR_WEEK;
+	return left < k->window_s ? MONITOR_ENDING : MONITOR_VALID;
 }
 
 static int add(struct look *k, struct monitor_entry *entry)

@@ -14,7 +14,7 @@ struct param_def {
 	const char *name;           /* as processconfig.paramname has it */
 	const char *service;        /* PARAM_ENTERPRISE, or the service's name */
 	enum param_type type;
-	uint32_t min, max;          /* inclusive; PARAM_NUMBER, PARAM_PERIOD: hours; PARAM_EMAILS: how many; PARAM_TEXT: octets */
+	uint32_t min, max;          /* inclusive; of PARAM_PERIOD hours, of PARAM_EMAILS how many, of PARAM_TEXT octets */
 	const char *const *choices; /* PARAM_CHOICE, NULL-terminated */
 	const char *initial;        /* default */
 	bool display_only;          /* set by a command, never by hand */

@@ -38,5 +38,6 @@ int smtp_global(struct err *e) MUST_CHECK;
 int smtp_new(struct event_base *base, struct smtp **s, struct err *e) MUST_CHECK;
 void smtp_free(struct smtp *s); /* what is under way ends without its done; accepts NULL */
 
-/* smtp_send: the job is copied. Errors: ERR_AGAIN one is under way; ERR_USAGE a password without TLS, no recipient; ERR_NOMEM. */
+/* smtp_send: the job is copied.
+ * Errors: ERR_AGAIN one is under way; ERR_USAGE a password without TLS, no recipient; ERR_NOMEM. */
 int smtp_send(struct smtp *s, const struct smtp_job *job, smtp_done *done, void *ctx, struct err *e) MUST_CHECK;

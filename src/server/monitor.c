@@ -210,7 +210,9 @@ static bool retry_is_due(struct monitor *m, int64_t now)
 {
 	struct store_monitor state;
 
-	return store_monitor_get(m->site.store, m->site.node, &state, NULL) == 0 && state.mail_retry && state.mail_retry <= now;
+	if (store_monitor_get(m->site.store, m->site.node, &state, NULL) < 0)
+		return false;
+	return state.mail_retry && state.mail_retry <= now;
 }
 
 static void on_look(evutil_socket_t fd, short what, void *ctx)

@@ -30,6 +30,6 @@ int monitor_service(struct monitor *m, struct err *e) MUST_CHECK;
 /* monitor_refresh: a command may have changed a parameter: when one did, look soon. */
 void monitor_refresh(struct monitor *m);
 
-/* monitor_test: an e-mail now. Out: *to, a heap text: whom it is on its way to. Errors: ERR_USAGE a parameter is missing; the
- * service is stopped; ERR_AGAIN one is under way. */
+/* monitor_test: an e-mail now. Out: *to, a heap text: whom it is on its way to.
+ * Errors: ERR_USAGE a parameter is missing, the service is stopped; ERR_AGAIN one is under way. */
 int monitor_test(struct monitor *m, char **to, struct err *e) MUST_CHECK;

@@ -171,11 +171,10 @@ static int add_worker(scmp_filter_ctx f)
 
 static int add_threads(scmp_filter_ctx f)
 {
-	int rc;
-
 	/* Threads, not processes. The arguments of clone3 cannot be seen; without it the C library uses clone. */
-	rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-			      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				  SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	return rc;
@@ -195,7 +194,8 @@ static int add_mailer(scmp_filter_ctx f)
 	int rc = add(f, SCMP_ACT_ALLOW, calls_mailer, COUNT(calls_mailer));
 
 	for (size_t i = 0; rc == 0 && i < COUNT(families); i++)
-		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
 	if (rc == 0)

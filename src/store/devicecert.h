@@ -55,11 +55,12 @@ int store_devicecert_list(struct store *s, const char *device,
 			  int (*cb)(void *ctx, const struct store_devicecert *dc), void *ctx, struct err *e) MUST_CHECK;
 
 /*
- * store_devicecert_list_ending: stored LSCs that end before `before`: first those that have not at `now`, the first to end
- * first, then the others; at most limit. Out: *n how many there are in all. cb may read the store.
+ * store_devicecert_list_ending: stored LSCs that end before `before`: first those that have not ended at `now`, by their
+ * ends, then the others; at most limit. Out: *n how many there are in all. cb may read the store.
  */
 int store_devicecert_list_ending(struct store *s, int64_t now, int64_t before, size_t limit, uint64_t *n,
-				 int (*cb)(void *ctx, const struct store_devicecert *dc), void *ctx, struct err *e) MUST_CHECK;
+				 int (*cb)(void *ctx, const struct store_devicecert *dc), void *ctx,
+				 struct err *e) MUST_CHECK;
 
 /*
  * store_devicecert_list_due: stored LSCs of which at least two thirds of the validity are over at `now`, the first to expire

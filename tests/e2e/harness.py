@@ -90,6 +90,7 @@ class Node:
         self.data = os.path.join(self.folder, 'node')
         self.host = host
         self.serve_options = list(serve)
+        self.serve_prefix = []   # a command that becomes `ringfence serve`, and before that what the test needs around it
         self.process = None
         self.port = free_ports(KEYS, host)
         shown = f'[{host}]' if ':' in host else host
@@ -130,7 +131,7 @@ class Node:
     def start(self):
         with open(self.log_path, 'ab') as log:
             begin = log.tell()
-            self.process = subprocess.Popen([RINGFENCE, 'serve', '--data', self.data, *self.serve_options],
+            self.process = subprocess.Popen([*self.serve_prefix, RINGFENCE, 'serve', '--data', self.data, *self.serve_options],
                                             stdout=log, stderr=log)
 
         def ready():

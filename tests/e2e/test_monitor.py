@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """The certificate monitor: e-mails to a real SMTP server (Debian's aiosmtpd), in clear, by STARTTLS and by TLS."""
+import contextlib
 import email
 import email.policy
 import hashlib
@@ -7,7 +8,9 @@ import json
 import mailbox
 import os
 import re
+import signal
 import socket
+import sqlite3
 import subprocess
 
 import harness
@@ -89,7 +92,7 @@ def said(node, words):
     """It is in the shell that an e-mail could not be sent, and why."""
     until(f'the shell says: {words}', lambda: words in node.admin('show cert monitor').stdout)
     shown = node.admin('show cert monitor').stdout
-    assert 'NOT SENT' in shown, shown
+    assert 'NOT SENT' in shown and words in node.admin('show status').stdout, shown
     assert PASSWORD not in shown
     return shown
 
@@ -103,7 +106,7 @@ def test_e_mail():
         refused = node.admin('utils cert monitor test', check=False)
         assert refused.returncode == 1 and "'SMTP Server'" in refused.stderr, refused.stderr
         with Mail(node) as mail:
-            put(node, server='127.0.0.1', port=mail.port, security='None', to='noc@example.com;ops@example.com')
+            put(node, server='localhost', port=mail.port, security='None', to='noc@example.com;ops@example.com')
             assert 'on its way' in node.admin('utils cert monitor test').stdout
             test, = mail.wait(1)
             assert test['Subject'] == f'Certificate expiration Notification: test from {state_node(node)}'
@@ -126,7 +129,7 @@ def test_e_mail():
         # Nobody is there: it is said, and what was missed comes when a test has gone through.
         node.admin('set cert regen TVS', '--yes')
         node.admin('utils cert monitor test')
-        said(node, 'connect to 127.0.0.1')
+        said(node, 'connect to localhost')
         put(node, start=3649)
         until('the notice has failed', lambda: state(node)['mail']['failures'] == 1)
         assert 'tried again' in said(node, 'after 1 failure')
@@ -204,6 +207,84 @@ def test_tls():
         put(node, security='None')
         refused = node.admin('utils cert monitor test', check=False)
         assert refused.returncode == 1 and 'not sent in clear' in refused.stderr, refused.stderr
+
+
+# A /dev of its own, where syslogd makes its socket; then the node.
+OWN_DEV = """
+set -e
+mkdir -p "$1/dev"
+mount -t tmpfs tmpfs "$1/dev"
+for n in null zero random urandom; do touch "$1/dev/$n"; mount --bind /dev/$n "$1/dev/$n"; done
+mkdir "$1/dev/shm"
+mount --bind /dev/shm "$1/dev/shm"
+mount --move "$1/dev" /dev
+busybox syslogd -n -S -O "$1/syslog" >/dev/null 2>&1 &
+echo $! >"$1/syslogd.pid"
+while [ ! -e /dev/log ]; do sleep 0.02; done
+shift
+exec "$@"
+"""
+
+
+@contextlib.contextmanager
+def own_syslog(node):
+    """A syslogd for this node, when we may; what it has written. None: we may not."""
+    probe = subprocess.run(['unshare', '-m', '--propagation', 'private', 'mount', '-t', 'tmpfs', 'tmpfs', node.folder],
+                           capture_output=True)
+    if probe.returncode:
+        print('# not allowed to make a mount namespace: only the log of the node is looked at')
+        yield None
+        return
+    node.serve_prefix = ['unshare', '-m', '--propagation', 'private', 'sh', '-c', OWN_DEV, 'sh', node.folder]
+    try:
+        yield lambda: read(os.path.join(node.folder, 'syslog'))
+    finally:
+        node.serve_prefix = []
+        with contextlib.suppress(OSError):
+            os.kill(int(read(os.path.join(node.folder, 'syslogd.pid'))), signal.SIGKILL)
+
+
+def read(path):
+    with open(path, errors='replace') as f:
+        return f.read()
+
+
+def test_alarms():
+    """CUCM's alarms in syslog, at a run that was due while the node was away, once; a restart of the service puts it off"""
+    with Node() as node:
+        node.start()
+        short = os.path.join(node.folder, 'sub.pem')
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', short + '.key', '-out', short,
+                        '-subj', '/CN=sub1/O=Cisco/OU=TAC', '-days', '3'], capture_output=True, check=True)
+        node.admin('set network cluster subscriber details sub1 192.0.2.2')
+        node.admin(f'set network cluster subscriber certificate sub1 CallManager {short}')
+        until('a run is planned', lambda: state(node)['next_run'])
+        listed = [c for c in state(node)['certificates'] if c['name'] == 'sub1.der']
+        assert listed and all(c['state'] == 'less than 7 days' for c in listed), listed
+        node.stop()
+        assert 'UC_CERT' not in node.log()
+        with contextlib.closing(sqlite3.connect(node.path('store.sqlite3'))) as store, store:
+            store.execute('UPDATE certificatemonitor SET nextrun = 1')   # two days ago, say
+        with own_syslog(node) as syslog:
+            node.start()
+            alarm = (r'%UC_CERT-2-CertValidfor7days: %\[Message=Certificate expiration Notification\. Certificate name:sub1\.der '
+                     r'Unit:([\w-]+) Type:own-cert Expiration:\w{3} \w{3} \d\d [\d:]{8} \w+ \d{4}\]\[AppID=Cisco Certificate '
+                     r'Monitor\]\[ClusterID=\]\[NodeID=cucm-1051-a-pub\]: Alarm to indicate that Certificate has Expired or '
+                     r'Expires in less than seven days$')
+            until('the run', lambda: state(node)['last_run'])
+            told = re.findall(alarm, node.log(), re.M)
+            assert sorted(told) == sorted(c['unit'] for c in listed), (told, listed)
+            if syslog:
+                until('syslogd has it', lambda: len(re.findall(r'ringfence\[\d+\]: ' + alarm, syslog(), re.M)) == len(told))
+            after = state(node)
+            assert 86000 < after['next_run'] - after['last_run'] < 86500, after
+            node.stop()
+            node.start()
+            assert state(node)['last_run'] == after['last_run']
+            node.admin(f'utils service restart {SERVICE}')
+            assert state(node)['next_run'] >= after['next_run']
+            assert len(re.findall(alarm, node.log(), re.M)) == len(told)
+            node.stop()
 
 
 if __name__ == '__main__':
