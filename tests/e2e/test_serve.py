@@ -75,18 +75,19 @@ def test_least_privilege():
     """each process has its own user, no capability, and only the descriptors that are its own"""
     with Node(serve=('--workers', '2')).start() as node:
         found = processes(node)
-        assert set(found) == {'rf-keeper', 'rf-director', 'rf-worker-0', 'rf-worker-1'}, found
+        assert set(found) == {'rf-keeper', 'rf-director', 'rf-worker-0', 'rf-worker-1', 'rf-mailer'}, found
         for name, pid in found.items():
             s = status(pid)
             assert int(s['CapEff'], 16) == 0 and int(s['CapBnd'], 16) == 0, (name, s['CapEff'], s['CapBnd'])
             assert s['NoNewPrivs'] == '1', name
             assert sanitized() or s['Seccomp'] == '2', name
             files = open_files(pid)
-            if name.startswith('rf-worker'):
+            if name.startswith(('rf-worker', 'rf-mailer')):
                 if os.geteuid() == 0:
                     assert s['Uid'].split()[0] != '0' and s['Groups'].strip() == '', (name, s['Uid'], s['Groups'])
                 assert not [f for f in files if 'keys' in f or 'store.sqlite3' in f or f == node.data], files
-                assert network_sockets(pid)
+                assert bool(network_sockets(pid)) == name.startswith('rf-worker'), (name, files)   # the mailer connects
+                assert name != 'rf-mailer' or not [f for f in files if 'published' in f or 'provisioning' in f], files
             else:
                 assert not network_sockets(pid), (name, files)
         keeper = open_files(found['rf-keeper'])
@@ -312,7 +313,7 @@ def test_folder_of_somebody_else():
         node.start()
         for name, pid in processes(node).items():
             uid = status(pid)['Uid'].split()[0]
-            assert (uid == '4711') == (not name.startswith('rf-worker')) and uid != '0', (name, uid)
+            assert (uid == '4711') == (not name.startswith(('rf-worker', 'rf-mailer'))) and uid != '0', (name, uid)
         assert node.http('SEP001122334455.cnf.xml.sgn').endswith(b'<device/>')
         assert peer_certificate(node)
         node.admin('utils ctl set-cluster mixed-mode', '--yes')
