@@ -1,5 +1,8 @@
 #include <string.h>
 
+#include <openssl/x509v3.h>
+
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "cluster/capf_internal.h"
 #include "cluster/param.h"
@@ -32,6 +35,35 @@ static int check_not_ours(struct cluster *c, struct view spki, struct err *e)
 	return !rc && own.found ? err_set(e, ERR_AUTH, "the phone sent a public key of this node") : rc;
 }
 
+static int digest_of(struct cluster *c, enum digest *digest, struct err *e)
+{
+	AUTO(auto_free) char *name = NULL;
+	int rc = param_get(c, PARAM_CAPF_LSC_DIGEST, &name, e);
+
+	for (unsigned d = DIGEST_SHA1; !rc && d <= DIGEST_SHA512; d++)
+		if (strcmp(digest_name(d), name) == 0)
+			*digest = d;
+	return rc;
+}
+
+static int usages_of(struct cluster *c, struct lsc_template *t, struct err *e)
+{
+	AUTO(auto_free) char *usage = NULL;
+	AUTO(auto_free) char *purposes = NULL;
+	int rc = param_get(c, PARAM_CAPF_LSC_KEY_USAGE, &usage, e);
+
+	if (!rc)
+		rc = param_get(c, PARAM_CAPF_LSC_EXT_KEY_USAGE, &purposes, e);
+	if (rc)
+		return rc;
+	if (!strstr(usage, "keyEncipherment"))
+		t->key_usage &= ~(unsigned)KU_KEY_ENCIPHERMENT;
+	t->ext_key_usage = (strstr(purposes, "serverAuth") ? CERT_EKU_SERVER : 0u) |
+			   (strstr(purposes, "clientAuth") ? CERT_EKU_CLIENT : 0u) |
+			   (strstr(purposes, "ipsecEndSystem") ? CERT_EKU_IPSEC : 0u);
+	return 0;
+}
+
 /* The LSC as parameters want it. */
 static int template_of(struct cluster *c, struct lsc_template *t, struct err *e)
 {
@@ -39,6 +71,12 @@ static int template_of(struct cluster *c, struct lsc_template *t, struct err *e)
 	int rc = param_get_number(c, PARAM_CAPF_VALIDITY, &days, e);
 
 	*t = lsc_template_default;
+	if (!rc)
+		rc = param_get_bool(c, PARAM_CAPF_LSC_ALT_NAME, &t->alt_name, e);
+	if (!rc)
+		rc = digest_of(c, &t->digest, e);
+	if (!rc)
+		rc = usages_of(c, t, e);
 	if (!rc)
 		t->days = days;
 	return rc;

@@ -21,6 +21,11 @@ static const char *const auto_choices[] = {
 
 #define CAPF_SERVICE "Cisco Certificate Authority Proxy Function"
 static const char *const issuer_choices[] = { CAPF_SERVICE, CAPF_ISSUER_OFFLINE, NULL };
+static const char *const lsc_digest_choices[] = { "SHA-1", "SHA-256", "SHA-512", NULL };
+static const char *const lsc_usage_choices[] = { "digitalSignature, keyEncipherment", "digitalSignature", NULL };
+static const char *const lsc_purpose_choices[] = {
+	"serverAuth, clientAuth, ipsecEndSystem", "serverAuth, clientAuth", "clientAuth", "None", NULL,
+};
 static const char *const unknown_choices[] = { "Unknown Device", "No Action", NULL };
 
 #define MONITOR_SERVICE "Cisco Certificate Expiry Monitor"
@@ -87,6 +92,15 @@ const struct param_def param_table[] = {
 	  "Who signs LSCs: CAPF itself, or an authority elsewhere ('utils capf csr', 'utils capf cert import')." },
 	{ PARAM_CAPF_VALIDITY, CAPF_SERVICE, PARAM_NUMBER, 1, 1825, NULL, "1825", false, false, false,
 	  "Days for which an LSC is valid. It ends earlier when the CAPF certificate does." },
+	{ PARAM_CAPF_LSC_DIGEST, CAPF_SERVICE, PARAM_CHOICE, 0, 0, lsc_digest_choices, "SHA-256", false, false, false,
+	  "Digest in the signatures of LSCs that are issued from now on." },
+	{ PARAM_CAPF_LSC_KEY_USAGE, CAPF_SERVICE, PARAM_CHOICE, 0, 0, lsc_usage_choices, "digitalSignature, keyEncipherment",
+	  false, false, false, "What the keys of LSCs are for. A phone whose key is not for keyEncipherment may not do RSA key exchange." },
+	{ PARAM_CAPF_LSC_EXT_KEY_USAGE, CAPF_SERVICE, PARAM_CHOICE, 0, 0, lsc_purpose_choices,
+	  "serverAuth, clientAuth, ipsecEndSystem", false, false, false,
+	  "Purposes of LSCs. None leaves the extension out: for everything." },
+	{ PARAM_CAPF_LSC_ALT_NAME, CAPF_SERVICE, PARAM_BOOL, 0, 0, NULL, "True", false, false, false,
+	  "LSCs carry the device's name as an alternative name, too (URI:SEP...)." },
 	{ PARAM_CAPF_KEEP_ALIVE, CAPF_SERVICE, PARAM_NUMBER, 5, 60, NULL, "15", false, false, false,
 	  "Minutes after which a silent connection of a phone is probed ('utils capf set keep_alive')." },
 	{ PARAM_CAPF_UNKNOWN, CAPF_SERVICE, PARAM_CHOICE, 0, 0, unknown_choices, "Unknown Device", false, false, false,

@@ -1,5 +1,7 @@
 #include "capf_fixture.h"
 
+#include <openssl/x509v3.h>
+
 /* The sequences of formats-and-protocols.md 7.8, with what they leave in the store. */
 
 static void installs_by_null_string(void **state)
@@ -331,15 +333,40 @@ static void issuer_that_may_not(void **state)
 	visit_clear(&v);
 }
 
-static void validity_is_a_parameter(void **state)
+static void the_template_is_parameters(void **state)
 {
 	struct site *s = *state;
 	struct cert *lsc;
+	X509 *x;
 
-	set_param(s, PARAM_CAPF_VALIDITY, "30");
 	add_phone(s, PHONE, DEVICE_INSTALL, DEVICE_AUTH_NULL);
 	lsc = enrol(s, PHONE, s->rsa1024);
+	x = cert_x509(lsc);
+	assert_int_equal(X509_get_signature_nid(x), NID_sha256WithRSAEncryption);
+	assert_int_equal(X509_get_key_usage(x), KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT);
+	assert_int_equal(X509_get_extended_key_usage(x), XKU_SSL_SERVER | XKU_SSL_CLIENT);
+	assert_true(X509_get_ext_by_NID(x, NID_subject_alt_name, -1) >= 0);
+	cert_unref(lsc);
+
+	set_param(s, PARAM_CAPF_VALIDITY, "30");
+	set_param(s, PARAM_CAPF_LSC_DIGEST, "SHA-512");
+	set_param(s, PARAM_CAPF_LSC_KEY_USAGE, "digitalSignature");
+	set_param(s, PARAM_CAPF_LSC_EXT_KEY_USAGE, "clientAuth");
+	set_param(s, PARAM_CAPF_LSC_ALT_NAME, "False");
+	set_phone(s, PHONE, PHONE_OPERATION, "Install/Upgrade");
+	lsc = enrol(s, PHONE, s->rsa1024);
+	x = cert_x509(lsc);
 	assert_int_equal(cert_not_after(lsc), NODE_NOW + 30 * 86400 - 1);
+	assert_int_equal(X509_get_signature_nid(x), NID_sha512WithRSAEncryption);
+	assert_int_equal(X509_get_key_usage(x), KU_DIGITAL_SIGNATURE);
+	assert_int_equal(X509_get_extended_key_usage(x), XKU_SSL_CLIENT);
+	assert_int_equal(X509_get_ext_by_NID(x, NID_subject_alt_name, -1), -1);
+	cert_unref(lsc);
+
+	set_param(s, PARAM_CAPF_LSC_EXT_KEY_USAGE, "None");
+	set_phone(s, PHONE, PHONE_OPERATION, "Install/Upgrade");
+	lsc = enrol(s, PHONE, s->rsa1024);
+	assert_int_equal(X509_get_ext_by_NID(cert_x509(lsc), NID_ext_key_usage, -1), -1);
 	cert_unref(lsc);
 }
 
@@ -411,7 +438,7 @@ int main(void)
 		TEST(dropped_at_every_message),
 		TEST(lost_sessions_are_swept),
 		TEST(issuer_that_may_not),
-		TEST(validity_is_a_parameter),
+		TEST(the_template_is_parameters),
 		TEST(keys_that_were_not_asked_for),
 		TEST(changed_while_it_ran),
 	};
