@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "cluster/phone_reset.h"
 
 /* Commands of the `admin:` shell: what the grammar leads to, and what a handler is given. */
 
@@ -72,6 +73,10 @@ struct admin_host {
 	int (*mail_test)(void *ctx, char **to, struct err *e);
 	size_t (*processes)(void *ctx, struct admin_process *p, size_t max);
 	size_t (*counters)(void *ctx, struct admin_counter *c, size_t max);
+	/* Resetting phones, which goes on by itself: server/resets.h. */
+	int (*reset_start)(void *ctx, const char *who, enum sip_action action, const struct phones_filter *f, struct err *e);
+	const struct phone_reset_job *(*reset_job)(void *ctx); /* the last one; NULL: none */
+	bool (*reset_stop)(void *ctx);                         /* false: none goes on */
 	void *ctx;
 };
 
@@ -88,6 +93,8 @@ struct command_run {
 	char object[600], before[512], after[512];
 	struct command_ask *ask;   /* of command_confirm and command_question */
 	struct command_send *send; /* of command_send_file */
+	bool follow;               /* set by run: what it began goes on, and command->follow shows it */
+	uint64_t followed, shown;  /* of follow: what, and how much of it was shown */
 };
 
 struct command {
@@ -101,6 +108,11 @@ struct command {
 	int (*ask)(struct command_run *r, struct err *e);
 	/* 0 or an ERR_ class; e->text is then shown on standard error and in the audit. */
 	int (*run)(struct command_run *r, struct err *e);
+	/*
+	 * When run has set r->follow: called a few times a second until it clears that, and writes what is new. cancel: the
+	 * person has had enough (Ctrl-C); a client that is gone is no reason to end anything.
+	 */
+	void (*follow)(struct command_run *r, bool cancel);
 	/*
 	 * 1 + the argument that names a file at the client's side, 0: none does. The client sends its contents, because the
 	 * node may neither see that file nor be allowed to read it for whoever asks. The name "-" is standard input.

@@ -14,6 +14,7 @@ enum conn_state {
 	CONN_IDLE,    /* a REQUEST may come */
 	CONN_ASKING,  /* an ANSWER must come */
 	CONN_TAKING,  /* UPLOAD and UPLOAD_END must come */
+	CONN_FOLLOWING, /* what the command began goes on */
 	CONN_SENDING, /* what the command has written is on its way */
 };
 
@@ -207,7 +208,18 @@ static void go_on(struct admin_conn *c, struct wr *out)
 	}
 	if (rc == 0)
 		rc = c->match.command->run(&c->run, &e);
-	ended(c, rc, e.text);
+	if (rc == 0 && c->run.follow)
+		c->state = CONN_FOLLOWING;
+	else
+		ended(c, rc, e.text);
+}
+
+static void follow(struct admin_conn *c, bool cancel, struct wr *out)
+{
+	c->match.command->follow(&c->run, cancel);
+	put_now(c, out);
+	if (!c->run.follow)
+		ended(c, 0, NULL);
 }
 
 static void ask_file(struct admin_conn *c, struct wr *out)
@@ -317,6 +329,8 @@ static void cancel(struct admin_conn *c, struct wr *out)
 {
 	if (c->state == CONN_ASKING || c->state == CONN_TAKING)
 		ended(c, ERR_USAGE, "cancelled; nothing was changed");
+	else if (c->state == CONN_FOLLOWING)
+		follow(c, true, out);
 	else if (c->state == CONN_SENDING) {
 		control_put_done(out, 1);
 		command_over(c);
@@ -454,12 +468,16 @@ int admin_conn_step(struct admin_conn *c, struct view in, struct wr *out, enum a
 		rc = wr_bytes(&c->in, in.p, n) ? take_in(c, out, e) : err_set(e, ERR_NOMEM, "out of memory");
 		in = (struct view){in.p + n, in.len - n};
 	}
+	if (rc == 0 && c->state == CONN_FOLLOWING)
+		follow(c, false, out);
 	while (rc == 0 && c->state == CONN_SENDING && out->len - before < ADMIN_CONN_OUT_MAX)
 		send_some(c, out);
 	if (rc == 0 && out->failed)
 		rc = err_set(e, ERR_NOMEM, "the answer to a control connection could not be kept");
 	if (rc < 0)
 		return rc;
-	*want = c->state == CONN_SENDING ? ADMIN_CONN_MORE : ADMIN_CONN_READ;
+	*want = c->state == CONN_SENDING     ? ADMIN_CONN_MORE :
+		c->state == CONN_FOLLOWING ? ADMIN_CONN_LATER :
+					     ADMIN_CONN_READ;
 	return 0;
 }

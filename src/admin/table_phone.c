@@ -61,6 +61,19 @@ static const struct grammar_option opts_phone_string[] = {
 static const struct grammar_option opts_phone_delete[] = {OPT_YES, OPT_DRY, {0}};
 static const struct grammar_option opts_phone_import[] = {OPT_DRY, {0}};
 
+static const struct grammar_option opts_reset[] = {
+	{"--model", "PATTERN", "only of this model; * and ? stand for any characters"},
+	{"--pool", "PATTERN", "only of this device pool"},
+	{"--group", "PATTERN", "only of this CallManager group"},
+	{"--security", "MODE", "only with this Device Security Mode"},
+	{"--background", NULL, "do not wait for the end; `phone job show` tells how far it is"},
+	OPT_YES, OPT_DRY, {0}};
+static const struct grammar_option opts_job_show[] = {OPT_JSON, {0}};
+
+static const struct command phone_reset = {.options = opts_reset, .privilege = ADMIN_CHANGE, .ask = cmd_reset_ask,
+					   .run = cmd_reset, .follow = cmd_reset_follow};
+READ(job_show, opts_job_show, cmd_job_show);
+CHANGE(job_stop, NULL, NULL, cmd_job_stop);
 READ(phone_list, opts_phone_list, cmd_phones_list);
 READ(phone_show, opts_phone_show, cmd_phones_show);
 READ(phone_export, opts_phone_export, cmd_phones_export);
@@ -135,12 +148,22 @@ static const struct grammar_word import_name[] = {
 	HINT("FILE", "a CSV file of yours, with the columns that `phone export` writes; - is standard input", NULL,
 	     &phone_import), END};
 
+static const struct grammar_word reset_name[] = {
+	HINT("NAME", "its name, a pattern with * and ?, or all", NULL, &phone_reset), END};
+static const struct grammar_word job[] = {
+	WORD("show", "how far the last reset is, and what each phone said", NULL, &job_show),
+	WORD("stop", "tell no further phone", NULL, &job_stop), END};
+
 const struct grammar_word phone_grammar[] = {
 	WORD("list", "phones, a line each", list_name, &phone_list),
 	WORD("show", "everything about one phone", show_name, NULL),
 	WORD("add", "add a phone", add_name, NULL),
 	WORD("set", "change something of a phone", set_name, NULL),
 	WORD("string", "give a phone an authentication string for one CAPF operation", string_name, NULL),
+	WORD("reset", "let phones start anew and register again", reset_name, NULL),
+	WORD("restart", "let phones fetch their files again, without more ado than that needs", reset_name, NULL),
+	WORD("apply-config", "let phones take over what has changed in their configuration", reset_name, NULL),
+	WORD("job", "the last reset of phones", job, NULL),
 	WORD("delete", "delete a phone and its certificates", delete_name, NULL),
 	WORD("import", "add and change phones from a CSV file, all or none", import_name, NULL),
 	WORD("export", "phones as CSV", export_name, &phone_export), END};

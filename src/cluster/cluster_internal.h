@@ -22,6 +22,7 @@ struct cluster {
 	char node[STORE_NAME_SIZE];
 	cluster_step_fn *step;
 	void *step_ctx;
+	char reset_due[96];   /* who changed a certificate for which the phones are to be reset; "" nobody */
 };
 
 static inline void cluster_step(struct cluster *c, const char *name)

@@ -30,6 +30,9 @@ static const char *const unknown_choices[] = { "Unknown Device", "No Action", NU
 
 #define MONITOR_SERVICE "Cisco Certificate Expiry Monitor"
 static const char *const security_choices[] = { "None", "STARTTLS", "TLS", NULL };
+static const char *const interaction_choices[] = { PHONE_INTERACTION_AUTOMATIC, PHONE_INTERACTION_MANUAL, NULL };
+
+#define CALLMANAGER_SERVICE "Cisco CallManager"
 
 #define URL(name)                                                                                                      \
 	{ name, PARAM_ENTERPRISE, PARAM_URL, 0, 0, NULL, "", false, false, false,                                      \
@@ -69,6 +72,8 @@ const struct param_def param_table[] = {
 	URL(PARAM_URL_INFORMATION),
 	URL(PARAM_URL_MESSAGES),
 	URL(PARAM_URL_SERVICES),
+	{ PARAM_PHONE_INTERACTION, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, interaction_choices, PHONE_INTERACTION_AUTOMATIC,
+	  false, false, false, "Whether phones are reset by themselves after a certificate that they look at has changed." },
 	{ PARAM_KEEP, PARAM_ENTERPRISE, PARAM_NUMBER, 2, 10000, NULL, "200", false, false, false,
 	  "How many generations of published trust lists are kept. Older ones are removed when a new one is made." },
 	{ PARAM_TVS_TTL, "Cisco Trust Verification Service", PARAM_NUMBER, 60, 604800, NULL, "86400", false, false, false,
@@ -138,6 +143,12 @@ const struct param_def param_table[] = {
 	{ PARAM_SMTP_USER, MONITOR_SERVICE, PARAM_TEXT, 0, 128, NULL, "", false, false, false,
 	  "The name to log in with at the SMTP server; empty: no login. The password is the first line of the file smtp.password in the "
 	  "data folder, and is never sent in clear." },
+	{ PARAM_RESET_RATE, CALLMANAGER_SERVICE, PARAM_NUMBER, 1, 1000, NULL, "20", false, false, false,
+	  "How many phones are told in a second when many are reset, so that they do not all boot at once." },
+	{ PARAM_RESET_TIMEOUT, CALLMANAGER_SERVICE, PARAM_NUMBER, 1, 32, NULL, "5", false, false, false,
+	  "Seconds for which a phone may take to answer SIP NOTIFY, which is repeated meanwhile." },
+	{ PARAM_PHONE_SIP_PORT, CALLMANAGER_SERVICE, PARAM_NUMBER, 1, 65535, NULL, "5060", false, false, false,
+	  "The port on which phones listen for SIP NOTIFY." },
 	{ NULL },
 };
 

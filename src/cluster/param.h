@@ -82,6 +82,15 @@ struct param_def {
 #define PARAM_SMTP_SENDER "SMTP Sender"
 #define PARAM_SMTP_USER "SMTP User Name"
 
+#define PARAM_PHONE_INTERACTION "Phone Interaction on Certificate Update"
+#define PARAM_RESET_RATE "Phone Resets per Second"
+#define PARAM_RESET_TIMEOUT "Phone Reset Answer Timeout (in seconds)"
+#define PARAM_PHONE_SIP_PORT "Phone SIP Port"
+
+/* Values of PARAM_PHONE_INTERACTION. */
+#define PHONE_INTERACTION_AUTOMATIC "Reset Phones Automatically"
+#define PHONE_INTERACTION_MANUAL "Reset Phones Manually"
+
 #define CAPF_ISSUER_OFFLINE "Offline CA"
 
 extern const struct param_def param_table[]; /* ended by a NULL name */

@@ -9,6 +9,7 @@
 #include "cluster/cluster_internal.h"
 #include "cluster/mode.h"
 #include "cluster/param.h"
+#include "cluster/phone_reset.h"
 #include "cluster/strand.h"
 #include "pki/template.h"
 
@@ -121,7 +122,7 @@ static int record(struct cluster *c, void *ctx, struct err *e)
 	return unit_record(c, r->rule, c->node, r->new, e);
 }
 
-static int note_next_steps(struct cluster *c, const struct unit_rule *rule, struct notes *notes, struct err *e)
+static int note_next_steps(struct cluster *c, const char *who, const struct unit_rule *rule, struct notes *notes, struct err *e)
 {
 	enum compose_generation g;
 	bool has_ctl, in_recovery = rule->number == STORE_UNIT_ITLRECOVERY || rule->number == STORE_UNIT_CALLMANAGER ||
@@ -137,8 +138,8 @@ static int note_next_steps(struct cluster *c, const struct unit_rule *rule, stru
 	if (!rc && in_recovery)
 		rc = notes_add(notes, e, "The last recovery export does not hold the new key: run 'ringfence recovery export'.");
 	if (!rc)
-		rc = notes_add(notes, e, "Restart %s, then reset the phones.", rule->restart);
-	return rc;
+		rc = notes_add(notes, e, "Restart %s.", rule->restart);
+	return rc ? rc : phones_after_certificate_change(c, who, rule->unit, notes, NULL, e);
 }
 
 int cluster_regen(struct cluster *c, const char *who, const char *unit, struct notes *notes, struct cert **cert,
@@ -170,7 +171,7 @@ int cluster_regen(struct cluster *c, const char *who, const char *unit, struct n
 	}
 	if (cert)
 		*cert = cert_ref(r.new);
-	return note_next_steps(c, r.rule, notes, e);
+	return note_next_steps(c, who, r.rule, notes, e);
 }
 
 /* --- before asking --- */

@@ -96,9 +96,11 @@ int board_new(unsigned n_workers, struct board **b, struct err *e)
 	snprintf(got->processes[0].name, sizeof(got->processes[0].name), "supervisor");
 	snprintf(got->processes[1].name, sizeof(got->processes[1].name), "keeper");
 	snprintf(got->processes[2].name, sizeof(got->processes[2].name), "director");
+	snprintf(got->processes[3].name, sizeof(got->processes[3].name), "caller");
+	snprintf(got->processes[4].name, sizeof(got->processes[4].name), "runner");
 	for (unsigned i = 0; i < n_workers; i++)
-		snprintf(got->processes[3 + i].name, sizeof(got->processes[0].name), "worker %u", i);
-	snprintf(got->processes[3 + n_workers].name, sizeof(got->processes[0].name), "mailer");
+		snprintf(got->processes[5 + i].name, sizeof(got->processes[0].name), "worker %u", i);
+	snprintf(got->processes[5 + n_workers].name, sizeof(got->processes[0].name), "mailer");
 	*b = got;
 	return 0;
 }
@@ -121,7 +123,7 @@ struct board_process *board_process(struct board *b, unsigned i)
 
 unsigned board_n_processes(const struct board *b)
 {
-	return b->n_workers + 4;
+	return b->n_workers + 6;
 }
 
 void board_keep_worker(struct board *b, unsigned worker)

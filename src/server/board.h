@@ -36,13 +36,13 @@ struct board_process {
 	_Atomic int64_t started_s;  /* Unix seconds */
 	_Atomic uint32_t restarts;
 };
-#define BOARD_PROCESSES (LISTENERS_MAX_WORKERS + 4)
+#define BOARD_PROCESSES (LISTENERS_MAX_WORKERS + 6)
 
 struct board;
 
 int board_new(unsigned n_workers, struct board **b, struct err *e) MUST_CHECK;
 void board_free(struct board *b);
-struct board_process *board_process(struct board *b, unsigned i); /* 0 supervisor, 1 keeper, 2 director, 3 + n worker n */
+struct board_process *board_process(struct board *b, unsigned i); /* 0 supervisor, 1 keeper, 2 director, 3 caller, 4 runner, 5 + n worker n */
 unsigned board_n_processes(const struct board *b);
 
 /* board_keep_worker: in worker i, which from then on only has its own page. */

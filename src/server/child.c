@@ -51,6 +51,7 @@ static void close_foreign(const struct node *node, enum child_kind kind, unsigne
 		keep(&k, node->keeper_director[0]);
 		for (unsigned w = 0; w < node->n_workers; w++)
 			keep(&k, node->keeper_worker[w][0]);
+		keep(&k, node->keeper_runner[0]);
 		break;
 	case CHILD_DIRECTOR:
 		keep(&k, lock);
@@ -58,6 +59,15 @@ static void close_foreign(const struct node *node, enum child_kind kind, unsigne
 		keep(&k, node->director_mailer[0]);
 		for (unsigned w = 0; w < node->n_workers; w++)
 			keep(&k, node->director_worker[w][0]);
+		keep(&k, node->director_caller[0]);
+		keep(&k, node->director_runner[0]);
+		break;
+	case CHILD_CALLER:
+		keep(&k, node->director_caller[1]);
+		break;
+	case CHILD_RUNNER:
+		keep(&k, node->director_runner[1]);
+		keep(&k, node->keeper_runner[1]);
 		break;
 	case CHILD_MAILER:
 		keep(&k, node->director_mailer[1]);
@@ -88,7 +98,7 @@ static void reset_signals(void)
 
 void child_enter(struct node *node, enum child_kind kind, unsigned index, int link, int lock)
 {
-	static const char *const names[] = {"keeper", "director", "worker", "mailer"};
+	static const char *const names[] = {"keeper", "director", "caller", "runner", "worker", "mailer"};
 	char comm[16];
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -105,7 +115,9 @@ void child_enter(struct node *node, enum child_kind kind, unsigned index, int li
 int child_drop(const struct node *node, enum child_kind kind, struct err *e)
 {
 	pid_t supervisor = getppid();
-	int rc = privileges_drop(&node->who, kind == CHILD_WORKER || kind == CHILD_MAILER, e);
+	bool stranger = kind == CHILD_WORKER || kind == CHILD_CALLER || kind == CHILD_MAILER;
+	int rc = kind == CHILD_RUNNER ? privileges_drop_for_programs(&node->who, node->cfg.callcontrol.group, e) :
+					privileges_drop(&node->who, stranger, e);
 
 	if (rc < 0)
 		return rc;

@@ -3,7 +3,7 @@
 #include "server/supervisor.h"
 
 /* What a process of a node does first, after the fork. Each keeps only its own descriptors. */
-enum child_kind { CHILD_KEEPER, CHILD_DIRECTOR, CHILD_WORKER, CHILD_MAILER };
+enum child_kind { CHILD_KEEPER, CHILD_DIRECTOR, CHILD_CALLER, CHILD_RUNNER, CHILD_WORKER, CHILD_MAILER };
 
 /* child_enter: signals, name, descriptors; link becomes node->link. Ends the process when that fails. */
 void child_enter(struct node *node, enum child_kind kind, unsigned index, int link, int lock);

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "server/program.h"
 
 /*
  * exception: design.md 9 (inih): Debian's build tells the handler no line number and reports only the first line that
@@ -215,8 +216,8 @@ int config_set_listen(struct config *c, const char *setting, struct err *e)
 
 /* --- the file --- */
 
-enum section { SECTION_NONE, SECTION_NODE, SECTION_LISTEN, SECTION_PATHS, SECTION_STORE, SECTION_UNKNOWN };
-static const char *const section_names[] = {"", "node", "listen", "paths", "store"};
+enum section { SECTION_NONE, SECTION_NODE, SECTION_LISTEN, SECTION_PATHS, SECTION_STORE, SECTION_CALLCONTROL, SECTION_UNKNOWN };
+static const char *const section_names[] = {"", "node", "listen", "paths", "store", "callcontrol"};
 
 #define SEEN_MAX 32
 struct seen {
@@ -293,6 +294,60 @@ static int set_url(struct config *c, const char *v, struct err *e)
 	return 0;
 }
 
+const char *const callcontrol_adapter_names[CALLCONTROL_N] = {"", "asterisk", "freeswitch", "kamailio", "files"};
+
+static int set_adapter(struct config *c, const char *v, struct err *e)
+{
+	for (int a = 0; a < CALLCONTROL_N; a++)
+		if (strcmp(callcontrol_adapter_names[a], v) == 0) {
+			c->callcontrol.adapter = (enum callcontrol_adapter)a;
+			return 0;
+		}
+	return err_set(e, ERR_USAGE, "\"%s\" is not an adapter; allowed are asterisk, freeswitch, kamailio, files, or nothing", v);
+}
+
+static int set_folder(struct config *c, const char *v, struct err *e)
+{
+	if (*v != '/' || strlen(v) >= sizeof(c->callcontrol.folder))
+		return err_set(e, ERR_USAGE, "give an absolute folder of at most %zu octets, where the call control reads its key and "
+			       "certificate", sizeof(c->callcontrol.folder) - 1);
+	snprintf(c->callcontrol.folder, sizeof(c->callcontrol.folder), "%s", v);
+	return 0;
+}
+
+static int set_group(struct config *c, const char *v, struct err *e)
+{
+	size_t n = strlen(v);
+
+	if (n >= sizeof(c->callcontrol.group) ||
+	    strspn(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != n)
+		return err_set(e, ERR_USAGE, "\"%s\" is not the name of a group", v);
+	memcpy(c->callcontrol.group, v, n + 1);
+	return 0;
+}
+
+static int set_command(char out[1024], const char *v, struct err *e)
+{
+	struct program_words words;
+	int rc = strlen(v) < 1024 ? 0 : err_set(e, ERR_USAGE, "the command is longer than 1023 octets");
+
+	if (rc == 0 && *v)
+		rc = program_words(v, &words, e);
+	if (rc == 0)
+		snprintf(out, 1024, "%s", v);
+	return rc;
+}
+
+static int set_reload(struct config *c, const char *v, struct err *e)
+{
+	return set_command(c->callcontrol.reload, v, e);
+}
+
+static int set_reset(struct config *c, const char *v, struct err *e)
+{
+	return set_command(c->callcontrol.reset, v, e);
+}
+
 static const struct setting {
 	enum section section;
 	const char *key;
@@ -302,6 +357,11 @@ static const struct setting {
 	{SECTION_NODE, "address", set_address},
 	{SECTION_PATHS, "provisioning", set_provisioning},
 	{SECTION_STORE, "url", set_url},
+	{SECTION_CALLCONTROL, "adapter", set_adapter},
+	{SECTION_CALLCONTROL, "folder", set_folder},
+	{SECTION_CALLCONTROL, "group", set_group},
+	{SECTION_CALLCONTROL, "reload", set_reload},
+	{SECTION_CALLCONTROL, "reset-phone", set_reset},
 };
 #define N_SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
@@ -380,8 +440,8 @@ static void parse_key(struct parser *p, char *line, char *eq)
 	if (p->section == SECTION_UNKNOWN)
 		return; /* the section was the mistake */
 	if (p->section == SECTION_NONE) {
-		mistake(p, p->line, "\"%s\" stands before the first section; sections are [node], [listen], [paths] and "
-			"[store]", key);
+		mistake(p, p->line, "\"%s\" stands before the first section; sections are [node], [listen], [paths], "
+			"[store] and [callcontrol]", key);
 		return;
 	}
 	struct seen *before = find_seen(p, p->section, key);
@@ -418,7 +478,7 @@ static void parse_section(struct parser *p, char *line)
 		if (strcmp(section_names[s], name) == 0)
 			p->section = (enum section)s;
 	if (p->section == SECTION_UNKNOWN)
-		mistake(p, p->line, "unknown section [%s]; allowed are [node], [listen], [paths] and [store]", name);
+		mistake(p, p->line, "unknown section [%s]; allowed are [node], [listen], [paths], [store] and [callcontrol]", name);
 }
 
 /* A comment begins a line with ; or #, or follows a blank and ; anywhere. */
@@ -478,6 +538,9 @@ int config_parse(struct view text, const char *name, const struct config_report 
 		at = nl ? nl + 1 : end;
 	}
 	check_defaults(&p);
+	if (got.callcontrol.adapter && !*got.callcontrol.folder)
+		mistake(&p, find_seen(&p, SECTION_CALLCONTROL, "adapter")->line, "the adapter needs a folder; write folder = ... in "
+			"[callcontrol]");
 	if (!find_seen(&p, SECTION_NODE, "name"))
 		mistake(&p, p.line, "the node has no name; write name = ... in [node]");
 	if (p.mistakes)

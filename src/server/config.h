@@ -44,12 +44,26 @@ struct listen_set {
 	size_t n;             /* 0: off */
 };
 
+/* Where the call control's certificate goes and what reloads it; which command resets phones. */
+enum callcontrol_adapter { CALLCONTROL_NONE, CALLCONTROL_ASTERISK, CALLCONTROL_FREESWITCH, CALLCONTROL_KAMAILIO,
+			   CALLCONTROL_FILES, CALLCONTROL_N };
+extern const char *const callcontrol_adapter_names[CALLCONTROL_N]; /* "" for NONE */
+
+struct config_callcontrol {
+	enum callcontrol_adapter adapter;
+	char folder[1024];            /* absolute; of key and certificates. "" only with CALLCONTROL_NONE */
+	char group[64];               /* of these files, and one more of the commands; "" none */
+	char reload[1024];            /* command lines, as server/program.h takes them; "" none */
+	char reset[1024];
+};
+
 struct config {
 	char node_name[256];
 	char node_address[64];        /* "" when not given */
 	char provisioning[1024];      /* absolute, or relative to the data folder */
 	char store_url[1024];
 	struct listen_set listen[LISTEN_COUNT];
+	struct config_callcontrol callcontrol;
 };
 
 /* config_default: what an empty file means; loopback: all on 127.0.0.1, TFTP on 6969. */

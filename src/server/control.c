@@ -24,6 +24,7 @@ struct conn {
 	struct control *control;
 	struct bufferevent *bev;
 	struct admin_conn *admin;
+	struct event *later;
 	bool more;   /* step again when what was written is gone */
 	bool ending; /* close when what was written is gone */
 };
@@ -43,12 +44,14 @@ static void conn_free(struct conn *c)
 	LIST_REMOVE(c, link);
 	c->control->n--;
 	admin_conn_free(c->admin);
+	event_free(c->later);
 	bufferevent_free(c->bev);
 	free(c);
 }
 
 static void step(struct conn *c)
 {
+	static const struct timeval later = {0, ADMIN_CONN_LATER_MS * 1000};
 	struct evbuffer *input = bufferevent_get_input(c->bev);
 	size_t len = evbuffer_get_length(input);
 	struct view in = {evbuffer_pullup(input, -1), len};
@@ -66,6 +69,10 @@ static void step(struct conn *c)
 	if (rc < 0)
 		log_warn("a control connection is closed: %s", e.text);
 	c->more = rc == 0 && want == ADMIN_CONN_MORE;
+	if (rc == 0 && want == ADMIN_CONN_LATER)
+		event_add(c->later, &later);
+	else
+		event_del(c->later);
 	c->ending = rc < 0;
 	if (c->control->after)
 		c->control->after(c->control->ctx);
@@ -94,6 +101,15 @@ static void on_read(struct bufferevent *bev, void *ctx)
 		bufferevent_trigger(bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
 }
 
+static void on_later(evutil_socket_t fd, short what, void *ctx)
+{
+	struct conn *c = ctx;
+
+	(void)fd;
+	(void)what;
+	on_read(c->bev, c);
+}
+
 static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
 	(void)bev;
@@ -118,9 +134,12 @@ static void on_accept(void *ctx, int fd, const struct sockaddr *addr, socklen_t 
 	}
 	c->control = control;
 	c->admin = admin_conn_new(control->host, admin_grammar, &peer);
-	c->bev = c->admin ? bufferevent_socket_new(control->base, fd, BEV_OPT_CLOSE_ON_FREE) : NULL;
+	c->later = c->admin ? event_new(control->base, -1, 0, on_later, c) : NULL;
+	c->bev = c->later ? bufferevent_socket_new(control->base, fd, BEV_OPT_CLOSE_ON_FREE) : NULL;
 	if (!c->bev) {
 		admin_conn_free(c->admin);
+		if (c->later)
+			event_free(c->later);
 		free(c);
 		close(fd);
 		return;

@@ -21,6 +21,7 @@
 #include "server/contacts.h"
 #include "server/control.h"
 #include "server/monitor.h"
+#include "server/resets.h"
 #include "server/sandbox.h"
 #include "server/signer.h"
 #include "server/tvs.h"
@@ -62,6 +63,8 @@ struct director {
 	struct event *term;
 	struct ipc_channel *link;
 	struct ipc_channel *workers[LISTENERS_MAX_WORKERS];
+	struct ipc_channel *caller, *runner;
+	struct resets *resets;
 
 	/* What the workers were told. */
 	uint64_t epoch;
@@ -272,6 +275,7 @@ static void refresh(void *ctx)
 		refresh_identity(d, i);
 	tvs_director_refresh(d->tvs);
 	monitor_refresh(d->monitor);
+	resets_look(d->resets);
 	if (publish_generation(d->cluster, &epoch, &e) < 0) {
 		log_error("the generation in force: %s", e.text);
 		return;
@@ -444,6 +448,21 @@ static size_t counters(void *ctx, struct admin_counter *c, size_t max)
 	return put_counter(c, n, max, "octets of signed files kept", s->cache_octets);
 }
 
+static int reset_start(void *ctx, const char *who, enum sip_action action, const struct phones_filter *f, struct err *e)
+{
+	return resets_start(((struct director *)ctx)->resets, who, action, f, e);
+}
+
+static const struct phone_reset_job *reset_job(void *ctx)
+{
+	return resets_job(((struct director *)ctx)->resets);
+}
+
+static bool reset_stop(void *ctx)
+{
+	return resets_stop(((struct director *)ctx)->resets);
+}
+
 /* --- beginning and end --- */
 
 static void on_term(evutil_socket_t fd, short what, void *ctx)
@@ -529,7 +548,15 @@ static int open_channels(struct director *d, struct err *e)
 	struct monitor_site monitor = {.base = d->base, .cluster = d->cluster, .store = d->store,
 				       .node = d->node->cfg.node_name, .data_dir = d->node->data_dir,
 				       .mailer = d->node->director_mailer[0]};
+	struct ipc_handlers other = {.message = on_link_message, .ctx = d}; /* they only answer */
 	int rc = ipc_channel_new(d->base, d->node->link, &link, &d->link, e);
+
+	if (rc == 0)
+		rc = ipc_channel_new(d->base, d->node->director_caller[0], &other, &d->caller, e);
+	if (rc == 0)
+		rc = ipc_channel_new(d->base, d->node->director_runner[0], &other, &d->runner, e);
+	if (rc == 0)
+		rc = resets_new(d->base, d->cluster, d->caller, d->runner, *d->node->cfg.callcontrol.reset, &d->resets, e);
 
 	for (unsigned w = 0; w < d->node->n_workers && rc == 0; w++)
 		rc = ipc_channel_new(d->base, d->node->director_worker[w][0], &worker, &d->workers[w], e);
@@ -551,6 +578,9 @@ static int open_control(struct director *d, struct err *e)
 				      .mail_test = mail_test,
 				      .processes = processes,
 				      .counters = counters,
+				      .reset_start = reset_start,
+				      .reset_job = reset_job,
+				      .reset_stop = reset_stop,
 				      .ctx = d};
 	return control_new(d->base, &d->host, refresh, d, &d->control, e);
 }
@@ -611,6 +641,9 @@ static int begin(struct director *d, struct err *e)
 static void end(struct director *d)
 {
 	control_free(d->control);
+	ipc_channel_free(d->caller);
+	ipc_channel_free(d->runner);
+	resets_free(d->resets);
 	for (unsigned w = 0; w < d->node->n_workers; w++)
 		ipc_channel_free(d->workers[w]);
 	ipc_channel_free(d->link);

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define GROUPS_MAX 256
+
 int privileges_find(int data_dir, struct privileges *p, struct err *e)
 {
 	static const char *const names[] = {"ringfence", "nobody"};
@@ -60,13 +62,10 @@ static void empty_bounding_set(void)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 }
 
-int privileges_drop(const struct privileges *p, bool worker, struct err *e)
+static int drop(const struct privileges *p, uid_t uid, gid_t gid, const gid_t *groups, size_t n, struct err *e)
 {
-	uid_t uid = worker ? p->worker_uid : p->owner_uid;
-	gid_t gid = worker ? p->worker_gid : p->owner_gid;
-
 	empty_bounding_set();
-	if (p->root && (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
+	if (p->root && (setgroups(n, groups) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
 		return err_sys(e, ERR_IO, "becoming user %u", (unsigned)uid);
 	int rc = set_capabilities(NULL, 0, e);
 	if (rc < 0)
@@ -74,6 +73,43 @@ int privileges_drop(const struct privileges *p, bool worker, struct err *e)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, ERR_IO, "no_new_privs");
 	return 0;
+}
+
+int privileges_drop(const struct privileges *p, bool worker, struct err *e)
+{
+	return worker ? drop(p, p->worker_uid, p->worker_gid, NULL, 0, e) : drop(p, p->owner_uid, p->owner_gid, NULL, 0, e);
+}
+
+/* Is it among the groups that this process has already? */
+static bool has_group(gid_t group)
+{
+	gid_t groups[GROUPS_MAX];
+	int n = getgroups(GROUPS_MAX, groups);
+
+	for (int i = 0; i < n; i++)
+		if (groups[i] == group)
+			return true;
+	return getegid() == group;
+}
+
+int privileges_drop_for_programs(const struct privileges *p, const char *name, struct err *e)
+{
+	gid_t groups[GROUPS_MAX + 1];
+	int n = GROUPS_MAX;
+	const struct passwd *owner = getpwuid(p->owner_uid);
+
+	/* More groups than there is room for are cut off: fewer rights, never others. */
+	if (!owner || getgrouplist(owner->pw_name, p->owner_gid, groups, &n) < 0)
+		n = owner ? GROUPS_MAX : 0;
+	if (*name) {
+		const struct group *g = getgrnam(name);
+		if (!g)
+			return err_set(e, ERR_USAGE, "[callcontrol] group: there is no group %s", name);
+		if (!p->root && !has_group(g->gr_gid))
+			return err_set(e, ERR_USAGE, "[callcontrol] group: this user is no member of %s, and only root can change that", name);
+		groups[n++] = g->gr_gid;
+	}
+	return drop(p, p->owner_uid, p->owner_gid, groups, (size_t)n, e);
 }
 
 int privileges_reduce(const struct privileges *p, struct err *e)

@@ -22,5 +22,12 @@ int privileges_find(int data_dir, struct privileges *p, struct err *e) MUST_CHEC
 /* privileges_drop: for good, in a process that was forked for it: user, groups, capabilities, no_new_privs. */
 int privileges_drop(const struct privileges *p, bool worker, struct err *e) MUST_CHECK;
 
+/*
+ * privileges_drop_for_programs: the owner of the data folder with all groups of that user, and one more that the operator
+ * has named ("" none), for programs that have to do with other services. No capability, and no way to any.
+ * Errors: ERR_USAGE there is no such group, or (not started by root) this user is no member of it.
+ */
+int privileges_drop_for_programs(const struct privileges *p, const char *group, struct err *e) MUST_CHECK;
+
 /* privileges_reduce: what the supervisor keeps of root: other users, their processes, low ports, files of the owner. */
 int privileges_reduce(const struct privileges *p, struct err *e) MUST_CHECK;

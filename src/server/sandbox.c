@@ -113,6 +113,12 @@ static const int calls_worker[] = {
 	SCMP_SYS(timerfd_settime),
 };
 
+static const int calls_caller[] = {
+	SCMP_SYS(connect), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_wait),
+	SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(setsockopt),
+	SCMP_SYS(timerfd_settime),
+};
+
 static const int calls_keeper[] = {
 	SCMP_SYS(exit), SCMP_SYS(fchmod), SCMP_SYS(fdatasync), SCMP_SYS(flock), SCMP_SYS(fsync), SCMP_SYS(linkat),
 	SCMP_SYS(openat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(sched_getaffinity), SCMP_SYS(unlinkat),
@@ -177,6 +183,20 @@ static int add_threads(scmp_filter_ctx f)
 
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	return rc;
+}
+
+/* Sockets of the Internet and no others. */
+static int add_caller(scmp_filter_ctx f)
+{
+	int rc = add(f, SCMP_ACT_ALLOW, calls_caller, COUNT(calls_caller));
+
+	if (rc == 0)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
+	if (rc == 0)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+	if (rc == 0) /* libevent asks how many octets wait */
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD));
 	return rc;
 }
 
@@ -275,6 +295,38 @@ int sandbox_mailer(struct err *e)
 int sandbox_director(struct err *e)
 {
 	return restrict_calls(NULL, e);
+}
+
+int sandbox_caller(struct err *e)
+{
+	int rc = restrict_files(NULL, 0, e);
+
+	return rc < 0 ? rc : restrict_calls(add_caller, e);
+}
+
+/* Programs of others may try a call that they can do without: it fails, instead of ending them. */
+static int restrict_programs(struct err *e)
+{
+	if (!sandbox_filters_calls())
+		return 0;
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+	int rc = f ? 0 : -ENOMEM;
+	for (size_t i = 0; rc == 0 && i < COUNT(calls_deadly); i++)
+		if (calls_deadly[i] != SCMP_SYS(execve))
+			rc = add(f, SCMP_ACT_ERRNO(EPERM), &calls_deadly[i], 1);
+	if (rc == 0)
+		rc = seccomp_load(f);
+	seccomp_release(f);
+	if (rc < 0) {
+		errno = -rc;
+		return err_sys(e, ERR_IO, "restricting system calls");
+	}
+	return 0;
+}
+
+int sandbox_runner(bool programs, struct err *e)
+{
+	return programs ? restrict_programs(e) : restrict_calls(NULL, e);
 }
 
 /* --- limits --- */

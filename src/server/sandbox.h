@@ -15,6 +15,9 @@ int sandbox_keeper(int keys_dir, struct err *e) MUST_CHECK;
 int sandbox_worker(int published_dir, int provisioning_dir, struct err *e) MUST_CHECK;
 int sandbox_director(struct err *e) MUST_CHECK;
 int sandbox_mailer(struct err *e) MUST_CHECK; /* names and authorities of the system, and connections */
+int sandbox_caller(struct err *e) MUST_CHECK; /* no file; sockets to phones */
+/* What it starts inherits it. programs: it may start some; what the kernel's more dangerous calls are for, they cannot do. */
+int sandbox_runner(bool programs, struct err *e) MUST_CHECK;
 
 int sandbox_landlock(void);      /* ABI version of the kernel's Landlock, 0 when it has none */
 bool sandbox_filters_calls(void); /* false in sanitizer builds */

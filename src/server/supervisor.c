@@ -27,7 +27,8 @@
 #define STOP_WORKERS_MS 15000    /* longer than WORKER_DRAIN_MS */
 #define STOP_DIRECTOR_MS 60000   /* a command runs to its end */
 #define STOP_KEEPER_MS 5000
-#define MAX_CHILDREN (LISTENERS_MAX_WORKERS + 3)
+#define STOP_HELPERS_MS 5000
+#define MAX_CHILDREN (LISTENERS_MAX_WORKERS + 5)
 #define MAX_DRAINING 256
 
 struct child {
@@ -44,7 +45,7 @@ struct child {
 };
 
 /* What is waited for while the node stops, one after the other. */
-enum phase { PHASE_RUN, PHASE_WORKERS, PHASE_DIRECTOR, PHASE_KEEPER, PHASE_END };
+enum phase { PHASE_RUN, PHASE_WORKERS, PHASE_DIRECTOR, PHASE_CALLER, PHASE_RUNNER, PHASE_KEEPER, PHASE_END };
 
 struct supervisor {
 	struct node node;
@@ -73,20 +74,33 @@ static void tell_peers(struct supervisor *s, const struct child *c)
 {
 	struct ipc_msg m = {.type = IPC_RESTARTED};
 	struct node *n = &s->node;
-	int fds[2 * LISTENERS_MAX_WORKERS + 2];
+	int fds[LISTENERS_MAX_WORKERS + 3];
 	size_t k = 0;
 
-	if (c->kind == CHILD_WORKER) {
+	for (unsigned w = 0; w < n->n_workers && (c->kind == CHILD_KEEPER || c->kind == CHILD_DIRECTOR); w++)
+		fds[k++] = c->kind == CHILD_KEEPER ? n->keeper_worker[w][0] : n->director_worker[w][0];
+	switch (c->kind) {
+	case CHILD_KEEPER:
+		fds[k++] = n->keeper_director[0];
+		fds[k++] = n->keeper_runner[0];
+		break;
+	case CHILD_DIRECTOR:
+		fds[k++] = n->director_caller[0];
+		fds[k++] = n->director_runner[0];
+		fds[k++] = n->director_mailer[0];
+		break;
+	case CHILD_CALLER:
+		fds[k++] = n->director_caller[1];
+		break;
+	case CHILD_RUNNER:
+		fds[k++] = n->director_runner[1];
+		break;
+	case CHILD_WORKER:
 		fds[k++] = n->director_worker[c->index][1];
-	} else if (c->kind == CHILD_MAILER) {
+		break;
+	case CHILD_MAILER:
 		fds[k++] = n->director_mailer[1];
-	} else {
-		for (unsigned w = 0; w < n->n_workers; w++)
-			fds[k++] = c->kind == CHILD_KEEPER ? n->keeper_worker[w][0] : n->director_worker[w][0];
-		if (c->kind == CHILD_KEEPER)
-			fds[k++] = n->keeper_director[0];
-		else
-			fds[k++] = n->director_mailer[0];
+		break;
 	}
 	for (size_t i = 0; i < k; i++) {
 		/* A queue that is full belongs to a process that does not read; its calls time out. */
@@ -287,9 +301,11 @@ static bool any_runs(const struct supervisor *s, enum child_kind kind)
 static void stop_step(struct supervisor *s)
 {
 	static const enum child_kind kinds[] = {
-		[PHASE_WORKERS] = CHILD_WORKER, [PHASE_DIRECTOR] = CHILD_DIRECTOR, [PHASE_KEEPER] = CHILD_KEEPER};
+		[PHASE_WORKERS] = CHILD_WORKER, [PHASE_DIRECTOR] = CHILD_DIRECTOR, [PHASE_CALLER] = CHILD_CALLER,
+		[PHASE_RUNNER] = CHILD_RUNNER, [PHASE_KEEPER] = CHILD_KEEPER};
 	static const unsigned patience[] = {
-		[PHASE_DIRECTOR] = STOP_DIRECTOR_MS, [PHASE_KEEPER] = STOP_KEEPER_MS, [PHASE_END] = 0};
+		[PHASE_DIRECTOR] = STOP_DIRECTOR_MS, [PHASE_CALLER] = STOP_HELPERS_MS, [PHASE_RUNNER] = STOP_HELPERS_MS,
+		[PHASE_KEEPER] = STOP_KEEPER_MS, [PHASE_END] = 0};
 
 	while (s->phase != PHASE_RUN && s->phase != PHASE_END && !any_runs(s, kinds[s->phase])) {
 		s->phase++;
@@ -436,6 +452,12 @@ static int open_channels(struct node *n, struct err *e)
 
 	if (rc == 0)
 		rc = ipc_pair(n->director_mailer, e);
+	if (rc == 0)
+		rc = ipc_pair(n->director_caller, e);
+	if (rc == 0)
+		rc = ipc_pair(n->director_runner, e);
+	if (rc == 0)
+		rc = ipc_pair(n->keeper_runner, e);
 	for (unsigned w = 0; w < n->n_workers && rc == 0; w++) {
 		rc = ipc_pair(n->keeper_worker[w], e);
 		if (rc == 0)
@@ -491,6 +513,8 @@ static int prepare(struct supervisor *s, const struct supervisor_options *o, str
 		return rc;
 	add_child(s, CHILD_KEEPER, 0, keeper_main);
 	add_child(s, CHILD_DIRECTOR, 0, director_main);
+	add_child(s, CHILD_CALLER, 0, caller_main);
+	add_child(s, CHILD_RUNNER, 0, runner_main);
 	for (unsigned w = 0; w < n->n_workers; w++)
 		add_child(s, CHILD_WORKER, w, worker_main);
 	add_child(s, CHILD_MAILER, 0, mailer_main);
@@ -513,6 +537,9 @@ static void close_all(struct supervisor *s)
 	for (int i = 0; i < 2; i++) {
 		close(n->keeper_director[i]);
 		close(n->director_mailer[i]);
+		close(n->director_caller[i]);
+		close(n->director_runner[i]);
+		close(n->keeper_runner[i]);
 	}
 	if (s->lock >= 0) {
 		/* The file stays, empty: removing it would race with who locks it next. */
@@ -534,6 +561,9 @@ int supervisor_run(const struct supervisor_options *o, struct err *e)
 	s->lock = s->signals = s->node.data_dir = -1;
 	memset(s->node.director_mailer, -1, sizeof(s->node.director_mailer));
 	memset(s->node.keeper_director, -1, sizeof(s->node.keeper_director));
+	memset(s->node.director_caller, -1, sizeof(s->node.director_caller));
+	memset(s->node.director_runner, -1, sizeof(s->node.director_runner));
+	memset(s->node.keeper_runner, -1, sizeof(s->node.keeper_runner));
 	memset(s->node.keeper_worker, -1, sizeof(s->node.keeper_worker));
 	memset(s->node.director_worker, -1, sizeof(s->node.director_worker));
 	s->hup_stops = isatty(STDIN_FILENO);

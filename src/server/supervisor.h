@@ -22,6 +22,9 @@ struct node {
 	int keeper_director[2];                         /* [0] the keeper's end */
 	int keeper_worker[LISTENERS_MAX_WORKERS][2];    /* [0] the keeper's end */
 	int director_worker[LISTENERS_MAX_WORKERS][2];  /* [0] the director's end */
+	int director_caller[2];                         /* [0] the director's end */
+	int director_runner[2];                         /* [0] the director's end */
+	int keeper_runner[2];                           /* [0] the keeper's end */
 
 	int director_mailer[2];                         /* [0] the director's end */
 
@@ -30,7 +33,7 @@ struct node {
 
 /* What a process of the node does, from its fork to its end: returns its exit status. */
 typedef int node_main(struct node *node, unsigned index);
-node_main keeper_main, director_main, worker_main, mailer_main;
+node_main keeper_main, director_main, caller_main, runner_main, worker_main, mailer_main;
 
 /* node_open_provisioning: the operator's folder. Errors: ERR_IO, with where it is configured. */
 int node_open_provisioning(const struct node *node, int *fd, struct err *e) MUST_CHECK;

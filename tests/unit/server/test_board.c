@@ -55,10 +55,10 @@ static void test_names(void **state)
 
 	(void)state;
 	assert_ok(board_new(2, &b, &e), &e);
-	assert_int_equal(board_n_processes(b), 6);
+	assert_int_equal(board_n_processes(b), 8);
 	assert_string_equal(board_process(b, 0)->name, "supervisor");
-	assert_string_equal(board_process(b, 4)->name, "worker 1");
-	assert_string_equal(board_process(b, 5)->name, "mailer");
+	assert_string_equal(board_process(b, 6)->name, "worker 1");
+	assert_string_equal(board_process(b, 7)->name, "mailer");
 	for (int s = 0; s < STAT_COUNT; s++)
 		assert_true(worker_stat_names[s] && strlen(worker_stat_names[s]) < 48);
 	board_free(b);

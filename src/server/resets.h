@@ -1,0 +1,25 @@
+#pragma once
+
+#include <event2/event.h>
+
+#include "cluster/phone_reset.h"
+#include "server/ipc.h"
+
+/*
+ * Resets on the director's loop, one job at a time: so many phones in a second as "Phone Resets per Second" says, each told
+ * by the caller (SIP NOTIFY) or, where ringfence.conf names a command, by the runner. Nothing here waits.
+ */
+struct resets;
+
+int resets_new(struct event_base *base, struct cluster *c, struct ipc_channel *caller, struct ipc_channel *runner,
+	       bool by_command, struct resets **r, struct err *e) MUST_CHECK;
+void resets_free(struct resets *r); /* a job that goes on ends untold; accepts NULL */
+
+/* resets_start: Errors: ERR_USAGE no such phone, or another job goes on. */
+int resets_start(struct resets *r, const char *who, enum sip_action action, const struct phones_filter *f,
+		 struct err *e) MUST_CHECK;
+/* resets_stop: phones that were not told yet are not. False: nothing goes on. */
+bool resets_stop(struct resets *r);
+const struct phone_reset_job *resets_job(const struct resets *r); /* the last one, NULL: none since the node was started */
+/* resets_look: begin what a change of a certificate asked for (phones_after_certificate_change), when nothing goes on. */
+void resets_look(struct resets *r);

@@ -1,0 +1,205 @@
+/*
+ * The runner: the only process that starts programs, and only those of [callcontrol] in ringfence.conf, which it has read
+ * before anybody could tell it anything: the director says which of them, for which phone, and nothing else. It has neither
+ * the store nor a socket. Its programs run as the owner of the data folder with the groups of that user and the one of
+ * [callcontrol], without capabilities, and cannot gain any.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "proto/sip.h"
+#include "server/child.h"
+#include "server/ipc.h"
+#include "server/program.h"
+#include "server/sandbox.h"
+
+#define AT_ONCE 4             /* programs that run */
+#define RESET_MS 30000        /* for one program */
+
+struct order {
+	STAILQ_ENTRY(order) link;
+	struct runner *r;
+	uint32_t id;
+	enum sip_action action;
+	char device[64];
+};
+
+struct runner {
+	const struct config_callcontrol *cfg;
+	struct event_base *base;
+	struct event *term;
+	struct ipc_channel *director;
+	STAILQ_HEAD(, order) waiting;
+	unsigned running;
+};
+
+static void answer(struct runner *r, uint32_t id, int rc, const struct err *why)
+{
+	struct err e = ERR_INIT;
+	struct wr w;
+
+	wr_init(&w, IPC_BODY_MAX);
+	if (rc < 0)
+		ipc_failed_encode(&w, why);
+	struct ipc_msg m = {.type = rc < 0 ? IPC_FAILED : IPC_REPLY, .id = id, .body = wr_view_all(&w)};
+	if (ipc_channel_send(r->director, &m, &e) < 0)
+		log_warn("an answer to the director: %s", e.text);
+	wr_clear(&w);
+}
+
+/* --- resets --- */
+
+/* %d is the device, %a the action; a line without %d gets the device as one more word. */
+static void fill_in(const char *word, const struct order *o, char *out, size_t size)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (const char *s = word; *s; s++) {
+		bool known = s[0] == '%' && (s[1] == 'd' || s[1] == 'a');
+		if (known)
+			s++;
+		used = known ? text_append(out, size, used, "%s", *s == 'd' ? o->device : sip_action_name(o->action)) :
+			       text_append(out, size, used, "%c", *s);
+	}
+}
+
+static void start_more(struct runner *r);
+
+static void reset_done(void *ctx, int rc, const struct err *e)
+{
+	struct order *o = ctx;
+	struct runner *r = o->r;
+
+	answer(r, o->id, rc, e);
+	free(o);
+	r->running--;
+	start_more(r);
+}
+
+static int start(struct runner *r, struct order *o, struct err *e)
+{
+	struct program_words w;
+	char filled[PROGRAM_WORDS_MAX][1100], *argv[PROGRAM_WORDS_MAX + 2];
+	struct program *p;
+	bool named = false;
+	size_t n = 0;
+	int rc = program_words(r->cfg->reset, &w, e);
+
+	if (rc < 0)
+		return rc;
+	for (; n < w.n; n++) {
+		fill_in(w.word[n], o, filled[n], sizeof(filled[n]));
+		named |= strstr(w.word[n], "%d") != NULL;
+		argv[n] = filled[n];
+	}
+	if (!named)
+		argv[n++] = o->device;
+	argv[n] = NULL;
+	return program_start(r->base, argv, RESET_MS, reset_done, o, &p, e);
+}
+
+static void start_more(struct runner *r)
+{
+	struct order *o;
+
+	while (r->running < AT_ONCE && (o = STAILQ_FIRST(&r->waiting))) {
+		struct err e = ERR_INIT;
+		STAILQ_REMOVE_HEAD(&r->waiting, link);
+		if (start(r, o, &e) < 0) {
+			answer(r, o->id, e.code, &e);
+			free(o);
+		} else {
+			r->running++;
+		}
+	}
+}
+
+static int take_reset(struct runner *r, const struct ipc_msg *m, struct err *e)
+{
+	struct order *o = calloc(1, sizeof(*o));
+	uint8_t action;
+	struct rd rd;
+
+	if (!o)
+		return err_set(e, ERR_NOMEM, "no memory for a reset");
+	rd_init(&rd, m->body.p, m->body.len);
+	if (!ipc_get_str(&rd, o->device, sizeof(o->device)) || !rd_u8(&rd, &action) || !rd_done(&rd) || action >= SIP_N_ACTIONS ||
+	    !text_is_device_name(o->device) || !*r->cfg->reset) {
+		free(o);
+		return err_rule(e, "reset-request", -1, "a request to reset a phone is malformed");
+	}
+	o->r = r;
+	o->id = m->id;
+	o->action = (enum sip_action)action;
+	STAILQ_INSERT_TAIL(&r->waiting, o, link);
+	start_more(r);
+	return 0;
+}
+
+static void on_message(void *ctx, struct ipc_channel *ch, const struct ipc_msg *m)
+{
+	struct err e = ERR_INIT;
+	int rc = 0;
+
+	(void)ch;
+	if (m->type == IPC_RESET)
+		rc = take_reset(ctx, m, &e);
+	if (rc < 0)
+		answer(ctx, m->id, rc, &e);
+}
+
+/* --- the process --- */
+
+static void on_term(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(ctx);
+}
+
+static int begin(struct runner *r, struct node *node, struct err *e)
+{
+	struct ipc_handlers h = {.message = on_message, .ctx = r};
+	int rc = child_drop(node, CHILD_RUNNER, e);
+
+	if (rc < 0)
+		return rc;
+	close(node->data_dir);
+	r->cfg = &node->cfg.callcontrol;
+	r->base = event_base_new();
+	r->term = r->base ? evsignal_new(r->base, SIGTERM, on_term, r->base) : NULL;
+	if (!r->term || event_add(r->term, NULL) < 0)
+		return err_set(e, ERR_NOMEM, "no memory for the loop");
+	if ((rc = sandbox_runner(*r->cfg->reset || *r->cfg->reload, e)) < 0 ||
+	    (rc = ipc_channel_new(r->base, node->director_runner[1], &h, &r->director, e)) < 0)
+		return rc;
+	return child_ready(node, e);
+}
+
+/* Programs that still run go on to their end: a reload that is cut in half is worse than one that nobody waits for. */
+int runner_main(struct node *node, unsigned index)
+{
+	struct runner r = {.running = 0};
+	struct err e = ERR_INIT;
+
+	(void)index;
+	STAILQ_INIT(&r.waiting);
+	int rc = begin(&r, node, &e);
+	if (rc == 0)
+		event_base_dispatch(r.base);
+	else
+		log_error("%s", e.text);
+	ipc_channel_free(r.director);
+	if (r.term)
+		event_free(r.term);
+	if (r.base)
+		event_base_free(r.base);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
