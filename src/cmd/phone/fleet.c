@@ -17,19 +17,21 @@
 #include "cmd/phone/models.h"
 #include "cmd/phone/phone.h"
 #include "cmd/phone/report.h"
+#include "cmd/phone/stay.h"
 #include "net/fetch.h"
 
 #define COUNT_MAX 1000000
 #define CONCURRENCY_MAX 4096
 #define CONCURRENCY 256
 #define HOLDING_MAX 2
+#define ONCE_MORE 2
 #define SHOWN_PHONES 20   /* stranded phones that the summary names */
 #define PROGRESS_MS 200
 
 enum option {
 	OPT_COUNT = CMD_LONG, OPT_TFTP, OPT_HTTP_PORT, OPT_HTTPS_PORT, OPT_TRANSPORT,
 	OPT_MODEL, OPT_MODELS, OPT_FIRST, OPT_STATE,
-	OPT_CONCURRENCY, OPT_HOLDING, OPT_TVS, OPT_JSON, OPT_CAPF_KEY, OPT_CAPF_RETRY,
+	OPT_CONCURRENCY, OPT_HOLDING, OPT_TVS, OPT_JSON, OPT_CAPF_KEY, OPT_CAPF_RETRY, OPT_STAY, OPT_LISTEN,
 };
 
 struct fleet_options {
@@ -43,6 +45,7 @@ struct fleet_options {
 	const char *capf_key;
 	uint64_t capf_retry_s;
 	bool json;
+	struct stay_options stay;
 };
 
 struct fleet {
@@ -62,16 +65,25 @@ struct fleet {
 	uint64_t begun_ms, shown_ms;
 	bool terminal;
 	bool io_failed;
+
+	/* Of those that stay. */
+	struct stay stay;
+	uint8_t *booting;                 /* of each phone: it boots now, or must ONCE_MORE */
+	uint64_t told, again[BOOT_OUTCOMES]; /* phones that were told to boot; how boots ended that followed */
 };
 
 /* One phone of the fleet, from its start to its end. */
 struct member {
 	struct fleet *f;
+	uint64_t n;           /* which it is */
+	bool again;           /* not its first boot */
 	struct phone phone;
 	struct console console;
 };
 
 static void start_more(struct fleet *f);
+static int member_start(struct fleet *f, uint64_t n, bool again, struct err *e);
+static bool first_option(const char *text, uint64_t *first);
 
 static void member_free(struct member *m)
 {
@@ -127,22 +139,49 @@ static void save(struct fleet *f, const struct member *m, const struct boot *b)
 	}
 }
 
+/* One that was told to boot while it did has to once more: it may have fetched what is old by now. */
+static void end_boot(struct member *m)
+{
+	struct fleet *f = m->f;
+	struct err e = ERR_INIT;
+	uint64_t n = m->n;
+	bool once_more = f->booting[n] == ONCE_MORE;
+
+	member_free(m);
+	f->booting[n] = false;
+	if (once_more && member_start(f, n, true, &e))
+		cmd_error(f->cmd, CMD_NO, "%s", e.text);
+}
+
+static void booted_again(struct member *m, const struct boot *b)
+{
+	m->f->again[boot_outcome(b)]++;
+	save(m->f, m, b);
+	end_boot(m);
+}
+
 static void member_done(void *ctx, const struct boot *b)
 {
 	struct member *m = ctx;
 	struct fleet *f = m->f;
 	enum boot_outcome outcome = boot_outcome(b);
 
+	if (m->again) {
+		booted_again(m, b);
+		return;
+	}
 	f->outcomes[outcome]++;
 	f->capf[boot_capf(b)]++;
 	count_reasons(f, b);
 	if (outcome == BOOT_STRANDED && f->n_shown < SHOWN_PHONES)
 		snprintf(f->shown[f->n_shown++], sizeof *f->shown, "%s", m->phone.device);
 	save(f, m, b);
-	member_free(m);
+	end_boot(m);
 	f->ended++;
 	show_progress(f);
 	start_more(f);
+	if (f->ended == f->o->count)
+		stay_count(&f->stay, &f->o->stay);
 }
 
 /* ---- starting ---- */
@@ -177,7 +216,7 @@ static int begin_with(const struct fleet *f, struct phone *p, struct err *e)
 	return 0;
 }
 
-static int member_start(struct fleet *f, struct err *e)
+static int member_start(struct fleet *f, uint64_t n, bool again, struct err *e)
 {
 	struct member *m = calloc(1, sizeof *m);
 	char device[32], model[32], path[4200];
@@ -185,9 +224,11 @@ static int member_start(struct fleet *f, struct err *e)
 
 	if (!m)
 		return err_set(e, ERR_NOMEM, "no memory for a phone");
-	snprintf(device, sizeof device, "SEP%012" PRIX64, (f->o->first + f->started) & 0xffffffffffff);
-	model_of(f, f->started, model, sizeof model);
+	snprintf(device, sizeof device, "SEP%012" PRIX64, (f->o->first + n) & 0xffffffffffff);
+	model_of(f, n, model, sizeof model);
 	m->f = f;
+	m->n = n;
+	m->again = again;
 	m->console.clock = &clock_system;
 	phone_init(&m->phone, device, model, traits_find(f->table, model));
 	if (f->o->state) {
@@ -196,12 +237,36 @@ static int member_start(struct fleet *f, struct err *e)
 	}
 	if (!rc && (!f->o->state || !folder_exists(path)))
 		rc = begin_with(f, &m->phone, e);
-	f->started++;
+	f->booting[n] = !rc;
 	if (!rc)
 		rc = driver_boot(&f->driver, &m->phone, &m->console, member_done, m, e);
-	if (rc)
+	if (rc) {
+		f->booting[n] = false;
 		member_free(m);
+	}
 	return rc;
+}
+
+static bool told(void *ctx, const char *device, enum sip_action a)
+{
+	struct fleet *f = ctx;
+	struct err e = ERR_INIT;
+	uint64_t number;
+
+	(void)a;
+	if (!first_option(device, &number))
+		return false;
+	uint64_t n = (number - f->o->first) & 0xffffffffffff;
+	if (n >= f->o->count)
+		return false;
+	f->told++;
+	if (n >= f->started)
+		return true; /* it boots anyway */
+	if (f->booting[n])
+		f->booting[n] = ONCE_MORE;
+	else if (member_start(f, n, true, &e))
+		cmd_error(f->cmd, CMD_NO, "%s", e.text);
+	return true;
 }
 
 static void start_more(struct fleet *f)
@@ -209,7 +274,7 @@ static void start_more(struct fleet *f)
 	struct err e = ERR_INIT;
 
 	while (f->started < f->o->count && f->started - f->ended < f->o->concurrency)
-		if (member_start(f, &e)) {
+		if (member_start(f, f->started++, false, &e)) {
 			cmd_error(f->cmd, CMD_NO, "%s", e.text);
 			f->io_failed = true;
 			f->outcomes[BOOT_FAILED]++;
@@ -240,6 +305,11 @@ static void summary_text(const struct fleet *f, double seconds)
 	for (int r = 0; r < REASON_COUNT; r++)
 		if (f->reasons[r])
 			printf("refused %" PRIu64 " times: %s\n", f->reasons[r], reason_text(r));
+	if (f->told) {
+		printf("told to boot again: %" PRIu64 "\n", f->told);
+		for (int o = 0; o < BOOT_OUTCOMES; o++)
+			printf("  %-10s %" PRIu64 "\n", boot_outcome_name(o), f->again[o]);
+	}
 	for (size_t i = 0; i < f->n_shown; i++)
 		printf("stranded: %s\n", f->shown[i]);
 	if (f->outcomes[BOOT_STRANDED] > f->n_shown)
@@ -259,11 +329,15 @@ static json_t *capf_json(const struct fleet *f)
 
 static void summary_json(const struct fleet *f, double seconds)
 {
-	json_t *o = json_object(), *reasons = json_object(), *stranded = json_array();
+	json_t *o = json_object(), *reasons = json_object(), *stranded = json_array(), *again = json_object();
 
 	json_object_set_new(o, "phones", json_integer((json_int_t)f->ended));
 	for (int i = 0; i < BOOT_OUTCOMES; i++)
 		json_object_set_new(o, boot_outcome_name(i), json_integer((json_int_t)f->outcomes[i]));
+	json_object_set_new(o, "told", json_integer((json_int_t)f->told));
+	for (int i = 0; i < BOOT_OUTCOMES; i++)
+		json_object_set_new(again, boot_outcome_name(i), json_integer((json_int_t)f->again[i]));
+	json_object_set_new(o, "again", again);
 	json_object_set_new(o, "asked_tvs", json_integer((json_int_t)f->asked_tvs));
 	json_object_set_new(o, "capf", capf_json(f));
 	for (int r = 0; r < REASON_COUNT; r++)
@@ -314,7 +388,10 @@ static int prepare(struct fleet *f, struct err *e)
 		rc = driver_init(&f->driver, &o->server, o->transport, e);
 	f->driver.capf_key = f->capf_key;
 	f->driver.capf_retry_s = (unsigned)o->capf_retry_s;
-	return rc;
+	f->booting = calloc(o->count, 1);
+	if (!rc && !f->booting)
+		rc = err_set(e, ERR_NOMEM, "no memory for %" PRIu64 " phones", o->count);
+	return rc ? rc : stay_begin(&f->stay, f->driver.base, &o->stay, told, f, e);
 }
 
 static int run(const struct cmd *c, const struct fleet_options *o)
@@ -339,9 +416,11 @@ static int run(const struct cmd *c, const struct fleet_options *o)
 		if (f.io_failed || f.outcomes[BOOT_TOOK] + f.outcomes[BOOT_KEPT] != o->count)
 			status = CMD_NO;
 	}
+	stay_end(&f.stay);
 	driver_clear(&f.driver);
 	EVP_PKEY_free(f.capf_key);
 	traits_free(f.table);
+	free(f.booting);
 	for (size_t i = 0; i < HOLDING_MAX; i++)
 		free((void *)(uintptr_t)f.holding[i].p);
 	return status;
@@ -404,6 +483,11 @@ static bool take(int key, const char *v, struct fleet_options *o)
 		return true;
 	case OPT_CAPF_RETRY:
 		return phone_interval(v, &o->capf_retry_s);
+	case OPT_STAY:
+		return text_number(v, 1, STAY_SECONDS_MAX, &o->stay.seconds);
+	case OPT_LISTEN:
+		o->stay.listen = v;
+		return true;
 	default:
 		o->json = true;
 		return true;
@@ -422,6 +506,8 @@ static int fleet_run(const struct cmd *c, int argc, char **argv)
 			return cmd_usage_error(c, "the value '%s' is not allowed there", args.value);
 	if (key < 0)
 		return args.exit;
+	if (o.stay.listen && !o.stay.seconds)
+		return cmd_usage_error(c, "--listen goes with --stay");
 	if (args.argc || !o.count || !*o.server.host)
 		return cmd_usage_error(c, "--count and --tftp are needed, and nothing but options");
 	return run(c, &o);
@@ -442,6 +528,8 @@ static const struct cmd_opt fleet_opts[] = {
 	{OPT_TVS, "tvs", "HOST[:PORT]", "TVS server that new phones know already"},
 	{OPT_CAPF_KEY, "capf-key", "KEY", "a private key, PEM, that all phones give CAPF instead of making one each:\nfor load tests only"},
 	{OPT_CAPF_RETRY, "capf-retry-interval", "SECONDS", "between two tries of a phone to reach CAPF; 30"},
+	{OPT_STAY, "stay", "SECONDS", "stay for so long after the last boot, and boot again when told to"},
+	{OPT_LISTEN, "listen", "ADDR[:PORT]", "where SIP NOTIFY can tell them so, by their names, with --stay; port 5060"},
 	{OPT_JSON, "json", NULL, "the summary as JSON"},
 	{0},
 };

@@ -11,6 +11,7 @@
 #include "cmd/phone/folder.h"
 #include "cmd/phone/models.h"
 #include "cmd/phone/report.h"
+#include "cmd/phone/stay.h"
 #include "net/fetch.h"
 
 #define DEFAULT_MODEL "7975"
@@ -20,7 +21,7 @@
 enum option {
 	OPT_STATE = CMD_LONG, OPT_DEVICE, OPT_MODEL, OPT_TFTP, OPT_HTTP_PORT, OPT_HTTPS_PORT, OPT_TRANSPORT,
 	OPT_MODELS, OPT_NOW, OPT_JSON, OPT_QUIET,
-	OPT_MIC, OPT_MIC_KEY, OPT_CAPF_STRING, OPT_CAPF_RETRY, OPT_OLD_FIRMWARE,
+	OPT_MIC, OPT_MIC_KEY, OPT_CAPF_STRING, OPT_CAPF_RETRY, OPT_OLD_FIRMWARE, OPT_STAY, OPT_LISTEN,
 };
 
 struct boot_options {
@@ -31,6 +32,7 @@ struct boot_options {
 	const char *mic, *mic_key, *capf_string_file;
 	uint64_t capf_retry_s;
 	bool json, quiet, old_firmware;
+	struct stay_options stay;
 };
 
 /* ---- boot ---- */
@@ -46,6 +48,8 @@ struct session {
 	const struct cmd *cmd;
 	char capf_string[CAPF_PASSWORD_MAX + 1];
 	int exit;
+	struct stay stay;
+	bool booting, again; /* again: it was told to boot while it did */
 };
 
 static int64_t stopped_wall_s(void *ctx)
@@ -94,6 +98,8 @@ static void print_result(const struct session *s, const struct boot *b)
 	json_decref(o);
 }
 
+static void boot_soon(struct session *s);
+
 static void booted(void *ctx, const struct boot *b)
 {
 	struct session *s = ctx;
@@ -101,9 +107,52 @@ static void booted(void *ctx, const struct boot *b)
 	struct err e = ERR_INIT;
 
 	print_result(s, b);
+	fflush(stdout);
 	s->exit = outcome == BOOT_TOOK || outcome == BOOT_KEPT ? CMD_OK : CMD_NO;
 	if (folder_save(s->o->state, &s->phone, boot_configuration(b), &e))
 		s->exit = cmd_error(s->cmd, CMD_NO, "%s", e.text);
+	s->booting = false;
+	if (s->again)
+		boot_soon(s);
+	stay_count(&s->stay, &s->o->stay);
+}
+
+/* ---- booting again ---- */
+
+static void on_boot(evutil_socket_t fd, short what, void *ctx)
+{
+	struct session *s = ctx;
+	struct err e = ERR_INIT;
+
+	(void)fd;
+	(void)what;
+	s->again = false;
+	if (driver_boot(&s->driver, &s->phone, &s->console, booted, s, &e))
+		s->exit = cmd_error(s->cmd, CMD_NO, "%s", e.text);
+}
+
+/* From the loop, because what has called may still use what the last boot left. */
+static void boot_soon(struct session *s)
+{
+	static const struct timeval now = {0, 0};
+
+	s->booting = event_base_once(s->driver.base, -1, EV_TIMEOUT, on_boot, s, &now) == 0;
+}
+
+static bool told(void *ctx, const char *device, enum sip_action a)
+{
+	struct session *s = ctx;
+
+	if (strcmp(device, s->phone.device))
+		return false;
+	if (!s->o->json) {
+		printf("told by SIP: %s\n", sip_action_name(a));
+		fflush(stdout);
+	}
+	s->again = true;
+	if (!s->booting)
+		boot_soon(s);
+	return true;
 }
 
 /* The phone that the folder holds, or a new one in factory state. */
@@ -182,7 +231,9 @@ static int boot_phone(struct session *s)
 		s->console.line = print_line;
 		s->console.message = print_message;
 	}
-	if (set_up(s, &e) || driver_boot(&s->driver, &s->phone, &s->console, booted, s, &e))
+	s->booting = true;
+	if (set_up(s, &e) || stay_begin(&s->stay, s->driver.base, &o->stay, told, s, &e) ||
+	    driver_boot(&s->driver, &s->phone, &s->console, booted, s, &e))
 		return cmd_error(s->cmd, CMD_NO, "%s", e.text);
 	event_base_dispatch(s->driver.base);
 	return s->exit;
@@ -267,6 +318,13 @@ static int boot_option(const struct cmd *c, int key, const char *value, struct b
 		if (!phone_interval(value, &o->capf_retry_s))
 			return cmd_usage_error(c, "'%s' is no number of seconds up to %d", value, INTERVAL_MAX);
 		break;
+	case OPT_STAY:
+		if (!text_number(value, 1, STAY_SECONDS_MAX, &o->stay.seconds))
+			return cmd_usage_error(c, "'%s' is no number of seconds", value);
+		break;
+	case OPT_LISTEN:
+		o->stay.listen = value;
+		break;
 	default:
 		plain_option(key, value, o);
 		break;
@@ -292,7 +350,10 @@ static int boot_run(const struct cmd *c, int argc, char **argv)
 		return cmd_usage_error(c, "--state and --tftp are needed");
 	if (!o.mic != !o.mic_key)
 		return cmd_usage_error(c, "--mic and --mic-key go together");
+	if (o.stay.listen && !o.stay.seconds)
+		return cmd_usage_error(c, "--listen goes with --stay");
 	status = boot_phone(&s);
+	stay_end(&s.stay);
 	driver_clear(&s.driver);
 	phone_clear(&s.phone);
 	traits_free(s.table);
@@ -317,6 +378,8 @@ static const struct cmd_opt boot_opts[] = {
 	{OPT_NOW, "now", "SECONDS", "what the phone's clock says during this boot, seconds since 1970"},
 	{OPT_JSON, "json", NULL, "only the result, as JSON"},
 	{OPT_QUIET, "quiet", NULL, "no console log, only the result"},
+	{OPT_STAY, "stay", "SECONDS", "stay for so long after the boot, and boot again when told to"},
+	{OPT_LISTEN, "listen", "ADDR[:PORT]", "where SIP NOTIFY can tell it so, with --stay; port 5060"},
 	{0},
 };
 
