@@ -220,6 +220,13 @@ int cmd_job_show(struct command_run *r, struct err *e)
 
 int cmd_job_stop(struct command_run *r, struct err *e)
 {
+	const struct phone_reset_job *job = r->host->reset_job(r->host->ctx);
+
+	if (command_option(r, "--dry-run")) {
+		fprintf(r->out, "Nothing was stopped. With this command %zu phones would not be told.\n",
+			job && !job->ended ? job->count[PHONE_RESET_WAITING] : 0);
+		return 0;
+	}
 	if (!r->host->reset_stop(r->host->ctx))
 		return err_set(e, ERR_USAGE, "nothing goes on that could be stopped");
 	snprintf(r->object, sizeof(r->object), "phone job");

@@ -69,11 +69,12 @@ static const struct grammar_option opts_reset[] = {
 	{"--background", NULL, "do not wait for the end; `phone job show` tells how far it is"},
 	OPT_YES, OPT_DRY, {0}};
 static const struct grammar_option opts_job_show[] = {OPT_JSON, {0}};
+static const struct grammar_option opts_job_stop[] = {OPT_DRY, {0}};
 
 static const struct command phone_reset = {.options = opts_reset, .privilege = ADMIN_CHANGE, .ask = cmd_reset_ask,
 					   .run = cmd_reset, .follow = cmd_reset_follow};
 READ(job_show, opts_job_show, cmd_job_show);
-CHANGE(job_stop, NULL, NULL, cmd_job_stop);
+CHANGE(job_stop, opts_job_stop, NULL, cmd_job_stop);
 READ(phone_list, opts_phone_list, cmd_phones_list);
 READ(phone_show, opts_phone_show, cmd_phones_show);
 READ(phone_export, opts_phone_export, cmd_phones_export);

@@ -122,7 +122,8 @@ static int record(struct cluster *c, void *ctx, struct err *e)
 	return unit_record(c, r->rule, c->node, r->new, e);
 }
 
-static int note_next_steps(struct cluster *c, const char *who, const struct unit_rule *rule, struct notes *notes, struct err *e)
+static int note_next_steps(struct cluster *c, const char *who, const struct unit_rule *rule, struct notes *notes,
+			   struct err *e)
 {
 	enum compose_generation g;
 	bool has_ctl, in_recovery = rule->number == STORE_UNIT_ITLRECOVERY || rule->number == STORE_UNIT_CALLMANAGER ||

@@ -111,7 +111,8 @@ static int parse_start(struct view line, struct sip_message *m, struct err *e)
 	if (!split(line, ' ', &first, &rest))
 		return err_rule(e, "sip-start", 0, "the first line is neither a request's nor an answer's");
 	if (exactly(first, "SIP/2.0")) {
-		if (!split(rest, ' ', &second, &m->reason) || second.len != 3 || !number(second, 699, &status) || status < 100)
+		if (!split(rest, ' ', &second, &m->reason) || second.len != 3 || !number(second, 699, &status) ||
+		    status < 100)
 			return err_rule(e, "sip-start", 0, "the first line has no status from 100 to 699");
 		m->status = (unsigned)status;
 		return 0;

@@ -42,7 +42,8 @@ struct board;
 
 int board_new(unsigned n_workers, struct board **b, struct err *e) MUST_CHECK;
 void board_free(struct board *b);
-struct board_process *board_process(struct board *b, unsigned i); /* 0 supervisor, 1 keeper, 2 director, 3 caller, 4 runner, 5 + n worker n */
+/* 0 supervisor, 1 keeper, 2 director, 3 caller, 4 runner, 5 + n worker n */
+struct board_process *board_process(struct board *b, unsigned i);
 unsigned board_n_processes(const struct board *b);
 
 /* board_keep_worker: in worker i, which from then on only has its own page. */

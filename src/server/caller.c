@@ -126,7 +126,8 @@ static int begin(struct caller *c, struct node *node, struct err *e)
 	c->term = c->base ? evsignal_new(c->base, SIGTERM, on_term, c->base) : NULL;
 	if (!c->term || event_add(c->term, NULL) < 0)
 		return err_set(e, ERR_NOMEM, "no memory for the loop");
-	if ((rc = sandbox_caller(e)) < 0 || (rc = ipc_channel_new(c->base, node->director_caller[1], &h, &c->director, e)) < 0)
+	if ((rc = sandbox_caller(e)) < 0 ||
+	    (rc = ipc_channel_new(c->base, node->director_caller[1], &h, &c->director, e)) < 0)
 		return rc;
 	return child_ready(node, e);
 }

@@ -216,7 +216,9 @@ int config_set_listen(struct config *c, const char *setting, struct err *e)
 
 /* --- the file --- */
 
-enum section { SECTION_NONE, SECTION_NODE, SECTION_LISTEN, SECTION_PATHS, SECTION_STORE, SECTION_CALLCONTROL, SECTION_UNKNOWN };
+enum section {
+	SECTION_NONE, SECTION_NODE, SECTION_LISTEN, SECTION_PATHS, SECTION_STORE, SECTION_CALLCONTROL, SECTION_UNKNOWN
+};
 static const char *const section_names[] = {"", "node", "listen", "paths", "store", "callcontrol"};
 
 #define SEEN_MAX 32

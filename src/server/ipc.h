@@ -41,8 +41,8 @@ enum ipc_type {
 
 	/* Director to mailer. */
 	IPC_MAIL = 40,           /* an e-mail: mail_job.h; the reply, of nothing, when the server has taken it */
-	/* Director to caller: str device, str address, u16 port, u8 by TCP, u8 enum sip_action, u32 time-out in ms; reply: u16
-	 * status (0: none), str text: see sip_done. */
+	/* Director to caller: str device, str address, u16 port, u8 by TCP, u8 enum sip_action, u32 time-out in ms;
+	 * reply: u16 status (0: none), str text: see sip_done. */
 	IPC_NOTIFY = 64,
 	/* Director to runner: str device, u8 enum sip_action; reply: nothing, or how the command failed. */
 	IPC_RESET = 65,

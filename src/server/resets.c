@@ -104,8 +104,8 @@ static int ask(struct resets *r, size_t i, struct err *e)
 		wr_u8(&w, t->tcp);
 		wr_u8(&w, (uint8_t)r->job->action);
 		wr_u32(&w, r->timeout_s * 1000);
-		rc = ipc_channel_call(r->caller, IPC_NOTIFY, wr_view_all(&w), r->timeout_s * 1000 + SLACK_MS, answered, a, NULL,
-				      e);
+		rc = ipc_channel_call(r->caller, IPC_NOTIFY, wr_view_all(&w), r->timeout_s * 1000 + SLACK_MS, answered, a,
+				      NULL, e);
 	}
 	wr_clear(&w);
 	if (rc < 0)

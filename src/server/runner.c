@@ -130,8 +130,8 @@ static int take_reset(struct runner *r, const struct ipc_msg *m, struct err *e)
 	if (!o)
 		return err_set(e, ERR_NOMEM, "no memory for a reset");
 	rd_init(&rd, m->body.p, m->body.len);
-	if (!ipc_get_str(&rd, o->device, sizeof(o->device)) || !rd_u8(&rd, &action) || !rd_done(&rd) || action >= SIP_N_ACTIONS ||
-	    !text_is_device_name(o->device) || !*r->cfg->reset) {
+	if (!ipc_get_str(&rd, o->device, sizeof(o->device)) || !rd_u8(&rd, &action) || !rd_done(&rd) ||
+	    action >= SIP_N_ACTIONS || !text_is_device_name(o->device) || !*r->cfg->reset) {
 		free(o);
 		return err_rule(e, "reset-request", -1, "a request to reset a phone is malformed");
 	}

@@ -16,7 +16,7 @@ int sandbox_worker(int published_dir, int provisioning_dir, struct err *e) MUST_
 int sandbox_director(struct err *e) MUST_CHECK;
 int sandbox_mailer(struct err *e) MUST_CHECK; /* names and authorities of the system, and connections */
 int sandbox_caller(struct err *e) MUST_CHECK; /* no file; sockets to phones */
-/* What it starts inherits it. programs: it may start some; what the kernel's more dangerous calls are for, they cannot do. */
+/* programs: it may start some, which inherit that they cannot do what the kernel's more dangerous calls are for. */
 int sandbox_runner(bool programs, struct err *e) MUST_CHECK;
 
 int sandbox_landlock(void);      /* ABI version of the kernel's Landlock, 0 when it has none */

@@ -36,7 +36,8 @@ static int listen_on(struct stay *s, struct event_base *base, const char *where,
 	return sip_server_new(base, &on, &random_system, told, ctx, &s->server, e);
 }
 
-int stay_begin(struct stay *s, struct event_base *base, const struct stay_options *o, sip_told *told, void *ctx, struct err *e)
+int stay_begin(struct stay *s, struct event_base *base, const struct stay_options *o, sip_told *told, void *ctx,
+	       struct err *e)
 {
 	*s = (struct stay){0};
 	if (!o->seconds)

@@ -15,8 +15,8 @@ struct stay {
 	struct event *end, *term, *interrupt;
 };
 
-/* stay_begin: listen now, so that nobody is told in vain; o->seconds after stay_count, or at SIGTERM or SIGINT, nobody is any
- * more, and the loop ends when the last boot has. s stays where it is. */
+/* stay_begin: listen now, so that nobody is told in vain; o->seconds after stay_count, or at SIGTERM or SIGINT, nobody
+ * is any more, and the loop ends when the last boot has. s stays where it is. */
 int stay_begin(struct stay *s, struct event_base *base, const struct stay_options *o, sip_told *told, void *ctx,
 	       struct err *e) MUST_CHECK;
 void stay_count(struct stay *s, const struct stay_options *o);

@@ -73,9 +73,10 @@ static void test_callmanager(void **state)
 	assert_ok(key_name("CallManager", cert_spki(old), key, &e), &e);
 	assert_ok(node.keys->ops->public_key(node.keys, key, &pub, &e), &e);
 	EVP_PKEY_free(pub);
-	assert_int_equal(notes.n, 2);
+	assert_int_equal(notes.n, 3);
 	assert_non_null(strstr(notes.text[0], "recovery export"));
 	assert_non_null(strstr(notes.text[1], "Restart Cisco CallManager"));
+	assert_non_null(strstr(notes.text[2], "Then reset the phones"));
 	notes_clear(&notes);
 	cert_unref(old);
 	cert_unref(new);

@@ -105,7 +105,7 @@ static void test_mistakes(void **state)
 {
 	(void)state;
 	one_mistake("", 0, "no name");
-	one_mistake("[node]\nname=a\n[nod]\nx=1\n", 3, "[node], [listen], [paths] and [store]");
+	one_mistake("[node]\nname=a\n[nod]\nx=1\n", 3, "[node], [listen], [paths], [store] and [callcontrol]");
 	one_mistake("name=a\n[node]\nname=a\n", 1, "before the first section");
 	one_mistake("[node]\nname=a\nnick=b\n", 3, "allowed are name, address");
 	one_mistake("[node]\nname=a\n[listen]\nftp=*:21\n", 4, "tftp, http, https, tvs, capf");

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -146,6 +147,44 @@ static int check_director(void)
 	return 0;
 }
 
+static int check_caller(void)
+{
+	bool files = sandbox_landlock() > 0;
+
+	STEP(1, sandbox_caller(NULL) == 0);
+	STEP(2, !files || (!opens(dir[0], "file", O_RDONLY) && !opens(AT_FDCWD, "/etc/passwd", O_RDONLY)));
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	STEP(3, fd >= 0);
+	close(fd);
+	if (sandbox_filters_calls()) {
+		STEP(4, socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EPERM);
+		STEP(5, fork() < 0 && errno == EPERM);
+	}
+	return 0;
+}
+
+static int exec_as_caller(void)
+{
+	STEP(1, sandbox_caller(NULL) == 0);
+	execl("/bin/true", "true", NULL);
+	return 2;
+}
+
+static int exec_as_runner(void)
+{
+	STEP(1, sandbox_runner(true, NULL) == 0);
+	STEP(2, !sandbox_filters_calls() || (syscall(SYS_unshare, 0) < 0 && errno == EPERM));
+	execl("/bin/true", "true", NULL);
+	return 2;
+}
+
+static int exec_as_idle_runner(void)
+{
+	STEP(1, sandbox_runner(false, NULL) == 0);
+	execl("/bin/true", "true", NULL);
+	return 2;
+}
+
 static int exec_as_worker(void)
 {
 	STEP(1, sandbox_worker(dir[0], dir[1], NULL) == 0);
@@ -185,6 +224,20 @@ static void test_exec_is_deadly(void **state)
 		SKIP_TEST("a sanitizer needs calls that the filter forbids");
 	assert_int_equal(run(exec_as_worker), -SIGSYS);
 	assert_int_equal(run(exec_as_director), -SIGSYS);
+	assert_int_equal(run(exec_as_caller), -SIGSYS);
+	assert_int_equal(run(exec_as_idle_runner), -SIGSYS);
+}
+
+static void test_caller(void **state)
+{
+	(void)state;
+	assert_int_equal(run(check_caller), 0);
+}
+
+static void test_runner_starts_programs(void **state)
+{
+	(void)state;
+	assert_int_equal(run(exec_as_runner), 0);
 }
 
 int main(void)
@@ -193,6 +246,8 @@ int main(void)
 		cmocka_unit_test(test_worker),
 		cmocka_unit_test(test_keeper),
 		cmocka_unit_test(test_director),
+		cmocka_unit_test(test_caller),
+		cmocka_unit_test(test_runner_starts_programs),
 		cmocka_unit_test(test_exec_is_deadly),
 	};
 	printf("# Landlock ABI %d, system calls %s\n", sandbox_landlock(), sandbox_filters_calls() ? "filtered" : "not filtered");
