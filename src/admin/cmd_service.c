@@ -15,7 +15,10 @@ const char *service_state(const struct admin_host *host, const struct store_serv
 	const char *absent = host->service_absent(host->ctx, s->name);
 
 	*why = absent ? absent : !s->activated ? "Service Not Activated" : !s->started ? "Commanded Out of Service" : NULL;
-	return *why ? "STOPPED" : "STARTED";
+	if (*why)
+		return "STOPPED";
+	*why = host->service_trouble ? host->service_trouble(host->ctx, s->name) : NULL;
+	return "STARTED";
 }
 
 int service_list(const struct admin_host *host, struct store_service **list, size_t *n, struct err *e)

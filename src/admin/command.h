@@ -67,6 +67,8 @@ struct admin_host {
 
 	/* NULL when this node can run the service, else why not ("this release does not have it"): a static text. */
 	const char *(*service_absent)(void *ctx, const char *service);
+	/* What is wrong with a service that runs; NULL: nothing. Lives until the next call. */
+	const char *(*service_trouble)(void *ctx, const char *service);
 	/* The store says what is wanted of it from now on (store/service.h); make it so. */
 	int (*service_apply)(void *ctx, const char *service, enum admin_service_action action, struct err *e);
 	/* An e-mail of the certificate monitor, now. Out: *to, a heap text: whom it is on its way to. */

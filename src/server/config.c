@@ -540,7 +540,10 @@ int config_parse(struct view text, const char *name, const struct config_report 
 		at = nl ? nl + 1 : end;
 	}
 	check_defaults(&p);
-	if (got.callcontrol.adapter && !*got.callcontrol.folder)
+	if (*got.callcontrol.reload && !got.callcontrol.adapter)
+		mistake(&p, find_seen(&p, SECTION_CALLCONTROL, "reload")->line, "reload goes with an adapter, which has something to "
+			"reload");
+	if (got.callcontrol.adapter && !find_seen(&p, SECTION_CALLCONTROL, "folder"))
 		mistake(&p, find_seen(&p, SECTION_CALLCONTROL, "adapter")->line, "the adapter needs a folder; write folder = ... in "
 			"[callcontrol]");
 	if (!find_seen(&p, SECTION_NODE, "name"))

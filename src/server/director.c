@@ -16,6 +16,7 @@
 #include "cluster/publish.h"
 #include "cluster/recovery.h"
 #include "format/sgn.h"
+#include "server/callcontrol.h"
 #include "server/capf.h"
 #include "server/child.h"
 #include "server/contacts.h"
@@ -65,6 +66,7 @@ struct director {
 	struct ipc_channel *workers[LISTENERS_MAX_WORKERS];
 	struct ipc_channel *caller, *runner;
 	struct resets *resets;
+	struct callcontrol *callcontrol;
 
 	/* What the workers were told. */
 	uint64_t epoch;
@@ -232,6 +234,30 @@ static void store_contacts(struct director *d)
 		log_info("%zu phones were added at their first contact", created);
 }
 
+#define CALLMANAGER "Cisco CallManager"
+
+/* Phones that are reset come back to the call control: it must have the certificate that they are to find there. */
+static void refresh_callcontrol(struct director *d)
+{
+	struct store_service svc;
+	struct err e = ERR_INIT;
+
+	if (store_service_get(d->store, d->node->cfg.node_name, CALLMANAGER, &svc, &e) < 0)
+		log_error("%s", e.text);
+	else
+		callcontrol_look(d->callcontrol, svc.activated && svc.started);
+	resets_hold(d->resets, !callcontrol_in_order(d->callcontrol));
+	resets_look(d->resets);
+}
+
+static void on_callcontrol(void *ctx)
+{
+	struct director *d = ctx;
+
+	resets_hold(d->resets, false);
+	resets_look(d->resets);
+}
+
 static void on_phones_look(evutil_socket_t fd, short what, void *ctx)
 {
 	struct director *d = ctx;
@@ -275,7 +301,7 @@ static void refresh(void *ctx)
 		refresh_identity(d, i);
 	tvs_director_refresh(d->tvs);
 	monitor_refresh(d->monitor);
-	resets_look(d->resets);
+	refresh_callcontrol(d);
 	if (publish_generation(d->cluster, &epoch, &e) < 0) {
 		log_error("the generation in force: %s", e.text);
 		return;
@@ -367,13 +393,21 @@ static void on_worker_restarted(void *ctx, struct ipc_channel *ch)
 
 static const char *service_absent(void *ctx, const char *service)
 {
-	(void)ctx;
+	const struct director *d = ctx;
+
+	if (strcmp(service, CALLMANAGER) == 0)
+		return d->node->cfg.callcontrol.adapter ? NULL : "no adapter in [callcontrol] of " CONFIG_FILE;
 	for (int s = 0; s < LISTEN_COUNT; s++)
 		if (listen_kinds[s].served && strcmp(listen_kinds[s].service, service) == 0)
 			return NULL;
 	if (strcmp(service, MONITOR_SERVICE_NAME) == 0)
 		return NULL;
 	return "this release does not have it";
+}
+
+static const char *service_trouble(void *ctx, const char *service)
+{
+	return strcmp(service, CALLMANAGER) == 0 ? callcontrol_trouble(((struct director *)ctx)->callcontrol) : NULL;
 }
 
 static int service_apply(void *ctx, const char *service, enum admin_service_action action, struct err *e)
@@ -392,6 +426,8 @@ static int service_apply(void *ctx, const char *service, enum admin_service_acti
 	if (action == ADMIN_SERVICE_RESTART)
 		d->services &= ~its;
 	refresh_services(d);
+	if (strcmp(service, CALLMANAGER) == 0 && action == ADMIN_SERVICE_RESTART)
+		callcontrol_again(d->callcontrol); /* when the command has ended */
 	return 0;
 }
 
@@ -541,6 +577,20 @@ static int open_cluster(struct director *d, struct err *e)
 	return open_signer(d, e);
 }
 
+static int open_callcontrol(struct director *d, struct err *e)
+{
+	const struct callcontrol_site site = {.base = d->base,
+					      .cluster = d->cluster,
+					      .store = d->store,
+					      .runner = d->runner,
+					      .cfg = &d->node->cfg.callcontrol,
+					      .data_dir = d->node->data_dir,
+					      .done = on_callcontrol,
+					      .ctx = d};
+
+	return callcontrol_new(&site, &d->callcontrol, e);
+}
+
 static int open_channels(struct director *d, struct err *e)
 {
 	struct ipc_handlers link = {.message = on_link_message, .closed = on_link_closed, .ctx = d};
@@ -558,6 +608,8 @@ static int open_channels(struct director *d, struct err *e)
 	if (rc == 0)
 		rc = resets_new(d->base, d->cluster, d->caller, d->runner, *d->node->cfg.callcontrol.reset, &d->resets, e);
 
+	if (rc == 0)
+		rc = open_callcontrol(d, e);
 	for (unsigned w = 0; w < d->node->n_workers && rc == 0; w++)
 		rc = ipc_channel_new(d->base, d->node->director_worker[w][0], &worker, &d->workers[w], e);
 	return rc < 0 ? rc : monitor_new(&monitor, &d->monitor, e);
@@ -576,6 +628,7 @@ static int open_control(struct director *d, struct err *e)
 				      .service_absent = service_absent,
 				      .service_apply = service_apply,
 				      .mail_test = mail_test,
+				      .service_trouble = service_trouble,
 				      .processes = processes,
 				      .counters = counters,
 				      .reset_start = reset_start,
@@ -644,6 +697,7 @@ static void end(struct director *d)
 	ipc_channel_free(d->caller);
 	ipc_channel_free(d->runner);
 	resets_free(d->resets);
+	callcontrol_free(d->callcontrol);
 	for (unsigned w = 0; w < d->node->n_workers; w++)
 		ipc_channel_free(d->workers[w]);
 	ipc_channel_free(d->link);

@@ -46,6 +46,8 @@ enum ipc_type {
 	IPC_NOTIFY = 64,
 	/* Director to runner: str device, u8 enum sip_action; reply: nothing, or how the command failed. */
 	IPC_RESET = 65,
+	/* Likewise: u8 reload also when nothing has changed, octets chain (PEM), octets authorities (PEM): place.h. */
+	IPC_PLACE = 66,
 
 	/* Director to worker, unasked. */
 	IPC_SERVICES = 48,       /* body: u32, a bit (1 << enum listen_service) for each that answers */

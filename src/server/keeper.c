@@ -181,7 +181,7 @@ static int perform(struct keystore *ks, enum keeper_role role, bool legacy, cons
 	if (m->type == IPC_KEY_EXPORT)
 		return do_export(ks, &r, w, role, e);
 	if (role != KEEPER_FOR_DIRECTOR)
-		return err_set(e, ERR_AUTH, "a worker may only have TLS handshake messages signed");
+		return err_set(e, ERR_AUTH, "only the director may have this done");
 	switch (m->type) {
 	case IPC_KEY_GENERATE:
 		return do_generate(ks, &r, w, e);
@@ -212,7 +212,8 @@ static int answer(struct keystore *ks, struct keeper_channel ch, bool legacy, co
 	struct ipc_msg reply = {.type = rc == 0 ? IPC_REPLY : IPC_FAILED, .id = m->id};
 	if (rc < 0) {
 		if (ch.role != KEEPER_FOR_DIRECTOR)
-			log_limited(&limiter, LOG_LEVEL_WARN, "refused a request of a worker: %s", why.text);
+			log_limited(&limiter, LOG_LEVEL_WARN, "refused a request of %s: %s",
+				    ch.role == KEEPER_FOR_RUNNER ? "the runner" : "a worker", why.text);
 		secret_wipe(w.p, w.len);
 		wr_clear(&w);
 		ipc_failed_encode(&w, &why);

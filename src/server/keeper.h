@@ -10,6 +10,7 @@
  */
 enum keeper_role {
 	KEEPER_FOR_DIRECTOR, /* the whole keystore */
+	KEEPER_FOR_RUNNER,   /* the private key of CallManager; only opened when ringfence.conf has an adapter */
 	KEEPER_FOR_WORKER,   /* only TLS handshakes, only with the keys of TLS servers: see keeper_policy.c */
 };
 
@@ -41,7 +42,8 @@ int keeper_allows(enum keeper_role role, bool legacy, const char *key, const str
 
 /*
  * keeper_lends: may a client in this role have this private key? A worker may have that of TVS, which does nothing but
- * handshakes and as many of them as phones like. Errors: ERR_AUTH.
+ * handshakes and as many of them as phones like. The runner may have that of CallManager, to place it where the operator
+ * has said. Errors: ERR_AUTH.
  */
 int keeper_lends(enum keeper_role role, const char *key, struct err *e) MUST_CHECK;
 

@@ -34,7 +34,7 @@ static int begin(struct node *node, struct keystore **keys, struct err *e)
 
 int keeper_main(struct node *node, unsigned index)
 {
-	struct keeper_channel channels[LISTENERS_MAX_WORKERS + 1];
+	struct keeper_channel channels[LISTENERS_MAX_WORKERS + 2];
 	struct keeper_config cfg = {
 		.channels = channels,
 		.legacy = config_has_legacy(&node->cfg),
@@ -45,6 +45,8 @@ int keeper_main(struct node *node, unsigned index)
 	channels[cfg.n_channels++] = (struct keeper_channel){node->keeper_director[0], KEEPER_FOR_DIRECTOR};
 	for (unsigned w = 0; w < node->n_workers; w++)
 		channels[cfg.n_channels++] = (struct keeper_channel){node->keeper_worker[w][0], KEEPER_FOR_WORKER};
+	if (node->cfg.callcontrol.adapter)
+		channels[cfg.n_channels++] = (struct keeper_channel){node->keeper_runner[0], KEEPER_FOR_RUNNER};
 	int rc = begin(node, &cfg.keys, &e);
 	if (rc == 0)
 		rc = child_ready(node, &e);

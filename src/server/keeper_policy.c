@@ -16,6 +16,10 @@ static const char *const worker_units[] = {"CallManager-ECDSA", "TVS", "CAPF", "
  */
 static const char *const lent_units[] = {"TVS"};
 
+/* What the call control needs to be the server that phones know. Whoever has it can sign configurations, and trust lists
+ * of generations before 12.0: the operator decides by naming an adapter. */
+static const char *const placed_units[] = {"CallManager"};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static bool is_key_of(const char *key, const char *const *units, size_t n)
@@ -32,6 +36,8 @@ int keeper_allows(enum keeper_role role, bool legacy, const char *key, const str
 {
 	if (role == KEEPER_FOR_DIRECTOR)
 		return 0;
+	if (role == KEEPER_FOR_RUNNER)
+		return err_set(e, ERR_AUTH, "the runner may have nothing signed");
 	if (!is_key_of(key, worker_units, COUNT(worker_units)))
 		return err_set(e, ERR_AUTH, "a worker may not use this key: it belongs to no TLS server");
 	if (req->scheme == KEY_SCHEME_RSA_DECRYPT) {
@@ -49,7 +55,11 @@ int keeper_allows(enum keeper_role role, bool legacy, const char *key, const str
 
 int keeper_lends(enum keeper_role role, const char *key, struct err *e)
 {
-	if (role == KEEPER_FOR_DIRECTOR || is_key_of(key, lent_units, COUNT(lent_units)))
+	if (role == KEEPER_FOR_DIRECTOR ||
+	    (role == KEEPER_FOR_RUNNER && is_key_of(key, placed_units, COUNT(placed_units))) ||
+	    (role == KEEPER_FOR_WORKER && is_key_of(key, lent_units, COUNT(lent_units))))
 		return 0;
+	if (role == KEEPER_FOR_RUNNER)
+		return err_set(e, ERR_AUTH, "the runner may have no other key than CallManager's");
 	return err_set(e, ERR_AUTH, "a worker may not have this key: it does more than the handshakes of TVS");
 }

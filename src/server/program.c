@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,6 +84,17 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	read_output(ctx);
 }
 
+/* Clients of call controls that exit with 0 when the server said no: kamcmd, fs_cli, asterisk -rx. */
+static bool says_no(const char *line)
+{
+	static const char *const beginnings[] = {"error:", "-ERR", "No such command"};
+
+	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+		if (strncasecmp(line, beginnings[i], strlen(beginnings[i])) == 0)
+			return true;
+	return false;
+}
+
 static int verdict(const struct program *p, int status, struct err *e)
 {
 	const char *colon = p->last[0] ? ": " : "";
@@ -93,6 +105,8 @@ static int verdict(const struct program *p, int status, struct err *e)
 		return err_set(e, ERR_IO, "%s ended by signal %d%s%s", p->name, WTERMSIG(status), colon, p->last);
 	if (WEXITSTATUS(status))
 		return err_set(e, ERR_IO, "%s ended with status %d%s%s", p->name, WEXITSTATUS(status), colon, p->last);
+	if (says_no(p->last))
+		return err_set(e, ERR_IO, "%s says: %s", p->name, p->last);
 	return 0;
 }
 

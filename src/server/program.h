@@ -21,7 +21,10 @@ int program_words(const char *line, struct program_words *w, struct err *e) MUST
 
 struct program;
 
-/* Called once, from the loop. rc 0: it ended with status 0; else e says how it ended, with the last line that it wrote. */
+/*
+ * Called once, from the loop. rc 0: it ended with status 0, and its last line does not say no ("error:", "-ERR", "No such
+ * command"), which some clients of call controls do with status 0; else e says how it ended, with that line.
+ */
 typedef void program_done(void *ctx, int rc, const struct err *e);
 
 /*

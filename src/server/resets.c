@@ -17,7 +17,7 @@ struct resets {
 	struct event_base *base;
 	struct cluster *cluster;
 	struct ipc_channel *caller, *runner;
-	bool by_command;
+	bool by_command, hold;
 	struct event *tick;
 	struct phone_reset_job *job;
 	uint64_t last_number;
@@ -202,13 +202,18 @@ const struct phone_reset_job *resets_job(const struct resets *r)
 	return r->job;
 }
 
+void resets_hold(struct resets *r, bool hold)
+{
+	r->hold = hold;
+}
+
 void resets_look(struct resets *r)
 {
 	const struct phones_filter all = {0};
 	struct err e = ERR_INIT;
 	char who[96];
 
-	if ((r->job && !r->job->ended) || !phones_reset_take_due(r->cluster, who, sizeof(who)))
+	if (r->hold || (r->job && !r->job->ended) || !phones_reset_take_due(r->cluster, who, sizeof(who)))
 		return;
 	if (resets_start(r, who, SIP_RESET, &all, &e) < 0)
 		log_error("the phones are not reset after a change of certificates: %s", e.text);

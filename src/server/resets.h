@@ -21,5 +21,7 @@ int resets_start(struct resets *r, const char *who, enum sip_action action, cons
 /* resets_stop: phones that were not told yet are not. False: nothing goes on. */
 bool resets_stop(struct resets *r);
 const struct phone_reset_job *resets_job(const struct resets *r); /* the last one, NULL: none since the node was started */
+/* resets_hold: no reset begins by itself as long as something else must come first. */
+void resets_hold(struct resets *r, bool hold);
 /* resets_look: begin what a change of a certificate asked for (phones_after_certificate_change), when nothing goes on. */
 void resets_look(struct resets *r);

@@ -362,7 +362,8 @@ static void reload(struct supervisor *s)
 	s->node.listeners = listeners;
 	s->announced = false;
 	for (size_t i = 0; i < s->n; i++)
-		if (s->children[i].kind != CHILD_KEEPER || config_has_legacy(cfg) != config_has_legacy(&new))
+		if (s->children[i].kind != CHILD_KEEPER || config_has_legacy(cfg) != config_has_legacy(&new) ||
+		    !cfg->callcontrol.adapter != !new.callcontrol.adapter)
 			replace(&s->children[i]);
 	*cfg = new;
 	log_info("the configuration was read again");

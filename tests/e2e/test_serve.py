@@ -75,13 +75,17 @@ def test_least_privilege():
     """each process has its own user, no capability, and only the descriptors that are its own"""
     with Node(serve=('--workers', '2')).start() as node:
         found = processes(node)
-        assert set(found) == {'rf-keeper', 'rf-director', 'rf-worker-0', 'rf-worker-1', 'rf-mailer'}, found
+        assert set(found) == {'rf-keeper', 'rf-director', 'rf-caller', 'rf-runner', 'rf-worker-0', 'rf-worker-1',
+                              'rf-mailer'}, found
         for name, pid in found.items():
             s = status(pid)
             assert int(s['CapEff'], 16) == 0 and int(s['CapBnd'], 16) == 0, (name, s['CapEff'], s['CapBnd'])
             assert s['NoNewPrivs'] == '1', name
             assert sanitized() or s['Seccomp'] == '2', name
             files = open_files(pid)
+            if name == 'rf-caller':
+                assert not [f for f in files if node.data in f], files
+                assert os.geteuid() or s['Uid'].split()[0] != '0', s['Uid']
             if name.startswith(('rf-worker', 'rf-mailer')):
                 if os.geteuid() == 0:
                     assert s['Uid'].split()[0] != '0' and s['Groups'].strip() == '', (name, s['Uid'], s['Groups'])
@@ -313,7 +317,7 @@ def test_folder_of_somebody_else():
         node.start()
         for name, pid in processes(node).items():
             uid = status(pid)['Uid'].split()[0]
-            assert (uid == '4711') == (not name.startswith(('rf-worker', 'rf-mailer'))) and uid != '0', (name, uid)
+            assert (uid == '4711') == (not name.startswith(('rf-worker', 'rf-mailer', 'rf-caller'))) and uid != '0', (name, uid)
         assert node.http('SEP001122334455.cnf.xml.sgn').endswith(b'<device/>')
         assert peer_certificate(node)
         node.admin('utils ctl set-cluster mixed-mode', '--yes')

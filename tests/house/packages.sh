@@ -7,7 +7,7 @@ BUILD_PACKAGES="gcc meson ninja-build pkg-config libssl-dev libevent-dev libsqli
 TOUR_PACKAGES="curl openssl tftp-hpa"
 
 TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev tftp-hpa atftp busybox curl openssl mandoc iproute2 procps
-	python3-aiosmtpd sip-tester"
+	python3-aiosmtpd sip-tester kamailio kamailio-tls-modules"
 
 # Other TFTP servers, for the benchmark only; their packages conflict, so that they are unpacked and not installed.
 BENCH_PACKAGES="dnsmasq-base"

@@ -101,6 +101,31 @@ static void test_values(void **state)
 	assert_int_equal(c.listen[LISTEN_HTTPS].addrs[0].port, 443);
 }
 
+static void test_callcontrol(void **state)
+{
+	struct collected got;
+	struct config c;
+	struct err e;
+
+	(void)state;
+	assert_ok(parse("[node]\nname=a\n[callcontrol]\nadapter = kamailio\nfolder = /etc/kamailio/ringfence\ngroup = kamailio\n"
+			"reload = /usr/sbin/kamcmd tls.reload\nreset-phone = /bin/x \"a %d\" %a ; as asterisk -rx\n", &c, &got, &e), &e);
+	assert_int_equal(c.callcontrol.adapter, CALLCONTROL_KAMAILIO);
+	assert_string_equal(c.callcontrol.folder, "/etc/kamailio/ringfence");
+	assert_string_equal(c.callcontrol.group, "kamailio");
+	assert_string_equal(c.callcontrol.reload, "/usr/sbin/kamcmd tls.reload");
+	assert_string_equal(c.callcontrol.reset, "/bin/x \"a %d\" %a");
+	assert_ok(parse("[node]\nname=a\n", &c, &got, &e), &e);
+	assert_int_equal(c.callcontrol.adapter, CALLCONTROL_NONE);
+	one_mistake("[node]\nname=a\n[callcontrol]\nadapter = opensips\nfolder = /x\n", 4, "allowed are asterisk");
+	one_mistake("[node]\nname=a\n[callcontrol]\nadapter = files\n", 4, "needs a folder");
+	one_mistake("[node]\nname=a\n[callcontrol]\nadapter = files\nfolder = x\n", 5, "an absolute folder");
+	one_mistake("[node]\nname=a\n[callcontrol]\nreload = /x\n", 4, "goes with an adapter");
+	one_mistake("[node]\nname=a\n[callcontrol]\nreset-phone = asterisk -rx\n", 4, "absolute path");
+	one_mistake("[node]\nname=a\n[callcontrol]\nreset-phone = /x \"a\n", 4, "has no end");
+	one_mistake("[node]\nname=a\n[callcontrol]\ngroup = a b\n", 4, "name of a group");
+}
+
 static void test_mistakes(void **state)
 {
 	(void)state;
@@ -265,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_callcontrol),
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_conflicts),

@@ -348,7 +348,14 @@ static void test_lent_keys(void **state)
 		assert_err(keeper_lends(KEEPER_FOR_WORKER, other, &e), ERR_AUTH);
 		e = ERR_INIT;
 		assert_ok(keeper_lends(KEEPER_FOR_DIRECTOR, other, &e), &e);
+		/* The runner has what the call control is given, and that only to place it. */
+		assert_int_equal(keeper_lends(KEEPER_FOR_RUNNER, other, &e) == 0, i == 0);
+		struct key_sign decrypt = {.scheme = KEY_SCHEME_RSA_DECRYPT};
+		assert_err(keeper_allows(KEEPER_FOR_RUNNER, true, other, &decrypt, &e), ERR_AUTH);
+		e = ERR_INIT;
 	}
+	assert_err(keeper_lends(KEEPER_FOR_RUNNER, "TVS.0123456789abcdef", &e), ERR_AUTH);
+	e = ERR_INIT;
 	assert_err(keeper_lends(KEEPER_FOR_WORKER, "TVS", &e), ERR_AUTH);
 	e = ERR_INIT;
 	make(f, "CAPF", (struct key_spec){KEY_EC, 256}, name, &pub);

@@ -72,6 +72,8 @@ static void test_ends(void **state)
 	struct ended d = run("echo first; printf '\\nlast\\033[1m'; exit 7", 60000);
 	assert_int_equal(d.rc, ERR_IO);
 	assert_string_equal(d.e.text, "sh ended with status 7: last\\x1b[1m");
+	assert_string_equal(run("echo 'Error: 500 - no'", 60000).e.text, "sh says: Error: 500 - no");
+	assert_int_equal(run("echo error: 1; echo but well", 60000).rc, 0);
 	assert_non_null(strstr(run("kill -9 $$", 60000).e.text, "signal 9"));
 	assert_non_null(strstr(run("sleep 1000 & sleep 1000", 50).e.text, "took too long"));
 	/* More than a pipe holds does not stop it. */

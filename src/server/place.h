@@ -1,0 +1,24 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "server/config.h"
+
+/*
+ * The files that a call control reads. Each is replaced whole; those with the key are for their owner, and the group of
+ * [callcontrol], alone. Source: users.md 6.4.
+ *     asterisk, kamailio: ccm.crt (chain), ccm.key, lsc-ca.pem (authorities)
+ *     freeswitch:         agent.pem (key and chain), cafile.pem (authorities)
+ *     files:              ccm.crt, ccm.key, ccm.pem (both), lsc-ca.pem
+ */
+struct place {
+	struct view key;         /* PEM */
+	struct view chain;
+	struct view authorities;
+};
+
+/*
+ * place_files: what is as it should be is not written.
+ * Out:    *changed: something was.
+ * Errors: ERR_IO, ERR_USAGE (no such group, a folder that everybody may write to), with the remedy.
+ */
+int place_files(const struct config_callcontrol *cfg, const struct place *p, bool *changed, struct err *e) MUST_CHECK;
