@@ -14,6 +14,7 @@ static void on_end(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	sip_server_free(s->server);
 	s->server = NULL;
+	s->over = true;
 	event_del(s->end);
 	event_del(s->term);
 	event_del(s->interrupt);
@@ -54,7 +55,7 @@ void stay_count(struct stay *s, const struct stay_options *o)
 {
 	struct timeval after = {(time_t)o->seconds, 0};
 
-	if (s->end && !event_pending(s->end, EV_TIMEOUT, NULL))
+	if (s->end && !s->over && !event_pending(s->end, EV_TIMEOUT, NULL))
 		event_add(s->end, &after);
 }
 

@@ -13,6 +13,7 @@ struct stay_options {
 struct stay {
 	struct sip_server *server;
 	struct event *end, *term, *interrupt;
+	bool over;
 };
 
 /* stay_begin: listen now, so that nobody is told in vain; o->seconds after stay_count, or at SIGTERM or SIGINT, nobody
