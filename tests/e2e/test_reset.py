@@ -22,7 +22,7 @@ def names(count, first=1):
 
 
 def add(node, name, address, *options):
-    """A phone of which the node knows where it was seen last."""
+    """A phone that was here once, at this address."""
     node.admin(f'phone add {name}', *options)
     with contextlib.closing(sqlite3.connect(node.path('store.sqlite3'), timeout=30)) as db, db:
         assert db.execute('update device set lastaddress = ? where name = ?', (address, name)).rowcount == 1
@@ -75,10 +75,11 @@ def test_notify():
         node.start()
         with Fleet(node, 8) as fleet, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
             mute.bind(('127.0.0.7', fleet.port))
-            for name in names(4):
-                add(node, name, '127.0.0.1')
+            # They came by themselves, and it is remembered from where.
+            until('every phone is known', lambda: [p['last_address'] for p in json.loads(
+                node.admin('phone list', '--json').stdout)] == ['127.0.0.1'] * 8)
             for name in names(4, 5):
-                add(node, name, '127.0.0.1', '--transport', 'TCP')
+                node.admin(f'phone set {name} transport type TCP')
             for parameter, value in (('Phone SIP Port', str(fleet.port)), ('Phone Resets per Second', '1000')):
                 node.admin('set parameter', parameter, value, '--yes')
 
