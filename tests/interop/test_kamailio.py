@@ -86,6 +86,11 @@ def shows(port, pair, cert):
     return False
 
 
+def reloaded(node):
+    """How often the call control was. Nobody connects meanwhile: Kamailio 5.6 has been seen to crash then."""
+    return node.log().count('kamailio has the present certificates')
+
+
 class Kamailio:
     def __init__(self, folder, keys):
         modules = glob.glob('/usr/lib/*/kamailio/modules')
@@ -159,7 +164,8 @@ def test_kamailio():
             first = current(node)
             node.admin('set cert regen CallManager', '--yes')
             assert current(node) != first
-            until('the new certificate is shown', lambda: shows(kamailio.port, pair, current(node)))
+            until('the call control is reloaded', lambda: reloaded(node) == 2)
+            assert shows(kamailio.port, pair, current(node))
 
             with open(broken, 'w'):
                 pass
@@ -170,11 +176,11 @@ def test_kamailio():
             assert 'reload ended with status 1: out of order' in trouble, trouble
             assert shows(kamailio.port, pair, second)
             os.unlink(broken)
-            until('it is tried again', lambda: shows(kamailio.port, pair, current(node)))
-            until('the trouble is over', lambda: 'Cisco CallManager[STARTED]\n' in node.admin('utils service list').stdout)
-            reloads = node.log().count('has the present certificates')
+            until('it is tried again', lambda: reloaded(node) == 3)
+            assert shows(kamailio.port, pair, current(node))
+            assert 'Cisco CallManager[STARTED]\n' in node.admin('utils service list').stdout
             node.admin('utils service restart', 'Cisco CallManager')
-            until('a restart reloads', lambda: node.log().count('has the present certificates') > reloads)
+            until('a restart reloads', lambda: reloaded(node) == 4)
 
 
 if __name__ == '__main__':
