@@ -14,6 +14,7 @@ static const struct algorithm {
 	{DIGEST_SHA1, 20, "SHA-1", "SHA1"},
 	{DIGEST_SHA256, 32, "SHA-256", "SHA256"},
 	{DIGEST_SHA512, 64, "SHA-512", "SHA512"},
+	{DIGEST_SHA384, 48, "SHA-384", "SHA384"},
 	{DIGEST_MD5, 16, "MD5", "MD5"},
 };
 

@@ -57,7 +57,7 @@ static int add_country(X509_NAME *name, const char *country, struct err *e)
 	return add_attribute(name, NID_countryName, c, e);
 }
 
-static int set_names(X509 *x, const struct subject *s, struct err *e)
+int issue_set_names(X509 *x, const struct subject *s, struct err *e)
 {
 	const struct { int nid; const char *value; } rest[] = {
 		{NID_organizationName, s->o},	    {NID_organizationalUnitName, s->ou}, {NID_commonName, s->cn},
@@ -225,7 +225,7 @@ static int add_alt_names(X509 *x, const struct cert_profile *p, struct err *e)
 	return r;
 }
 
-static int add_extensions(X509 *x, const struct cert_profile *p, struct err *e)
+int issue_add_profile(X509 *x, const struct cert_profile *p, bool key_id, struct err *e)
 {
 	int r = p->ca ? add_basic_constraints(x, e) : 0;
 
@@ -233,7 +233,7 @@ static int add_extensions(X509 *x, const struct cert_profile *p, struct err *e)
 		r = add_key_usage(x, p->key_usage, false, e);
 	if (!r && p->ext_key_usage)
 		r = add_ext_key_usage(x, p->ext_key_usage, e);
-	if (!r)
+	if (!r && key_id)
 		r = add_subject_key_id(x, e);
 	return r ? r : add_alt_names(x, p, e);
 }
@@ -252,13 +252,13 @@ int issue_self_signed(struct keystore *ks, const char *name, const struct subjec
 		return r;
 	if (!x || !X509_set_version(x, X509_VERSION_3) || !X509_set_pubkey(x, pub))
 		return no_memory(e);
-	r = set_names(x, s, e);
+	r = issue_set_names(x, s, e);
 	if (!r)
 		r = set_serial(x, rnd, e);
 	if (!r)
 		r = set_validity(x, clock, p->days, e);
 	if (!r)
-		r = add_extensions(x, p, e);
+		r = issue_add_profile(x, p, true, e);
 	if (r)
 		return r;
 	if (!X509_sign(x, key, digest_evp(p->digest)))

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "pki/request.h"
 
 #define YEAR_DAYS 365
 #define CN_MAX 64 /* characters, RFC 5280 ub-common-name */
@@ -177,6 +178,18 @@ int template_common_name(const struct cert_template *t, const char *node, const 
 	return 0;
 }
 
+/* As certificates have host names: in small letters. */
+static int host_name(const char *name, char host[256], struct err *e)
+{
+	size_t len = strlen(name);
+
+	if (len >= 256)
+		return err_set(e, ERR_USAGE, "the host name is longer than 255 characters");
+	for (size_t i = 0; i <= len; i++)
+		host[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
+	return 0;
+}
+
 static int issue(struct keystore *ks, const char *key, const struct cert_template *t, const struct template_node *node,
 		 const struct clock *clock, const struct random_source *rnd, struct cert **c, struct err *e)
 {
@@ -187,14 +200,10 @@ static int issue(struct keystore *ks, const char *key, const struct cert_templat
 	struct cert_profile profile = t->profile;
 	int r = template_common_name(t, node->name, rnd, cn, sizeof(cn), e);
 
+	if (!r)
+		r = host_name(node->name, host, e);
 	if (r)
 		return r;
-	size_t len = strlen(node->name);
-	if (len >= sizeof(host))
-		return err_set(e, ERR_USAGE, "the host name is longer than %zu characters", sizeof(host) - 1);
-	for (size_t i = 0; i <= len; i++)
-		host[i] = node->name[i] >= 'A' && node->name[i] <= 'Z' ? (char)(node->name[i] - 'A' + 'a')
-								       : node->name[i];
 	subject.cn = cn;
 	if (t->alt_names) {
 		profile.dns = is_address(host) ? NULL : dns;
@@ -215,6 +224,94 @@ int template_issue(struct keystore *ks, const struct cert_template *t, const str
 		return r;
 	EVP_PKEY_free(pub);
 	r = issue(ks, name, t, node, clock, rnd, c, e);
+	if (r) {
+		int unused = ks->ops->remove(ks, name, NULL); /* e tells what went wrong first */
+		(void)unused;
+		return r;
+	}
+	memcpy(key, name, KEY_NAME_MAX);
+	return 0;
+}
+
+/* --- requests --- */
+
+#define REQUEST_DNS_MAX 100 /* names in one request: more than a cluster has nodes */
+
+/* <host>-ms.<domain>. Source: behaviour.md 2.5. */
+static int multi_server_name(char *cn, size_t size, struct err *e)
+{
+	char text[CN_MAX + 8];
+	size_t host = is_address(cn) ? strlen(cn) : strcspn(cn, ".");
+
+	snprintf(text, sizeof(text), "%.*s-ms%s", (int)host, cn, cn + host);
+	if (strlen(text) >= size)
+		return err_set(e, ERR_LIMIT, "the common name %s is longer than the %d characters a certificate holds", text, CN_MAX);
+	memcpy(cn, text, strlen(text) + 1);
+	return 0;
+}
+
+static bool has_name(const char *const *names, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (text_same(names[i], name))
+			return true;
+	return false;
+}
+
+/* The node's own name and those that were added, each once. */
+static int all_names(const struct cert_template *t, const char *host, const struct template_request *more,
+		     const char *dns[REQUEST_DNS_MAX + 1], struct err *e)
+{
+	size_t n = 0;
+
+	if ((t->alt_names || more->dns) && !is_address(host))
+		dns[n++] = host;
+	for (const char *const *name = more->dns; name && *name; name++) {
+		if (has_name(dns, n, *name))
+			continue;
+		if (n == REQUEST_DNS_MAX)
+			return err_set(e, ERR_LIMIT, "a request has at most %d names", REQUEST_DNS_MAX);
+		dns[n++] = *name;
+	}
+	dns[n] = NULL;
+	return 0;
+}
+
+static int request(struct keystore *ks, const char *key, const struct cert_template *t, const struct template_node *node,
+		   const struct template_request *more, const struct random_source *rnd, char **pem, struct err *e)
+{
+	char cn[CN_MAX + 1], host[256];
+	const char *dns[REQUEST_DNS_MAX + 1];
+	struct subject subject = node->subject;
+	struct cert_profile profile = t->profile;
+	int r = template_common_name(t, node->name, rnd, cn, sizeof(cn), e);
+
+	if (!r && more->multi_server)
+		r = multi_server_name(cn, sizeof(cn), e);
+	if (!r)
+		r = host_name(node->name, host, e);
+	if (!r)
+		r = all_names(t, host, more, dns, e);
+	if (r)
+		return r;
+	subject.cn = cn;
+	profile.dns = dns;
+	profile.ip = t->alt_names ? node->ip : NULL;
+	return request_make(ks, key, &subject, &profile, pem, e);
+}
+
+int template_request(struct keystore *ks, const struct cert_template *t, const struct template_node *node,
+		     const struct template_request *more, const struct random_source *rnd, char key[KEY_NAME_MAX],
+		     char **pem, struct err *e)
+{
+	EVP_PKEY *pub = NULL;
+	char name[KEY_NAME_MAX];
+	int r = ks->ops->generate(ks, t->unit, t->key, name, &pub, e);
+
+	if (r)
+		return r;
+	EVP_PKEY_free(pub);
+	r = request(ks, name, t, node, more, rnd, pem, e);
 	if (r) {
 		int unused = ks->ops->remove(ks, name, NULL); /* e tells what went wrong first */
 		(void)unused;

@@ -54,3 +54,19 @@ int template_common_name(const struct cert_template *t, const char *node, const 
 int template_issue(struct keystore *ks, const struct cert_template *t, const struct template_node *node,
 		   const struct clock *clock, const struct random_source *rnd, char key[KEY_NAME_MAX], struct cert **c,
 		   struct err *e) MUST_CHECK;
+
+/* What a request for a certificate may have besides what the template gives it. */
+struct template_request {
+	bool multi_server;           /* one certificate for all nodes: CN <host>-ms.<domain>, or <host>-EC-ms.<domain> */
+	const char *const *dns;      /* further subjectAltNames, NULL-terminated, or NULL */
+};
+
+/*
+ * template_request: a new key and a request for a certificate with it. On failure no key stays behind. It asks for the names
+ * of the template, for those of `more`, and for none when neither has any.
+ * Out:    key the key's name in ks, *pem heap text. Errors: as template_issue.
+ * Source: behaviour.md 2.5, 2.6.
+ */
+int template_request(struct keystore *ks, const struct cert_template *t, const struct template_node *node,
+		     const struct template_request *more, const struct random_source *rnd, char key[KEY_NAME_MAX],
+		     char **pem, struct err *e) MUST_CHECK;
