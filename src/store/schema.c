@@ -208,12 +208,22 @@ static const char *const version_5[] = {
 	NULL,
 };
 
+/* Requests for certificates of units (behaviour.md 2.6): one for each unit of a node. Their keys are not here. */
+static const char *const version_6[] = {
+	"CREATE TABLE certificaterequest (fkprocessnode TEXT NOT NULL REFERENCES processnode (pkid) ON DELETE CASCADE,"
+	" tkcertificateservice BIGINT NOT NULL REFERENCES typecertificateservice (enum), created BIGINT NOT NULL,"
+	" tkcertificatedistribution BIGINT NOT NULL REFERENCES typecertificatedistribution (enum), request TEXT NOT NULL,"
+	" PRIMARY KEY (fkprocessnode, tkcertificateservice))",
+	NULL,
+};
+
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
 	{3, version_3, NULL},
 	{4, version_4, NULL},
 	{5, version_5, NULL},
+	{6, version_6, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 
