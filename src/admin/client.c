@@ -67,7 +67,8 @@ struct call {
 	sigset_t waking;
 	struct wr in;
 	struct download download;
-	const char *upload;      /* name of the file that the command takes, NULL: none */
+	bool takes_file;         /* the command takes one, */
+	const char *upload;      /* of this name; NULL: it was pasted */
 	uint8_t *file;           /* and its contents */
 	size_t file_len;
 	int cancelled;           /* the count of Ctrl-C when CANCEL was sent, 0: it was not */
@@ -120,14 +121,29 @@ static int send_request(struct call *k, const struct grammar_match *m, struct er
 	return send_all(k, &w, e);
 }
 
+/* The value of an option, wherever the command has it; NULL: it was not given. */
+static const char *option_of(const struct grammar_match *m, const char *name)
+{
+	const struct grammar_option *o = m->command->options;
+
+	for (size_t i = 0; o && o[i].name && i < GRAMMAR_OPTIONS_MAX; i++)
+		if (strcmp(o[i].name, name) == 0 && m->options[i] && *m->options[i])
+			return m->options[i];
+	return NULL;
+}
+
 /* The file that the command names: read before the node hears of it, so that a wrong name changes nothing. */
 static int read_upload(struct call *k, const struct grammar_match *m, struct err *e)
 {
+	const char *paste = m->command->paste;
 	unsigned at = m->command->upload;
 
-	k->upload = at && at <= m->n_args ? m->args[at - 1] : NULL;
-	if (!k->upload)
+	k->upload = paste ? option_of(m, paste) : at && at <= m->n_args ? m->args[at - 1] : NULL;
+	k->takes_file = k->upload || paste;
+	if (!k->takes_file)
 		return 0;
+	if (!k->upload)
+		return k->c->paste(k->c->ctx, &k->file, &k->file_len, e);
 	if (strcmp(k->upload, "-") == 0)
 		return file_read_fd(STDIN_FILENO, "standard input", CONTROL_UPLOAD_MAX, &k->file, &k->file_len, e);
 	return file_read(AT_FDCWD, k->upload, CONTROL_UPLOAD_MAX, &k->file, &k->file_len, e);
@@ -147,7 +163,7 @@ static int send_upload(struct call *k, struct err *e)
 	struct view rest = {k->file, k->file_len};
 	int rc = 0;
 
-	if (!k->upload)
+	if (!k->takes_file)
 		return err_rule(e, "control-order", 0, "the node asks for a file, but the command names none");
 	while (rc == 0 && rest.len) {
 		size_t n = rest.len < CONTROL_CHUNK ? rest.len : CONTROL_CHUNK;
@@ -301,21 +317,14 @@ static int receive(struct call *k, struct err *e)
 	return take_in(k, e);
 }
 
-/* --to, wherever the command has it. */
-static const char *folder_of(const struct grammar_match *m)
-{
-	const struct grammar_option *o = m->command->options;
-
-	for (size_t i = 0; o && o[i].name && i < GRAMMAR_OPTIONS_MAX; i++)
-		if (strcmp(o[i].name, "--to") == 0 && m->options[i] && *m->options[i])
-			return m->options[i];
-	return ".";
-}
-
 int admin_client_run(const struct admin_client *c, const struct grammar_match *m, int *status, struct err *e)
 {
-	struct call k = {.c = c, .fd = -1, .folder = folder_of(m), .download = DOWNLOAD_INIT, .status = -1};
+	struct call k = {.c = c, .fd = -1, .download = DOWNLOAD_INIT, .status = -1};
 	sigset_t block;
+
+	k.folder = option_of(m, "--to");
+	if (!k.folder)
+		k.folder = ".";
 	int rc = read_upload(&k, m, e);
 
 	if (rc == 0)

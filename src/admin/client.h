@@ -1,6 +1,7 @@
 #pragma once
 
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "admin/grammar.h"
@@ -16,6 +17,10 @@ struct admin_client {
 	 * which cancels the command. Called with SIGINT blocked; waking is the signal mask to wait with.
 	 */
 	int (*answer)(void *ctx, const char *prompt, bool secret, const sigset_t *waking, char *out, size_t size);
+	/*
+	 * Take what is pasted. Out: *data, heap, of *len octets. Errors: ERR_USAGE nothing came, or Ctrl-C; ERR_LIMIT.
+	 */
+	int (*paste)(void *ctx, uint8_t **data, size_t *len, struct err *e);
 	void *ctx;
 	const volatile sig_atomic_t *interrupted; /* how often Ctrl-C was pressed; its handler must not restart calls */
 };

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "cluster/certs.h"
 
-/* `show cert` and `set cert`. Source: behaviour.md 1.5. */
+/* `show cert`. Source: behaviour.md 1.5. */
 
 struct list_print {
 	FILE *out;
@@ -88,59 +88,4 @@ int cmd_cert_own(struct command_run *r, struct err *e)
 int cmd_cert_trust(struct command_run *r, struct err *e)
 {
 	return detail(r, CERTS_TRUST, e);
-}
-
-/* `set cert regen`. */
-
-static int regen_warnings(struct command_run *r, struct err *e)
-{
-	const char *unit = command_arg(r, 0);
-	struct notes notes = NOTES_INIT;
-	int rc = cluster_regen_warnings(r->host->cluster, unit, &notes, e);
-
-	if (rc == 0)
-		print_notes(r->out, &notes);
-	notes_clear(&notes);
-	return rc;
-}
-
-int cmd_cert_regen_ask(struct command_run *r, struct err *e)
-{
-	const char *unit = command_arg(r, 0);
-
-	if (command_answers(r))
-		return 0;
-	int rc = regen_warnings(r, e);
-	if (rc < 0)
-		return rc;
-	fprintf(r->out, "\nWARNING: This operation will overwrite any CA signed certificate previously imported for %s\n", unit);
-	if (strcmp(unit, "ITLRecovery") == 0)
-		fprintf(r->out,
-			"WARNING: If you are using a tokenless CTL and if the CallManager certificate is recently generated, "
-			"please ensure that the CTL File already has the new CallManager certificate and is updated to the "
-			"endpoints, before generating the ITL Recovery certificate. Are you sure want to proceed?\n");
-	command_confirm(r, "Proceed with regeneration (yes|no)? ");
-	return 0;
-}
-
-int cmd_cert_regen(struct command_run *r, struct err *e)
-{
-	const char *unit = command_arg(r, 0);
-	struct notes notes = NOTES_INIT;
-
-	if (command_option(r, "--dry-run")) {
-		fprintf(r->out, "Nothing was changed. `set cert regen %s` would make a new key and certificate.\n", unit);
-		return regen_warnings(r, e);
-	}
-	int rc = cluster_regen(r->host->cluster, r->peer->actor, unit, &notes, NULL, e);
-	if (rc == 0) {
-		r->audited = true;
-		fprintf(r->out,
-			"Successfully Regenerated Certificate for %s.\n"
-			"You must restart services related to %s for the regenerated certificates to become active.\n",
-			unit, unit);
-		print_notes(r->out, &notes);
-	}
-	notes_clear(&notes);
-	return rc;
 }

@@ -120,6 +120,11 @@ struct command {
 	 * node may neither see that file nor be allowed to read it for whoever asks. The name "-" is standard input.
 	 */
 	unsigned upload;
+	/*
+	 * In place of upload: the option that names such a file. Without it the client takes what is pasted: lines up to an
+	 * empty one or the end of input.
+	 */
+	const char *paste;
 };
 
 extern const struct grammar_word admin_grammar[];

@@ -17,6 +17,16 @@ int cmd_cert_monitor(struct command_run *r, struct err *e);
 int cmd_cert_monitor_test(struct command_run *r, struct err *e);
 int cmd_cert_regen_ask(struct command_run *r, struct err *e);
 int cmd_cert_regen(struct command_run *r, struct err *e);
+int cmd_cert_import_own_ask(struct command_run *r, struct err *e);
+int cmd_cert_import_own(struct command_run *r, struct err *e);
+int cmd_cert_import_trust(struct command_run *r, struct err *e);
+int cmd_cert_delete_ask(struct command_run *r, struct err *e);
+int cmd_cert_delete(struct command_run *r, struct err *e);
+
+int cmd_csr_list(struct command_run *r, struct err *e);
+int cmd_csr_own(struct command_run *r, struct err *e);
+int cmd_csr_gen_ask(struct command_run *r, struct err *e);
+int cmd_csr_gen(struct command_run *r, struct err *e);
 
 int cmd_ctl_mixed_ask(struct command_run *r, struct err *e);
 int cmd_ctl_mixed(struct command_run *r, struct err *e);

@@ -286,7 +286,7 @@ static int request(struct admin_conn *c, struct view body, struct wr *out, struc
 	rc = refuse(c, &why);
 	if (rc < 0)
 		ended(c, rc, why.text);
-	else if (c->match.command->upload)
+	else if (c->match.command->upload || c->match.command->paste)
 		ask_file(c, out);
 	else
 		go_on(c, out);

@@ -10,6 +10,7 @@
 
 #include "admin/command.h"
 #include "admin/shell_internal.h"
+#include "base/bytes.h"
 #include "base/text.h"
 
 volatile sig_atomic_t shell_interrupted;
@@ -73,6 +74,77 @@ static int answer(void *ctx, const char *prompt, bool secret, const sigset_t *wa
 	if (secret || n < 0)
 		fputc('\n', stdout);
 	return n;
+}
+
+/* --- pasted text --- */
+
+#define PASTE_MAX (1 << 20) /* octets: more than any chain of certificates has */
+
+static bool is_blank(const char *line, size_t n)
+{
+	while (n && strchr(" \t\r\n", line[n - 1]))
+		n--;
+	return n == 0;
+}
+
+/* One line; a terminal gives one a read. False at the end of input and after Ctrl-C. */
+static bool paste_line(const struct shell *s, const sigset_t *waking, char *line, size_t size, size_t *n)
+{
+	ssize_t got = 0;
+
+	if (!s->client.tty) {
+		if (!fgets(line, (int)size, stdin))
+			return false;
+		*n = strlen(line);
+		return true;
+	}
+	if (shell_wait(STDIN_FILENO, waking))
+		got = read(STDIN_FILENO, line, size);
+	*n = got > 0 ? (size_t)got : 0;
+	return got > 0;
+}
+
+/* Up to an empty line behind something, or to the end of input. */
+static void paste_lines(const struct shell *s, struct wr *w)
+{
+	char line[4096];
+	sigset_t block, waking;
+	size_t n;
+
+	sigemptyset(&block);
+	sigaddset(&block, SIGINT);
+	sigprocmask(SIG_BLOCK, &block, &waking);
+	while (!w->failed && paste_line(s, &waking, line, sizeof(line), &n)) {
+		if (is_blank(line, n) && w->len)
+			break;
+		if (!is_blank(line, n))
+			wr_bytes(w, line, n);
+	}
+	sigprocmask(SIG_SETMASK, &waking, NULL);
+}
+
+static int paste(void *ctx, uint8_t **data, size_t *len, struct err *e)
+{
+	const struct shell *s = ctx;
+	struct wr w;
+	int rc = 0;
+
+	if (s->client.tty)
+		fputs("Paste the certificate in PEM form; an empty line ends it.\n", s->client.out);
+	fflush(s->client.out);
+	wr_init(&w, PASTE_MAX);
+	paste_lines(s, &w);
+	if (w.failed)
+		rc = err_set(e, w.failed, "what was pasted is longer than %d KiB", PASTE_MAX >> 10);
+	else if (w.len == 0 || shell_interrupted)
+		rc = err_set(e, ERR_USAGE, "no certificate was pasted; nothing was changed");
+	if (rc == 0) {
+		*data = w.p;
+		*len = w.len;
+		w.p = NULL;
+	}
+	wr_clear(&w);
+	return rc;
 }
 
 /* Lines. */
@@ -161,6 +233,8 @@ static void init(struct shell *s, const char *data_dir)
 		.out = stdout,
 		.err = stderr,
 		.answer = answer,
+		.paste = paste,
+		.ctx = s,
 		.interrupted = &shell_interrupted,
 	};
 	/*

@@ -39,6 +39,14 @@ static const char *trust_store(size_t i)
 	return unit_name(i, true);
 }
 
+/* "tomcat-trust", and "tomcat" for short. */
+static const char *trust_unit(size_t i)
+{
+	static const char *const names[] = {"tomcat", "ipsec", "CallManager", "CAPF", "TVS"};
+
+	return i < 5 ? names[i] : trust_store(i - 5);
+}
+
 static const char *list_name(size_t i)
 {
 	static const char *const names[] = {"CTLFile.tlv", "ITLFile.tlv"};
@@ -59,6 +67,16 @@ static const struct grammar_option opts_json[] = {OPT_JSON, {0}};
 static const struct grammar_option opts_change[] = {OPT_YES, OPT_DRY, {0}};
 static const struct grammar_option opts_dry[] = {OPT_DRY, {0}};
 static const struct grammar_option opts_cert[] = {OPT_JSON, {"--pem", NULL, "print the certificate as PEM"}, {0}};
+static const struct grammar_option opts_csr[] = {
+	OPT_JSON, {"--detail", NULL, "print what it asks for, not its PEM form"}, {0}};
+static const struct grammar_option opts_csr_gen[] = {
+	{"--bits", "N", "size of the key: 1024, 2048, 3072, 4096; EC 256, 384, 521"},
+	{"--hash", "NAME", "SHA256, SHA384 or SHA512"},
+	{"--names", "NAME,NAME...", "further host names (subjectAltName)"},
+	{"--multi-server", NULL, "one certificate for all nodes"}, OPT_YES, OPT_DRY, {0}};
+#define OPT_FILE {"--file", "FILE", "a file of yours, PEM, DER or PKCS#7, instead of what is pasted; - is standard input"}
+static const struct grammar_option opts_import_own[] = {OPT_FILE, OPT_YES, OPT_DRY, {0}};
+static const struct grammar_option opts_import_trust[] = {OPT_FILE, OPT_DRY, {0}};
 static const struct grammar_option opts_list[] = {
 	OPT_DETAIL, {"reverse", NULL, "in reverse order"}, {"date", NULL, "newest first"}, {"size", NULL, "largest first"},
 	OPT_JSON, {0}};
@@ -81,6 +99,14 @@ CHANGE(monitor_test, opts_dry, NULL, cmd_cert_monitor_test);
 READ(show_cert_own, opts_cert, cmd_cert_own);
 READ(show_cert_trust, opts_cert, cmd_cert_trust);
 CHANGE(set_cert_regen, opts_change, cmd_cert_regen_ask, cmd_cert_regen);
+READ(show_csr_list, opts_json, cmd_csr_list);
+READ(show_csr_own, opts_csr, cmd_csr_own);
+CHANGE(set_csr_gen, opts_csr_gen, cmd_csr_gen_ask, cmd_csr_gen);
+CHANGE(set_cert_delete, opts_change, cmd_cert_delete_ask, cmd_cert_delete);
+static const struct command set_cert_import_own = {.options = opts_import_own, .privilege = ADMIN_CHANGE, .paste = "--file",
+						   .ask = cmd_cert_import_own_ask, .run = cmd_cert_import_own};
+static const struct command set_cert_import_trust = {.options = opts_import_trust, .privilege = ADMIN_CHANGE,
+						     .paste = "--file", .run = cmd_cert_import_trust};
 CHANGE(set_parameter, opts_change, cmd_set_parameter_ask, cmd_set_parameter);
 CHANGE(ctl_mixed, opts_change, cmd_ctl_mixed_ask, cmd_ctl_mixed);
 CHANGE(ctl_non_secure, opts_change, cmd_ctl_non_secure_ask, cmd_ctl_non_secure);
@@ -118,6 +144,12 @@ static const struct grammar_word show_cert[] = {
 	WORD("monitor", "which certificates end when, and who was told", NULL, &show_cert_monitor),
 	WORD("own", "one of this node's own certificates", own_name, NULL),
 	WORD("trust", "one certificate of a trust store", trust_name, NULL), END};
+static const struct grammar_word csr_own_name[] = {
+	HINT("UNIT", "a unit, or UNIT/UNIT.csr as `show csr list own` has it", own_unit, &show_csr_own), END};
+static const struct grammar_word csr_list_own[] = {WORD("own", "this node's", NULL, &show_csr_list), END};
+static const struct grammar_word show_csr[] = {
+	{GRAMMAR_WORD, "list", "the requests that wait, a line each", NULL, csr_list_own, &show_csr_list},
+	WORD("own", "one request, in PEM form", csr_own_name, NULL), END};
 static const struct grammar_word audit_count[] = {
 	HINT("COUNT", "how many records, the newest first", NULL, &show_audit), END};
 static const struct grammar_word show_parameter_name[] = {
@@ -128,22 +160,46 @@ static const struct grammar_word show[] = {
 	WORD("ctl", "the CTL that phones are given", NULL, &show_ctl),
 	WORD("itl", "the ITL that phones are given", NULL, &show_itl),
 	WORD("cert", "certificates", show_cert, NULL),
+	WORD("csr", "requests for certificates", show_csr, NULL),
 	WORD("status", "the node on one page", NULL, &show_status),
 	WORD("audit", "who changed what", audit_count, &show_audit),
 	WORD("parameter", "parameters and their values", show_parameter_name, &show_parameter),
 	WORD("network", "the nodes of the cluster", show_network, NULL),
 	WORD("tech", "technical data", show_tech, NULL), END};
 
+static const struct grammar_word csr_gen_unit[] = {
+	VALUE("UNIT", "the unit that gets a new key and a request for it", own_unit, NULL, &set_csr_gen), END};
+static const struct grammar_word import_own_ca[] = {
+	HINT("CA", "file name in the unit's trust store of the authority that must have signed it", NULL, &set_cert_import_own), END};
+static const struct grammar_word import_own_unit[] = {
+	VALUE("UNIT", "the unit whose request it was made of", own_unit, import_own_ca, &set_cert_import_own), END};
+static const struct grammar_word import_trust_ca[] = {
+	HINT("CA", "file name in the trust store of the authority that must have signed it", NULL, &set_cert_import_trust), END};
+static const struct grammar_word import_trust_unit[] = {
+	VALUE("UNIT", "the trust store, with or without -trust", trust_unit, import_trust_ca, &set_cert_import_trust), END};
+static const struct grammar_word import_what[] = {
+	WORD("own", "the certificate that an authority made of a request", import_own_unit, NULL),
+	WORD("trust", "certificates into a trust store", import_trust_unit, NULL), END};
+static const struct grammar_word delete_name[] = {
+	HINT("NAME", "its file name, as `show cert list trust` has it", NULL, &set_cert_delete), END};
+static const struct grammar_word delete_unit[] = {
+	VALUE("UNIT", "the trust store, with or without -trust", trust_unit, delete_name, NULL), END};
+
 static const struct grammar_word regen_unit[] = {
 	VALUE("UNIT", "the unit that gets a new key and certificate", own_unit, NULL, &set_cert_regen), END};
 static const struct grammar_word set_cert[] = {
-	WORD("regen", "make a new key and a new self-signed certificate", regen_unit, NULL), END};
+	WORD("regen", "make a new key and a new self-signed certificate", regen_unit, NULL),
+	WORD("import", "take in certificates that are pasted or in a file", import_what, NULL),
+	WORD("delete", "take a certificate out of a trust store", delete_unit, NULL), END};
+static const struct grammar_word set_csr[] = {
+	WORD("gen", "make a new key and a request for a certificate", csr_gen_unit, NULL), END};
 static const struct grammar_word parameter_value[] = {
 	HINT("VALUE", "its new value; in quotes when it has blanks", NULL, &set_parameter), END};
 static const struct grammar_word parameter[] = {
 	VALUE("PARAMETER", "the parameter to set", parameter_name, parameter_value, NULL), END};
 static const struct grammar_word set[] = {
 	WORD("cert", "certificates", set_cert, NULL),
+	WORD("csr", "requests for certificates", set_csr, NULL),
 	WORD("network", "the nodes of the cluster", set_network, NULL),
 	WORD("parameter", "a parameter of the cluster", parameter, NULL), END};
 

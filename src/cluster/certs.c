@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -63,7 +64,7 @@ static int list_own(struct cluster *c, certs_cb *cb, void *ctx, struct err *e)
 			continue;
 		snprintf(file, sizeof(file), "%s.pem", *unit);
 		describe(row.cert, row.description, description, sizeof(description));
-		rc = cb(ctx, &(struct certs_entry){ *unit, file, description, row.cert });
+		rc = cb(ctx, &(struct certs_entry){ *unit, file, description, row.cert, row.pkid });
 		store_certificate_clear(&row);
 		if (rc)
 			return rc;
@@ -71,38 +72,77 @@ static int list_own(struct cluster *c, certs_cb *cb, void *ctx, struct err *e)
 	return 0;
 }
 
-/* Two common names may look the same as file names; the later one then gets its serial number too. */
-static bool name_is_taken(const struct store_certificate *list, size_t n, const char *file)
-{
-	char other[FILE_MAX];
+/* The file names of one trust store, to find those that several certificates would have. */
+struct file_name {
+	size_t i; /* in the store's list */
+	bool taken;
+	char text[FILE_MAX];
+};
 
-	for (size_t i = 0; i < n; i++) {
-		certs_trust_name(list[i].cert, false, other, sizeof(other));
-		if (text_same(other, file))
-			return true;
-	}
-	return false;
+static int by_name(const void *a, const void *b)
+{
+	const struct file_name *const *x = a, *const *y = b;
+	int order = strcasecmp((*x)->text, (*y)->text);
+
+	return order ? order : ((*x)->i > (*y)->i) - ((*x)->i < (*y)->i);
 }
 
-static int list_store(struct cluster *c, const struct store_unit_row *unit, certs_cb *cb, void *ctx, struct err *e)
+/* Two common names may look the same as file names; the later one then gets its serial number too. */
+static void mark_taken(struct file_name **sorted, size_t n)
 {
-	struct store_certificate_filter filter = { .unit = unit->unit };
+	qsort(sorted, n, sizeof(*sorted), by_name);
+	for (size_t i = 1; i < n; i++)
+		sorted[i]->taken = text_same(sorted[i - 1]->text, sorted[i]->text);
+}
+
+/* One trust store on its way out: its certificates and their file names, in the order of those. */
+struct naming {
 	struct store_certificate *list;
 	size_t n;
-	int rc = store_certificate_list(c->store, &filter, &list, &n, e);
+	struct file_name *names;
+	struct file_name **sorted;
+};
 
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < n && !rc; i++) {
-		char file[FILE_MAX], description[300];
+static void naming_clear(struct naming *m)
+{
+	store_certificates_free(m->list, m->n);
+	free(m->names);
+	free(m->sorted);
+}
 
-		certs_trust_name(list[i].cert, false, file, sizeof(file));
-		if (name_is_taken(list, i, file))
-			certs_trust_name(list[i].cert, true, file, sizeof(file));
-		describe(list[i].cert, list[i].description, description, sizeof(description));
-		rc = cb(ctx, &(struct certs_entry){ unit->name, file, description, list[i].cert });
+static int name_files(struct naming *m, struct err *e)
+{
+	m->names = calloc(m->n + 1, sizeof(*m->names));
+	m->sorted = calloc(m->n + 1, sizeof(*m->sorted));
+	if (!m->names || !m->sorted)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < m->n; i++) {
+		m->names[i].i = i;
+		certs_trust_name(m->list[i].cert, false, m->names[i].text, sizeof(m->names[i].text));
+		m->sorted[i] = &m->names[i];
 	}
-	store_certificates_free(list, n);
+	mark_taken(m->sorted, m->n);
+	for (size_t i = 0; i < m->n; i++)
+		if (m->names[i].taken)
+			certs_trust_name(m->list[i].cert, true, m->names[i].text, sizeof(m->names[i].text));
+	return 0;
+}
+
+int certs_list_store(struct cluster *c, const struct store_unit_row *unit, certs_cb *cb, void *ctx, struct err *e)
+{
+	struct store_certificate_filter filter = { .unit = unit->unit };
+	AUTO(naming_clear) struct naming m = { 0 };
+	int rc = store_certificate_list(c->store, &filter, &m.list, &m.n, e);
+
+	if (!rc)
+		rc = name_files(&m, e);
+	for (size_t i = 0; i < m.n && !rc; i++) {
+		const struct store_certificate *sc = &m.list[m.sorted[i]->i];
+		char description[300];
+
+		describe(sc->cert, sc->description, description, sizeof(description));
+		rc = cb(ctx, &(struct certs_entry){ unit->name, m.sorted[i]->text, description, sc->cert, sc->pkid });
+	}
 	return rc;
 }
 
@@ -114,7 +154,7 @@ int certs_list(struct cluster *c, enum certs_kind kind, certs_cb *cb, void *ctx,
 		return list_own(c, cb, ctx, e);
 	for (const struct store_unit_row *u = store_units; u->name && !rc; u++)
 		if (store_unit_is_trust(u->unit))
-			rc = list_store(c, u, cb, ctx, e);
+			rc = certs_list_store(c, u, cb, ctx, e);
 	return rc;
 }
 

@@ -2,8 +2,11 @@
 
 #include <sys/types.h>
 
+#include "cluster/certs.h"
 #include "cluster/cluster.h"
 #include "cluster/compose.h"
+#include "pki/template.h"
+#include "store/certificate.h"
 #include "store/generation.h"
 #include "store/node.h"
 #include "store/param.h"
@@ -161,11 +164,40 @@ struct unit_rule {
 	enum store_unit number;
 	uint32_t roles;                 /* STORE_ROLE_BIT */
 	enum store_unit copies[3];      /* ended by STORE_UNIT_NONE */
+	enum store_unit trust;          /* has the authorities that may sign it; NONE: always self-signed */
+	bool multi_server;              /* one certificate may be for all nodes */
 	bool cluster_wide;              /* one for the cluster, the publisher's */
+	const char *folder;             /* CUCM's, for error texts: "/usr/local/platform" */
 	const char *restart;            /* services to restart after a new certificate */
 };
 const struct unit_rule *unit_rule(const char *unit); /* case does not matter; NULL */
 
+/* unit_find: the rule, when this node is the one that may change the unit's certificate. Errors: ERR_USAGE. */
+int unit_find(struct cluster *c, const char *unit, const struct unit_rule **rule, struct err *e) MUST_CHECK;
+
+/*
+ * unit_model: whose subject and key size a new certificate takes over: the unit's own, or CallManager's when it has none.
+ * Out: *cert a reference. Errors: ERR_USAGE neither has one.
+ */
+int unit_model(struct cluster *c, const struct unit_rule *rule, struct cert **cert, struct err *e) MUST_CHECK;
+
+/* What makes a new certificate or request of a unit on this node; `subject` and `ip` of `node` point into itself. */
+struct unit_making {
+	struct cert_template t;
+	struct template_node node;
+	struct store_node row;
+	const char *ip[3];
+	char parts[5][256];
+};
+int unit_making_init(struct cluster *c, const struct unit_rule *rule, const struct cert *model, struct unit_making *m,
+		     struct err *e) MUST_CHECK;
+
 /* unit_record: a new own certificate with its trust store copies, into the store. */
 int unit_record(struct cluster *c, const struct unit_rule *rule, const char *node, const struct cert *cert,
-		struct err *e) MUST_CHECK;
+		enum store_distribution distribution, struct err *e) MUST_CHECK;
+
+/* --- certs.c --- */
+
+/* certs_list_store: one trust store; as certs_list. */
+int certs_list_store(struct cluster *c, const struct store_unit_row *unit,
+		     int (*cb)(void *ctx, const struct certs_entry *entry), void *ctx, struct err *e) MUST_CHECK;

@@ -317,7 +317,7 @@ static int record(struct cluster *c, void *ctx, struct err *e)
 	if (!rc)
 		rc = store_params(c, m->req, e);
 	for (size_t i = 0; i < m->n && !rc; i++)
-		rc = unit_record(c, unit_rule(template_units[i]), c->node, m->certs[i], e);
+		rc = unit_record(c, unit_rule(template_units[i]), c->node, m->certs[i], STORE_DIST_THIS_SERVER, e);
 	if (!rc && m->req->adopt)
 		rc = adopt_record(c, m->req->adopt, e);
 	return rc ? rc : activate(c, e);

@@ -119,7 +119,7 @@ static int put(struct cluster *c, void *ctx, struct err *e)
 {
 	const struct node_change *n = ctx;
 
-	return unit_record(c, n->rule, n->row.name, n->cert, e);
+	return unit_record(c, n->rule, n->row.name, n->cert, STORE_DIST_THIS_SERVER, e);
 }
 
 static int fingerprint(struct cluster *c, const char *node, const char *unit, char out[65], struct err *e)

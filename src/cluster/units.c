@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "store/certificate.h"
@@ -9,19 +11,27 @@
  * gives it "Authentication and Authorization" too (1.2). Copies and restarts: behaviour.md 2.7; of TVS, where the sources
  * disagree whether there is a copy, none is made: its self-signed certificate is known as its own already.
  */
+#define CM "/usr/local/cm"
+#define PLATFORM "/usr/local/platform"
+
 static const struct unit_rule rules[] = {
-	{ "tomcat", STORE_UNIT_TOMCAT, ROLE(APPLICATION_SERVER), { STORE_TRUST_TOMCAT }, false, "Cisco Tomcat" },
-	{ "tomcat-ECDSA", STORE_UNIT_TOMCAT_ECDSA, ROLE(APPLICATION_SERVER), { STORE_TRUST_TOMCAT }, false, "Cisco Tomcat" },
-	{ "ipsec", STORE_UNIT_IPSEC, ROLE(NETWORK_ELEMENT), { STORE_TRUST_IPSEC }, false, "Cisco DRF Master and Cisco DRF Local" },
-	{ "ITLRecovery", STORE_UNIT_ITLRECOVERY, ROLE(SAST), { 0 }, true, "Cisco Trust Verification Service and Cisco Tftp" },
+	{ "tomcat", STORE_UNIT_TOMCAT, ROLE(APPLICATION_SERVER), { STORE_TRUST_TOMCAT }, STORE_TRUST_TOMCAT, true, false, PLATFORM,
+	  "Cisco Tomcat" },
+	{ "tomcat-ECDSA", STORE_UNIT_TOMCAT_ECDSA, ROLE(APPLICATION_SERVER), { STORE_TRUST_TOMCAT }, STORE_TRUST_TOMCAT, true, false,
+	  PLATFORM, "Cisco Tomcat" },
+	{ "ipsec", STORE_UNIT_IPSEC, ROLE(NETWORK_ELEMENT), { STORE_TRUST_IPSEC }, STORE_TRUST_IPSEC, false, false, PLATFORM,
+	  "Cisco DRF Master and Cisco DRF Local" },
+	{ "ITLRecovery", STORE_UNIT_ITLRECOVERY, ROLE(SAST), { 0 }, STORE_UNIT_NONE, false, true, CM,
+	  "Cisco Trust Verification Service and Cisco Tftp" },
 	{ "CallManager-ECDSA", STORE_UNIT_CALLMANAGER_ECDSA, ROLE(CALLMANAGER) | ROLE(TFTP) | ROLE(CALLMANAGER_ECDSA),
-	  { STORE_TRUST_CALLMANAGER }, false, "Cisco CallManager" },
+	  { STORE_TRUST_CALLMANAGER }, STORE_TRUST_CALLMANAGER, true, false, CM, "Cisco CallManager" },
 	{ "CallManager", STORE_UNIT_CALLMANAGER, ROLE(SAST) | ROLE(CALLMANAGER_TFTP) | ROLE(AUTHENTICATION),
-	  { STORE_TRUST_CALLMANAGER }, false,
+	  { STORE_TRUST_CALLMANAGER }, STORE_TRUST_CALLMANAGER, true, false, CM,
 	  "Cisco CallManager, Cisco Trust Verification Service and Cisco Tftp" },
-	{ "CAPF", STORE_UNIT_CAPF, ROLE(CAPF), { STORE_TRUST_CAPF, STORE_TRUST_CALLMANAGER }, true,
+	{ "CAPF", STORE_UNIT_CAPF, ROLE(CAPF), { STORE_TRUST_CAPF, STORE_TRUST_CALLMANAGER }, STORE_TRUST_CAPF, false, true, CM,
 	  "Cisco Certificate Authority Proxy Function, Cisco Trust Verification Service and Cisco Tftp" },
-	{ "TVS", STORE_UNIT_TVS, ROLE(TVS), { 0 }, false, "Cisco Trust Verification Service and then Cisco Tftp" },
+	{ "TVS", STORE_UNIT_TVS, ROLE(TVS), { 0 }, STORE_TRUST_TVS, true, false, CM,
+	  "Cisco Trust Verification Service and then Cisco Tftp" },
 };
 
 const struct unit_rule *unit_rule(const char *unit)
@@ -32,12 +42,95 @@ const struct unit_rule *unit_rule(const char *unit)
 	return NULL;
 }
 
-int unit_record(struct cluster *c, const struct unit_rule *rule, const char *node, const struct cert *cert, struct err *e)
+int unit_find(struct cluster *c, const char *unit, const struct unit_rule **rule, struct err *e)
+{
+	const struct unit_rule *found = unit_rule(unit);
+	struct store_node node;
+	bool known;
+
+	if (!found)
+		return err_set(e, ERR_USAGE, "there is no certificate unit '%s' with a certificate of its own", unit);
+	int rc = store_node_get(c->store, c->node, &node, &known, e);
+	if (rc)
+		return rc;
+	if (found->cluster_wide && !(known && node.role == STORE_NODE_PUBLISHER))
+		return err_set(e, ERR_USAGE, "the %s certificate is the publisher's: change it there", found->unit);
+	*rule = found;
+	return 0;
+}
+
+int unit_model(struct cluster *c, const struct unit_rule *rule, struct cert **cert, struct err *e)
+{
+	int rc = cluster_own_cert(c, NULL, rule->unit, cert, e);
+
+	if (!rc && !*cert)
+		rc = cluster_own_cert(c, NULL, "CallManager", cert, e);
+	if (!rc && !*cert)
+		rc = err_set(e, ERR_USAGE, "%s has no certificate to take the subject from", c->node);
+	return rc;
+}
+
+static const char *part(const X509_NAME *name, int nid, char out[256])
+{
+	unsigned char *utf8 = NULL;
+	int i = X509_NAME_get_index_by_NID(name, nid, -1);
+
+	if (i < 0)
+		return NULL;
+	int len = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i)));
+	if (len < 0)
+		return NULL;
+	snprintf(out, 256, "%.*s", len, (const char *)utf8);
+	OPENSSL_free(utf8);
+	return out;
+}
+
+/* A new certificate has the subject of the one before, but for its CN. */
+static struct subject subject_of(const struct cert *cert, char parts[5][256])
+{
+	const X509_NAME *name = X509_get_subject_name(cert_x509(cert));
+
+	return (struct subject){
+		.ou = part(name, NID_organizationalUnitName, parts[0]),
+		.o = part(name, NID_organizationName, parts[1]),
+		.l = part(name, NID_localityName, parts[2]),
+		.st = part(name, NID_stateOrProvinceName, parts[3]),
+		.c = part(name, NID_countryName, parts[4]),
+	};
+}
+
+int unit_making_init(struct cluster *c, const struct unit_rule *rule, const struct cert *model, struct unit_making *m,
+		     struct err *e)
+{
+	/* "Regenerate" keeps the key length (behaviour.md 2.4). */
+	unsigned bits = cert_key_type(model) == CERT_KEY_RSA ? cert_key_bits(model) : 0;
+	enum compose_generation g;
+	size_t n = 0;
+	bool found;
+	int rc = param_generation(c, &g, e);
+
+	*m = (struct unit_making){ 0 };
+	if (!rc)
+		rc = template_get(rule->unit, compose_generation_name(g), bits, &m->t, e);
+	if (!rc)
+		rc = store_node_get(c->store, c->node, &m->row, &found, e);
+	if (rc)
+		return rc;
+	if (m->row.address[0])
+		m->ip[n++] = m->row.address;
+	if (m->row.address6[0])
+		m->ip[n++] = m->row.address6;
+	m->node = (struct template_node){ .name = m->row.name, .ip = m->ip, .subject = subject_of(model, m->parts) };
+	return 0;
+}
+
+int unit_record(struct cluster *c, const struct unit_rule *rule, const char *node, const struct cert *cert,
+		enum store_distribution distribution, struct err *e)
 {
 	struct store_certificate_info info = {
 		.roles = rule->roles,
-		.distribution = STORE_DIST_THIS_SERVER,
-		.description = "Self-signed certificate generated by system",
+		.distribution = distribution,
+		.description = cert_is_self_issued(cert) ? "Self-signed certificate generated by system" : NULL,
 	};
 	int rc = store_certificate_put_own(c->store, rule->number, node, cert, &info, e);
 

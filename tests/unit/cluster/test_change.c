@@ -1,3 +1,4 @@
+#include "cluster/authority.h"
 #include "cluster/node.h"
 #include "cluster/node_fixture.h"
 #include "cluster/param.h"
@@ -65,6 +66,23 @@ static int do_regen(struct node *n, struct err *err)
 static int do_param(struct node *n, struct err *err)
 {
 	return param_set(n->cluster, "test", PARAM_DIGEST, "SHA-512", NULL, err);
+}
+
+/* A certificate for the request that waits in the seed. */
+static struct cert *signed_cert;
+
+static int do_import(struct node *n, struct err *err)
+{
+	struct csr_import in = { .file = cert_der(signed_cert) };
+
+	return cluster_import_own(n->cluster, "test", "CallManager", &in, NULL, err);
+}
+
+static int do_csr(struct node *n, struct err *err)
+{
+	struct csr_wish wish = { 0 };
+
+	return cluster_csr_gen(n->cluster, "test", "CallManager", &wish, NULL, err);
 }
 
 typedef int operation(struct node *n, struct err *err);
@@ -222,10 +240,31 @@ static int setup_second_generation(void **state)
 	return 0;
 }
 
+/* A request waits, and the authority has signed it. */
+static int setup_request(void **state)
+{
+	struct authority ca;
+
+	(void)state;
+	err_clear(&e);
+	node_init(&seed, NULL);
+	assert_ok(cluster_set_mixed(seed.cluster, "test", NULL, &e), &e);
+	authority_make(&ca);
+	authority_upload(&ca, &seed, "CallManager");
+	struct request *r = node_csr(&seed, "CallManager");
+	signed_cert = authority_sign(NULL, "x", r, ca.sub, ca.sub_key, NODE_NOW - 10, AUTHORITY_END, false);
+	request_free(r);
+	authority_clear(&ca);
+	node_close(&seed);
+	return 0;
+}
+
 static int teardown(void **state)
 {
 	(void)state;
 	node_remove(&seed);
+	cert_unref(signed_cert);
+	signed_cert = NULL;
 	return 0;
 }
 
@@ -252,6 +291,45 @@ static void test_killed_in_delete(void **state)
 {
 	(void)state;
 	kill_everywhere(do_delete, 7);
+}
+
+/* Old or new, with the matching key, and the request waits as long as it is the old one: kill_everywhere does it again. */
+static void test_killed_in_import(void **state)
+{
+	(void)state;
+	kill_everywhere(do_import, 8);
+}
+
+/* The request that waits always has its key: what was signed of it can be imported, or another request be made. */
+static void test_killed_in_csr(void **state)
+{
+	unsigned step = 1;
+
+	(void)state;
+	for (bool ended = false; !ended; step++) {
+		struct csr_entry entry;
+		char key[KEY_NAME_MAX];
+		EVP_PKEY *pub = NULL;
+		struct node n;
+
+		assert_in_range(step, 1, 50);
+		node_copy(&n);
+		ended = run_killed(&n, do_csr, step);
+		node_open(&n);
+		assert_whole(&n);
+		assert_certs_agree(&n);
+		assert_ok(csr_find(n.cluster, "CallManager", &entry, &e), &e);
+		assert_ok(key_name("CallManager", request_spki(entry.request), key, &e), &e);
+		assert_ok(n.keys->ops->public_key(n.keys, key, &pub, &e), &e);
+		EVP_PKEY_free(pub);
+		if (request_is_for_key(entry.request, signed_cert))
+			assert_ok(do_import(&n, &e), &e);
+		else
+			assert_ok(do_csr(&n, &e), &e);
+		csr_entry_clear(&entry);
+		node_remove(&n);
+	}
+	assert_in_range(step, 4, 50);
 }
 
 static void test_killed_in_regen(void **state)
@@ -444,6 +522,8 @@ int main(void)
 		TEST(test_killed_in_non_secure, setup_mixed),
 		TEST(test_killed_in_delete, setup_mixed),
 		TEST(test_killed_in_regen, setup_mixed),
+		TEST(test_killed_in_import, setup_request),
+		TEST(test_killed_in_csr, setup_request),
 		TEST(test_killed_in_param, setup_mixed),
 		cmocka_unit_test(test_killed_in_init),
 		TEST(test_writes_fail, setup_mixed),

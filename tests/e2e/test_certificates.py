@@ -1,0 +1,297 @@
+#!/usr/bin/python3
+"""The life of certificates: requests, authorities, trust stores; OpenSSL's command line judges what comes out."""
+import os
+import re
+import subprocess
+import time
+
+import harness
+from harness import Node, need, run
+
+CAPF_EXT = 'basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=digitalSignature,keyCertSign\n'
+SERVER_EXT = 'keyUsage=digitalSignature,keyEncipherment,dataEncipherment\nextendedKeyUsage=serverAuth,clientAuth\n'
+
+
+class Authority:
+    """A root and an intermediate below it, made by OpenSSL."""
+
+    def __init__(self, folder):
+        self.folder = os.path.join(folder, 'ca')
+        os.mkdir(self.folder)
+        self.serial = 0
+        self.root = self.make('root', '/O=Example/CN=Example Root', 'basicConstraints=critical,CA:TRUE\n')
+        self.sub = self.make('sub', '/O=Example/CN=Example Issuing', 'basicConstraints=critical,CA:TRUE\n', self.root)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), 'w') as f:
+            f.write(text)
+        return self.path(name)
+
+    def sign(self, csr, name, ext, issuer, *options):
+        """The certificate for a request, as a PEM file."""
+        self.serial += 1
+        run('openssl', 'x509', '-req', '-in', csr, '-CA', issuer + '.pem', '-CAkey', issuer + '.key', '-out', self.path(name + '.pem'),
+            '-set_serial', self.serial, '-extfile', self.write(name + '.ext', ext), *(options or ('-days', '100')))
+        return self.path(name + '.pem')
+
+    def make(self, name, subject, ext, issuer=None, key='rsa:2048', options=()):
+        """A key and a certificate of our own; its path without .pem."""
+        base = self.path(name)
+        algorithm = key.split(':')
+        new = ['-newkey', key] if algorithm[0] == 'rsa' else ['-newkey', 'ec', '-pkeyopt', f'ec_paramgen_curve:{algorithm[1]}']
+        run('openssl', 'req', *new, '-nodes', '-keyout', base + '.key', '-out', base + '.csr', '-subj', subject)
+        if issuer:
+            self.sign(base + '.csr', name, ext, issuer, *options)
+        else:
+            run('openssl', 'x509', '-req', '-in', base + '.csr', '-signkey', base + '.key', '-out', base + '.pem',
+                '-extfile', self.write(name + '.ext', ext), *(options or ('-days', '1000')))
+        return base
+
+
+def names_of(csr):
+    """-ext style line with the subjectAltNames of a request."""
+    text = run('openssl', 'req', '-in', csr, '-noout', '-text').stdout
+    found = re.search(r'X509v3 Subject Alternative Name: *\n *(.*)', text)
+    return 'subjectAltName=' + found[1].replace('IP Address:', 'IP:').replace(' ', '') + '\n' if found else ''
+
+
+class Shell:
+    """Commands of one node, by words."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def do(self, *words, **kw):
+        return harness.ringfence('admin', '--data', self.node.data, *words, **kw)
+
+    def yes(self, *words):
+        return self.do(*words, '--yes').stdout
+
+    def refused(self, text, *words, **kw):
+        """The command fails and says so; nothing has changed."""
+        done = self.do(*words, check=False, **kw)
+        assert done.returncode == 1 and text in done.stderr, (words, done.stdout, done.stderr)
+        return done
+
+    def request(self, unit, *options):
+        """A new request, as a file that OpenSSL finds whole."""
+        said = self.yes('set', 'csr', 'gen', unit, *options)
+        assert f'Successfully Generated CSR  for {unit}\n' in said, said
+        path = os.path.join(self.node.folder, unit + '.csr')
+        with open(path, 'w') as f:
+            f.write(self.do('show', 'csr', 'own', f'{unit}/{unit}.csr').stdout)
+        assert 'verify OK' in run('openssl', 'req', '-in', path, '-noout', '-verify').stderr
+        return path
+
+    def trust(self, unit, path):
+        said = self.do('set', 'cert', 'import', 'trust', unit, '--file', path).stdout
+        assert f'Successfully imported certificate for {unit}.\n' in said, said
+
+    def own(self, unit):
+        return self.do('show', 'cert', 'own', unit, '--pem').stdout
+
+
+def text_of(csr):
+    return run('openssl', 'req', '-in', csr, '-noout', '-text').stdout
+
+
+def pem(path):
+    with open(path) as f:
+        return f.read()
+
+
+def test_requests():
+    """requests: key sizes, digests, names, usages, as OpenSSL reads them; one a unit; keys stay where they are"""
+    need('openssl')
+    with Node() as node:
+        node.start()
+        sh = Shell(node)
+        assert sh.do('show', 'csr', 'list', 'own').stdout == 'There are no certificate requests.\n'
+        sh.refused('File /usr/local/platform/.security/tomcat/keys/tomcat.csr does not exist', 'show', 'csr', 'own', 'tomcat')
+        asked = sh.do('set', 'csr', 'gen', 'tomcat', check=False, stdin=subprocess.DEVNULL)
+        assert asked.returncode == 1 and '(yes|no)? n' in asked.stdout, asked.stdout
+        assert 'Nothing was changed' in sh.do('set', 'csr', 'gen', 'tomcat', '--dry-run').stdout
+        keys = os.listdir(node.path('keys'))
+
+        text = text_of(sh.request('CallManager', '--names', 'voice.example.org,10.example.org'))
+        for part in ('Public-Key: (2048 bit)', 'CN = cucm-1051-a-pub', 'DNS:cucm-1051-a-pub, DNS:voice.example.org, DNS:10.example.org',
+                     'IP Address:127.0.0.1', 'TLS Web Server Authentication, TLS Web Client Authentication, ipsec End System',
+                     'Digital Signature, Key Encipherment, Data Encipherment', 'sha256WithRSAEncryption'):
+            assert part.lower() in text.lower(), (part, text)
+        new = set(os.listdir(node.path('keys'))) - set(keys)
+        assert len(new) == 1 and new.pop().startswith('CallManager.')
+        text = text_of(sh.request('CallManager', '--bits', '3072', '--hash', 'sha512', '--multi-server'))
+        assert '3072 bit' in text and 'sha512With' in text and 'CN = cucm-1051-a-pub-ms' in text, text
+        assert len(os.listdir(node.path('keys'))) == len(keys) + 1, 'the key of the former request is gone'
+        text = text_of(sh.request('CallManager-ECDSA'))
+        assert '(384 bit)' in text and 'ecdsa-with-SHA384' in text and 'CN = cucm-1051-a-pub-EC' in text, text
+        assert '(256 bit)' in text_of(sh.request('CallManager-ECDSA', '--bits', '256'))
+        text = text_of(sh.request('CAPF'))
+        assert 'CA:TRUE, pathlen:0' in text and 'Digital Signature, Certificate Sign' in text and 'CN = CAPF-' in text, text
+        assert sh.do('show', 'csr', 'list').stdout == \
+            'CallManager-ECDSA/CallManager-ECDSA.csr\nCallManager/CallManager.csr\nCAPF/CAPF.csr\n'
+        assert '"multi_server": true' in sh.do('show', 'csr', 'list', 'own', '--json').stdout
+        assert 'Certificate Request:' in sh.do('show', 'csr', 'own', 'CallManager', '--detail').stdout
+
+        sh.refused('always self-signed', 'set', 'csr', 'gen', 'ITLRecovery', '--yes')
+        sh.refused('for one server', 'set', 'csr', 'gen', 'ipsec', '--multi-server', '--yes')
+        sh.refused('not of 1000', 'set', 'csr', 'gen', 'tomcat', '--bits', '1000', '--yes')
+        sh.refused('wildcard', 'set', 'csr', 'gen', 'tomcat', '--names', '*.example.org', '--yes')
+        sh.refused('takes SHA384', 'set', 'csr', 'gen', 'tomcat-ECDSA', '--hash', 'SHA256', '--yes')
+
+
+def refusals(sh, ca, csr, unit):
+    """Every error of an upload, by what causes it (behaviour.md 2.6)."""
+    here = ('set', 'cert', 'import', 'own', unit, '--yes', '--file')
+    ext = SERVER_EXT + names_of(csr)
+    good = ca.sign(csr, 'good', ext, ca.sub)
+    before = sh.own(unit)
+    sh.refused('File /usr/local/platform/.security/ipsec/keys/ipsec.csr does not exist', 'set', 'cert', 'import', 'own', 'ipsec',
+               '--yes', '--file', good)
+    sh.refused('CA certificate is not available in the trust-store', *here, good)
+    sh.trust(unit, ca.sub + '.pem')
+    assert 'Example Root' in sh.refused('CA certificate is not available in the trust-store', *here, good).stderr
+    sh.trust(f'{unit}-trust', ca.root + '.pem')
+    other = ca.make('other', '/CN=cucm-1051-a-pub', SERVER_EXT, ca.sub) + '.pem'
+    sh.refused('CSR Public Key and Certificate Public Key do not match', *here, other)
+    sh.refused('CSR SAN and Certificate SAN does not match', *here, ca.sign(csr, 'san', SERVER_EXT + 'subjectAltName=DNS:x.org\n', ca.sub))
+    sh.refused('CSR SAN and Certificate SAN does not match', *here, ca.sign(csr, 'no-san', SERVER_EXT, ca.sub))
+    sh.refused(f'The file /usr/local/platform/upload/certs//{unit}.der could not be uploaded', *here, ca.write('junk', 'junk\n'))
+    sh.refused('has expired', *here, ca.sign(csr, 'old', ext, ca.sub, '-days', '-1'))
+    sh.refused('lacks the extended key usage', *here, ca.sign(csr, 'eku', 'extendedKeyUsage=emailProtection\n' + names_of(csr), ca.sub))
+    sh.refused('was not signed by Example_Root.pem', 'set', 'cert', 'import', 'own', unit, 'Example_Root.pem', '--yes', '--file', good)
+    assert sh.own(unit) == before
+    assert sh.do('show', 'csr', 'list', 'own').stdout == f'{unit}/{unit}.csr\n'
+    return good
+
+
+def test_two_levels():
+    """a certificate of a two-level authority: request, upload of the authorities, every refusal by its cause, and the upload"""
+    need('openssl')
+    with Node() as node:
+        node.start()
+        node.admin('utils ctl set-cluster mixed-mode', '--yes')
+        sh, ca = Shell(node), Authority(node.folder)
+        csr = sh.request('CallManager')
+        good = refusals(sh, ca, csr, 'CallManager')
+        itl, ctl = node.tftp('ITLFile.tlv'), node.tftp('CTLFile.tlv')
+        dry = sh.do('set', 'cert', 'import', 'own', 'CallManager', '--file', good, '--dry-run').stdout
+        for part in ('Nothing was changed', 'ITLFile.tlv: made anew', "until 'utils ctl update CTLFile'", 'CallManager-trust'):
+            assert part in dry, dry
+        # Pasted, as on a terminal without --file; the question needs --yes.
+        said = sh.do('set', 'cert', 'import', 'own', 'CallManager', 'Example_Issuing.pem', '--yes', input=pem(good) + '\n').stdout
+        assert 'Successfully imported certificate for CallManager.\n' in said and 'utils ctl update CTLFile' in said, said
+        assert said.index('ITLFile.tlv: made anew') < said.index('Proceed with import'), said
+        assert sh.own('CallManager') == run('openssl', 'x509', '-in', good).stdout
+        assert sh.do('show', 'cert', 'list', 'own').stdout.count('CallManager/CallManager.pem: Certificate Signed by Example Issuing\n') == 1
+        assert 'no certificate requests' in sh.do('show', 'csr', 'list', 'own').stdout
+        assert node.tftp('ITLFile.tlv') != itl and node.tftp('CTLFile.tlv') == ctl   # never silently
+        assert 'verified successfully' in node.admin('show itl').stdout
+        chain = run('openssl', 'verify', '-CAfile', ca.root + '.pem', '-untrusted', ca.sub + '.pem',
+                    node.path('certs', 'CallManager', 'CallManager.pem')).stdout
+        assert chain.strip().endswith(': OK'), chain
+        # Signed configurations are signed with the new key at once.
+        node.provision('SEP001122334455.cnf.xml', '<device/>')
+        signed = os.path.join(node.folder, 'x.sgn')
+        with open(signed, 'wb') as f:
+            f.write(node.tftp('SEP001122334455.cnf.xml.sgn'))
+        harness.ringfence('inspect', signed, '--cert', good)
+        # A request that was used is used up, and regenerating goes back to a self-signed one.
+        sh.refused('CallManager.csr does not exist', 'set', 'cert', 'import', 'own', 'CallManager', '--yes', '--file', good)
+        assert 'overwrite any CA signed certificate' in sh.yes('set', 'cert', 'regen', 'CallManager')
+        assert 'CallManager.pem: Self-signed' in sh.do('show', 'cert', 'list', 'own').stdout
+
+        # CAPF below the same authority, the chain in the file with it; it must be one that may issue.
+        csr = sh.request('CAPF')
+        for path in (ca.root, ca.sub):
+            sh.trust('CAPF', path + '.pem')
+        sh.refused('needs basicConstraints CA:TRUE', 'set', 'cert', 'import', 'own', 'CAPF', '--yes', '--file',
+                   ca.sign(csr, 'no-ca', SERVER_EXT, ca.sub))
+        good = ca.sign(csr, 'capf', CAPF_EXT, ca.sub)
+        chain = ca.write('chain.pem', pem(good) + pem(ca.sub + '.pem') + pem(ca.root + '.pem'))
+        said = sh.yes('set', 'cert', 'import', 'own', 'CAPF', '--file', chain)
+        assert '2 other certificates in the file were not taken' in said, said
+        assert len(re.findall(r'^CAPF-trust/CAPF-\w+\.pem', sh.do('show', 'cert', 'list', 'trust').stdout, re.M)) == 2
+
+
+def test_trust_stores():
+    """trust stores: PEM, DER, PKCS#7; names of files; the later one of a name stays; what is refused; deletion"""
+    need('openssl')
+    with Node() as node:
+        node.start()
+        sh, ca = Shell(node), Authority(node.folder)
+        root, sub = ca.root + '.pem', ca.sub + '.pem'
+        itl = node.tftp('ITLFile.tlv')
+        before = sh.do('show', 'cert', 'list', 'trust').stdout
+        assert 'Manufacturing' not in before and 'CAP-RTP' not in before   # only what somebody uploaded
+
+        def listed(store):
+            return re.findall(rf'^{store}/(.*?): ', sh.do('show', 'cert', 'list', 'trust').stdout, re.M)
+        run('openssl', 'x509', '-in', root, '-outform', 'DER', '-out', ca.path('root.der'))
+        run('openssl', 'crl2pkcs7', '-nocrl', '-certfile', root, '-certfile', sub, '-out', ca.path('both.p7b'))
+        run('openssl', 'crl2pkcs7', '-nocrl', '-certfile', root, '-certfile', sub, '-outform', 'DER', '-out', ca.path('both.p7c'))
+        both = ca.write('both.pem', pem(root) + '\n' + pem(sub))
+        for store, path in (('Phone-trust', ca.path('root.der')), ('Phone-VPN-trust', ca.path('both.p7b')),
+                            ('Phone-SAST-trust', ca.path('both.p7c')), ('directory-trust', both)):
+            sh.trust(store, path)
+            assert listed(store) == (['Example_Root.pem'] if path.endswith('.der') else ['Example_Issuing.pem', 'Example_Root.pem'])
+        assert os.path.exists(node.path('certs', 'Phone-VPN-trust', 'Example_Issuing.pem'))
+        sh.do('set', 'cert', 'import', 'trust', 'Phone-Edge-trust', '--dry-run', '--file', root)
+        assert listed('Phone-Edge-trust') == []
+        with open(ca.path('both.p7c'), 'rb') as f:
+            done = subprocess.run([harness.RINGFENCE, 'admin', '--data', node.data, 'set', 'cert', 'import', 'trust', 'userlicensing-trust',
+                                   '--file', '-'], stdin=f, capture_output=True, check=False)
+        assert done.returncode == 0 and len(listed('userlicensing-trust')) == 2, done
+        # By hand: pasted lines, then further commands from the same pipe.
+        done = sh.do(input='set cert import trust TVS\n' + pem(root) + '\nshow cert list own\n')
+        assert 'Successfully imported certificate for TVS.' in done.stdout and 'tomcat/tomcat.pem' in done.stdout, done.stdout
+        assert listed('TVS-trust') == ['Example_Root.pem']
+
+        # One of a name: the later one stays (behaviour.md 2.4).
+        later = ca.make('later', '/O=Example/CN=Example Root', 'basicConstraints=CA:TRUE\n')
+        time.sleep(1.1)
+        last = ca.make('last', '/O=Example/CN=Example Root', 'basicConstraints=CA:TRUE\n')
+        sh.trust('tomcat', last + '.pem')
+        sh.refused('begins at the same time or later', 'set', 'cert', 'import', 'trust', 'tomcat', '--file', later + '.pem')
+        sh.trust('Phone-trust', last + '.pem')
+        assert listed('Phone-trust') == ['Example_Root.pem']
+
+        def refused(text, path, *more):
+            sh.refused(text, 'set', 'cert', 'import', 'trust', 'CallManager', *more, '--file', path)
+            assert 'CallManager-trust/Example' not in sh.do('show', 'cert', 'list', 'trust').stdout
+        refused('has expired', ca.make('old', '/CN=Example Old', '', options=('-days', '-1')) + '.pem')
+        refused('reserved for CAPF', ca.make('capf-ca', '/CN=My CAPF-1 CA', 'basicConstraints=CA:TRUE\n') + '.pem')
+        refused('wildcard', ca.make('wild', '/CN=*.example.org', '') + '.pem')
+        refused('more than 4096', ca.make('big', '/CN=Example Big', '', key='rsa:5120') + '.pem')
+        refused('private key', ca.write('with-key.pem', pem(ca.root + '.key') + pem(root)))
+        refused('damaged', ca.write('cut.pem', pem(root)[:400]))
+        refused('no certificate in PEM', ca.write('none.pem', 'nothing\n'))
+        refused('CA certificate is not available', sub, 'Example_Root.pem')
+        # All of a file or nothing: the first one would do.
+        refused('has expired', ca.write('mixed.pem', pem(root) + pem(ca.path('old.pem'))))
+        assert node.tftp('ITLFile.tlv') == itl                              # a trust store is not in the ITL
+
+        # Deletion: only from trust stores, only with yes, only there.
+        asked = sh.do('set', 'cert', 'delete', 'Phone-VPN-trust', 'Example_Root.pem', check=False, stdin=subprocess.DEVNULL)
+        assert asked.returncode == 1 and 'you are about to permanently delete this certificate' in asked.stdout, asked.stdout
+        assert 'Nothing was changed' in sh.do('set', 'cert', 'delete', 'Phone-VPN-trust', 'Example_Root', '--dry-run').stdout
+        assert len(listed('Phone-VPN-trust')) == 2
+        sh.yes('set', 'cert', 'delete', 'Phone-VPN-trust', 'Example_Root.pem')
+        assert listed('Phone-VPN-trust') == ['Example_Issuing.pem'] and len(listed('directory-trust')) == 2
+        assert not os.path.exists(node.path('certs', 'Phone-VPN-trust', 'Example_Root.pem'))
+        sh.refused('it holds: Example_Issuing.pem', 'set', 'cert', 'delete', 'Phone-VPN-trust', 'Example_Root.pem', '--yes')
+        sh.refused('can be deleted', 'set', 'cert', 'delete', 'CallManager', 'CallManager.pem', '--yes')
+        sh.refused('backup and restore stop', 'set', 'cert', 'delete', 'ipsec', 'cucm-1051-a-pub.pem', '--yes')
+        capf = listed('CallManager-trust')[0]
+        assert capf.startswith('CAPF-')
+        said = sh.yes('set', 'cert', 'delete', 'CallManager', capf)
+        assert 'Phones that have an LSC from it' in said and 'no longer register securely' in said, said
+        assert capf in listed('CAPF-trust') and capf not in listed('CallManager-trust')
+        assert node.tftp('ITLFile.tlv') == itl
+
+
+if __name__ == '__main__':
+    harness.main()

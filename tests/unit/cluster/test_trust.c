@@ -1,0 +1,140 @@
+#include "cluster/trust.h"
+
+#include "cluster/authority.h"
+
+static struct node node;
+static struct authority ca;
+static struct err e;
+
+static int setup(void **state)
+{
+	(void)state;
+	err_clear(&e);
+	node_init(&node, NULL);
+	authority_make(&ca);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	authority_clear(&ca);
+	node_remove(&node);
+	return 0;
+}
+
+static void test_names(void **state)
+{
+	enum store_unit store;
+
+	(void)state;
+	assert_ok(trust_store("tomcat", &store, &e), &e);
+	assert_int_equal(store, STORE_TRUST_TOMCAT);
+	assert_ok(trust_store("Phone-SAST-TRUST", &store, &e), &e);
+	assert_int_equal(store, STORE_TRUST_PHONE_SAST);
+	assert_err(trust_store("nothing", &store, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_err(trust_store("ITLRecovery", &store, &e), ERR_USAGE);
+	err_clear(&e);
+}
+
+static int in_store(void *ctx, const struct certs_entry *entry)
+{
+	const char *wanted = ctx;
+	char name[600];
+
+	snprintf(name, sizeof(name), "%s/%s", entry->unit, entry->file);
+	return strcmp(name, wanted) == 0;
+}
+
+static bool there(const char *name)
+{
+	int rc = certs_list(node.cluster, CERTS_TRUST, in_store, (void *)(uintptr_t)name, &e);
+
+	assert_true(rc >= 0);
+	return rc == 1;
+}
+
+static int import(const struct cert *c, const char *by)
+{
+	struct trust_import in = { .file = cert_der(c), .ca = by };
+
+	err_clear(&e);
+	return cluster_import_trust(node.cluster, "test", "Phone-trust", &in, NULL, &e);
+}
+
+static void test_import(void **state)
+{
+	(void)state;
+	struct cert *expired = authority_sign(ca.sub_key, "Old", NULL, NULL, ca.sub_key, NODE_NOW - 100, NODE_NOW - 1, true);
+	struct cert *reserved = authority_sign(ca.sub_key, "CAPF-root", NULL, NULL, ca.sub_key, NODE_NOW - 1, AUTHORITY_END, true);
+	struct cert *capf = authority_sign(ca.sub_key, "CAPF-0a1b2c3d", NULL, NULL, ca.sub_key, NODE_NOW - 1, AUTHORITY_END, true);
+
+	assert_err(import(expired, NULL), ERR_USAGE);
+	assert_err(import(reserved, NULL), ERR_USAGE);
+	assert_ok(import(capf, NULL), &e);
+	assert_true(there("Phone-trust/CAPF-0a1b2c3d.pem"));
+	assert_err(import(ca.sub, "Test_Root.pem"), ERR_USAGE);
+	assert_ok(import(ca.root, NULL), &e);
+	assert_ok(import(ca.sub, "Test_Root.pem"), &e);
+	assert_true(node_has(&node, "certs/Phone-trust/Test_Issuing.pem"));
+	assert_int_equal(node_generation(&node), 1);
+	cert_unref(expired);
+	cert_unref(reserved);
+	cert_unref(capf);
+}
+
+/* The rule of common names, with the file names that come of it. */
+static void test_one_of_a_name(void **state)
+{
+	(void)state;
+	struct cert *later = authority_sign(ca.sub_key, "Test Root", NULL, NULL, ca.sub_key, NODE_NOW - 50, AUTHORITY_END, true);
+	struct cert *alike = authority_sign(ca.sub_key, "Test?Root", NULL, NULL, ca.sub_key, NODE_NOW - 50, AUTHORITY_END, true);
+
+	assert_ok(import(later, NULL), &e);
+	assert_err(import(ca.root, NULL), ERR_USAGE);
+	assert_ok(import(later, NULL), &e);
+	assert_ok(import(alike, NULL), &e);
+	char hex[64], serial[100];
+	text_hex(hex, sizeof(hex), cert_serial(alike), '\0', false);
+	snprintf(serial, sizeof(serial), "Phone-trust/Test_Root_%s.pem", hex);
+	assert_true(there("Phone-trust/Test_Root.pem"));
+	assert_true(there(serial));
+	cert_unref(later);
+	cert_unref(alike);
+}
+
+static void test_delete(void **state)
+{
+	struct notes notes = NOTES_INIT;
+
+	(void)state;
+	assert_ok(import(ca.root, NULL), &e);
+	assert_err(cluster_trust_delete(node.cluster, "test", "Phone-trust", "nothing", NULL, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "it holds: Test_Root.pem"));
+	err_clear(&e);
+	assert_ok(trust_delete_warnings(node.cluster, "tomcat", "cucm-1051-a-pub.pem", &notes, &e), &e);
+	assert_non_null(strstr(notes.text[0], "own tomcat certificate"));
+	notes_clear(&notes);
+	assert_ok(cluster_trust_delete(node.cluster, "test", "Phone-trust", "Phone-trust/Test_Root.pem", NULL, &e), &e);
+	assert_false(there("Phone-trust/Test_Root.pem"));
+	assert_err(cluster_trust_delete(node.cluster, "test", "ipsec", "cucm-1051-a-pub.pem", NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_err(trust_delete_warnings(node.cluster, "ipsec", "cucm-1051-a-pub.pem", NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_int_equal(node_generation(&node), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_names),
+		TEST(test_import),
+		TEST(test_one_of_a_name),
+		TEST(test_delete),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
