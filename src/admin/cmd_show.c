@@ -7,6 +7,7 @@
 #include "admin/print.h"
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "cluster/list_check.h"
 #include "cluster/publish.h"
 #include "format/show.h"
 #include "store/audit.h"
@@ -15,6 +16,20 @@
 /* `show ctl`, `show itl`, `show audit`, `show tech version`. */
 
 #define AUDIT_ROWS 20 /* what `show audit` shows unless it is told how many */
+
+/* Behind CUCM's listing: where what is published no longer matches what is installed. */
+static int warn(struct command_run *r, const struct trust_list *l, enum list_type type, struct err *e)
+{
+	struct notes notes = NOTES_INIT;
+	int rc = list_notes(r->host->cluster, l, type, &notes, e);
+
+	if (rc == 0 && notes.n)
+		fputc('\n', r->out);
+	if (rc == 0)
+		print_notes(r->out, &notes);
+	notes_clear(&notes);
+	return rc;
+}
 
 static int show(struct command_run *r, enum list_type type, struct err *e)
 {
@@ -38,7 +53,10 @@ static int show(struct command_run *r, enum list_type type, struct err *e)
 	}
 	o.verified = list_verify_self(l, &why) == 0;
 	show_list(r->out, l, &o);
+	rc = warn(r, l, type, e);
 	list_free(l);
+	if (rc < 0)
+		return rc;
 	r->status = !o.verified;
 	return o.verified ? 0 : err_set(e, ERR_CRYPTO, "%s", why.text);
 }

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/mode.h"
+#include "cluster/phone_reset.h"
 
 /* Which lists a unit's certificate stands in. */
 struct reach {
@@ -63,9 +64,8 @@ static int plan_lists(const struct reach *r, struct notes *plan, struct err *e)
 	return notes_add(plan, e, "CTLFile.tlv: stays as it is and names the former certificate until 'utils ctl update CTLFile'.");
 }
 
-int phones_after_certificate_change(struct cluster *c, bool in_itl, struct notes *plan, struct err *e)
+static int plan_phones(bool in_itl, struct notes *plan, struct err *e)
 {
-	(void)c;
 	if (!in_itl)
 		return notes_add(plan, e, "Phones: nothing changes for them.");
 	return notes_add(plan, e, "Phones: they take the new ITL when they are reset.");
@@ -81,11 +81,11 @@ int cert_plan(struct cluster *c, const char *unit, struct notes *plan, struct er
 	if (!rc)
 		rc = plan_lists(&r, plan, e);
 	if (!rc)
-		rc = phones_after_certificate_change(c, r.in_itl, plan, e);
+		rc = plan_phones(r.in_itl, plan, e);
 	return rc ? rc : notes_add(plan, e, "Services: this node uses the new certificate at once; afterwards restart %s.", r.rule->restart);
 }
 
-int cert_plan_rest(struct cluster *c, const char *unit, struct notes *rest, struct err *e)
+int cert_plan_rest(struct cluster *c, const char *who, const char *unit, struct notes *rest, struct err *e)
 {
 	struct reach r;
 	int rc = look(c, unit, &r, e);
@@ -100,8 +100,7 @@ int cert_plan_rest(struct cluster *c, const char *unit, struct notes *rest, stru
 			       "have taken the new ITL.", r.rule->unit);
 	if (!rc && in_recovery)
 		rc = notes_add(rest, e, "The last recovery export does not hold the new key: run 'ringfence recovery export'.");
-	if (rc)
-		return rc;
-	return r.in_itl ? notes_add(rest, e, "Restart %s, then reset the phones.", r.rule->restart) :
-			  notes_add(rest, e, "Restart %s.", r.rule->restart);
+	if (!rc)
+		rc = notes_add(rest, e, "Restart %s.", r.rule->restart);
+	return rc ? rc : phones_after_certificate_change(c, who, r.rule->unit, rest, NULL, e);
 }

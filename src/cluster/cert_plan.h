@@ -10,11 +10,8 @@
 /* cert_plan: before: copies, ITL, CTL, phones, restarts, a sentence each. Errors: ERR_USAGE no such unit. */
 int cert_plan(struct cluster *c, const char *unit, struct notes *plan, struct err *e) MUST_CHECK;
 
-/* cert_plan_rest: after: what is left for the administrator to do. */
-int cert_plan_rest(struct cluster *c, const char *unit, struct notes *rest, struct err *e) MUST_CHECK;
-
 /*
- * phones_after_certificate_change: the sentence of the plan that says what becomes of phones, which take a new ITL when they
- * are reset. in_itl: the change makes a new ITL.
+ * cert_plan_rest: after, once: what is left for the administrator to do. This is where the reset of phones comes from
+ * (phone_reset.h).
  */
-int phones_after_certificate_change(struct cluster *c, bool in_itl, struct notes *plan, struct err *e) MUST_CHECK;
+int cert_plan_rest(struct cluster *c, const char *who, const char *unit, struct notes *rest, struct err *e) MUST_CHECK;

@@ -13,6 +13,7 @@
 #include "cluster/certs.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/doctor_internal.h"
+#include "cluster/list_check.h"
 #include "cluster/mode.h"
 #include "cluster/param.h"
 #include "cluster/publish.h"
@@ -164,26 +165,15 @@ void doctor_certs(struct exam *x)
 
 /* --- published lists --- */
 
-/* Does the CTL name what is in force? It follows only by command (behaviour.md 2.7). */
 static void check_ctl_is_current(struct exam *x, const struct trust_list *l)
 {
-	enum compose_generation g;
 	struct err e = ERR_INIT;
 
-	if (param_generation(x->in->cluster, &g, &e))
-		return;
 	for (const char *const *unit = template_units; *unit; unit++) {
-		struct cert *cert = NULL;
-		bool named = false;
-
-		if (!compose_names_unit(g, LIST_CTL, *unit) || own_cert(x, *unit, &cert) || !cert)
-			continue;
-		for (size_t i = 0; i < l->n_records; i++)
-			named |= list_record_is_cert(&l->records[i], cert);
-		if (!named)
+		bool lacks;
+		if (list_lacks(x->in->cluster, l, LIST_CTL, *unit, &lacks, &e) == 0 && lacks)
 			found(x, DOCTOR_WARNING, "ctl", "Run 'utils ctl update CTLFile' when all phones have taken the present ITL.",
 			      "The CTL does not name the present %s certificate.", *unit);
-		cert_unref(cert);
 	}
 }
 

@@ -175,5 +175,5 @@ int cluster_import_own(struct cluster *c, const char *who, const char *unit, con
 		rc = change(c, who, &m, notes, e);
 	if (!rc)
 		rc = note_import(&m, notes, e);
-	return rc || in->dry ? rc : cert_plan_rest(c, m.rule->unit, notes, e);
+	return rc || in->dry ? rc : cert_plan_rest(c, who, m.rule->unit, notes, e);
 }

@@ -68,7 +68,7 @@ int cluster_regen(struct cluster *c, const char *who, const char *unit, struct n
 	}
 	if (cert)
 		*cert = cert_ref(r.new);
-	return cert_plan_rest(c, r.rule->unit, notes, e);
+	return cert_plan_rest(c, who, r.rule->unit, notes, e);
 }
 
 /* --- before asking --- */

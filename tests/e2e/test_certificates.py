@@ -6,7 +6,9 @@ import subprocess
 import time
 
 import harness
-from harness import Node, need, run
+from harness import Node, need, ringfence, run
+from terminal import Terminal
+from test_scenarios import LATE, NEW, OLD, SBD, Phone, Site, quiet, settle
 
 CAPF_EXT = 'basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=digitalSignature,keyCertSign\n'
 SERVER_EXT = 'keyUsage=digitalSignature,keyEncipherment,dataEncipherment\nextendedKeyUsage=serverAuth,clientAuth\n'
@@ -249,6 +251,18 @@ def test_trust_stores():
         done = sh.do(input='set cert import trust TVS\n' + pem(root) + '\nshow cert list own\n')
         assert 'Successfully imported certificate for TVS.' in done.stdout and 'tomcat/tomcat.pem' in done.stdout, done.stdout
         assert listed('TVS-trust') == ['Example_Root.pem']
+        with Terminal(harness.RINGFENCE, 'admin', '--data', node.data, env={'HOME': node.folder}) as t:
+            for text, said in (('\x04', 'no certificate was pasted'), ('\x03', 'no certificate was pasted'),
+                               (pem(sub).replace('\n', '\r') + '\r', 'Successfully imported certificate for TVS.')):
+                t.wait('admin:')
+                t.type('set cert import trust TVS\r')
+                t.wait('an empty line ends it.')
+                t.type(text)
+                t.wait(said)
+            t.wait('admin:')
+            t.type('exit\r')
+            assert t.end() == 0
+        assert listed('TVS-trust') == ['Example_Issuing.pem', 'Example_Root.pem']
 
         # One of a name: the later one stays (behaviour.md 2.4).
         later = ca.make('later', '/O=Example/CN=Example Root', 'basicConstraints=CA:TRUE\n')
@@ -265,7 +279,7 @@ def test_trust_stores():
         refused('has expired', ca.make('old', '/CN=Example Old', '', options=('-days', '-1')) + '.pem')
         refused('reserved for CAPF', ca.make('capf-ca', '/CN=My CAPF-1 CA', 'basicConstraints=CA:TRUE\n') + '.pem')
         refused('wildcard', ca.make('wild', '/CN=*.example.org', '') + '.pem')
-        refused('more than 4096', ca.make('big', '/CN=Example Big', '', key='rsa:5120') + '.pem')
+        refused('more than 4096', ca.make('big', '/CN=Example Big', '', key='rsa:4104') + '.pem')
         refused('private key', ca.write('with-key.pem', pem(ca.root + '.key') + pem(root)))
         refused('damaged', ca.write('cut.pem', pem(root)[:400]))
         refused('no certificate in PEM', ca.write('none.pem', 'nothing\n'))
@@ -291,6 +305,162 @@ def test_trust_stores():
         assert 'Phones that have an LSC from it' in said and 'no longer register securely' in said, said
         assert capf in listed('CAPF-trust') and capf not in listed('CallManager-trust')
         assert node.tftp('ITLFile.tlv') == itl
+
+
+# ---- what becomes of phones ----
+
+def test_units_and_phones():
+    """scenarios 12, 13, 14, 15, 18: which regenerations and deletions phones notice, and that none of them is lost"""
+    with Site('12.0') as site:
+        site.start()
+        sh = Shell(site)
+        phones = [settle(Phone(site, model)) for model in (OLD, SBD, NEW)]
+        askers = phones[1:]
+
+        def nothing(said):
+            assert 'ITLFile.tlv: stays as it is.' in said and 'Phones: nothing changes for them.' in said, said
+            for phone in phones:
+                quiet(phone)
+        nothing(site.regen('tomcat'))                                                               # 14
+        nothing(site.regen('tomcat-ECDSA'))
+        nothing(site.regen('ipsec'))                                                                # 15
+        assert 'tomcat-trust/cucm-1051-a-pub-EC.pem' in sh.do('show', 'cert', 'list', 'trust').stdout
+        itl = site.sums('ITL')
+        sh.yes('set', 'cert', 'delete', 'tomcat', 'cucm-1051-a-pub.pem')                            # 18
+        sh.yes('set', 'cert', 'delete', 'CallManager', 'cucm-1051-a-pub.pem')
+        assert site.sums('ITL') == itl
+        for phone in phones:
+            quiet(phone)
+
+        def asked(what):
+            for phone in askers:
+                said = phone.boot('took')
+                assert re.search(rf'{what} +taken: confirmed by a trust verification server', said), said
+                quiet(phone)
+        said = site.regen('ITLRecovery', ['Those that ask TVS take it'])                            # 12
+        assert 'signed by ITLRecovery with the new key' in said and 'before generating the ITL Recovery certificate' in said
+        site.restart()
+        asked('ITL')
+        site.do('utils', 'ctl', 'set-cluster', 'mixed-mode')                                        # 13
+        for phone in phones:
+            phone.boot('took')
+            phone.agrees()
+        said = site.regen('ITLRecovery', ['Those that ask TVS take it'])
+        assert "until 'utils ctl update CTLFile'" in said, said
+        ctl = site.sums('CTL')
+        assert 'does not name the ITLRecovery certificate that is installed' in site.admin('show ctl').stdout
+        assert 'does not name' not in site.admin('show itl').stdout
+        asked('ITL')
+        assert site.sums('CTL') == ctl                                                              # never silently
+        site.do('utils', 'ctl', 'update', 'CTLFile')
+        assert 'does not name' not in site.admin('show ctl').stdout
+        for phone in askers:
+            phone.boot('took')
+            quiet(phone)
+        phones[0].boot('refused')                                                                   # asks no TVS: by hand
+
+
+def backup(site):
+    """What keeps the keys: the recovery export, verified."""
+    out, secret = os.path.join(site.folder, 'recovery.p12'), os.path.join(site.folder, 'secret')
+    with open(secret, 'w') as f:
+        f.write('a long passphrase\n')
+    os.chmod(secret, 0o600)
+    if os.path.exists(out):
+        os.unlink(out)
+    for what in (('export', '--data', site.data, '--out', out), ('verify', '--data', site.data, out)):
+        ringfence('recovery', *what, '--passphrase-file', secret)
+
+
+def copies(site, store, unit):
+    """Is the unit's certificate in that trust store?"""
+    own = pem(site.path('certs', unit, unit + '.pem'))
+    folder = site.path('certs', store)
+    return any(pem(os.path.join(folder, name)) == own for name in os.listdir(folder))
+
+
+def with_answers(site, command, expected):
+    """On a terminal, as the document has it: a question, yes, Enter."""
+    with Terminal(harness.RINGFENCE, 'admin', '--data', site.data, env={'HOME': site.folder}) as t:
+        t.wait('admin:')
+        t.type(command + '\r')
+        t.wait('(yes|no)?')
+        t.type('yes\r')
+        t.wait(expected)
+        t.wait('admin:')
+        t.type('exit\r')
+        assert t.end() == 0
+
+
+def test_seed_001():
+    """the document on regeneration from top to bottom, on a node of its release; phones stay registered all the way"""
+    with Site('10.0') as site:
+        site.start()
+        sh, ca = Shell(site), Authority(site.folder)
+        phones = [settle(Phone(site, model)) for model in (SBD, NEW)]
+
+        def reset():
+            """Every phone comes back with what the node has: it registers."""
+            for phone in phones:
+                phone.boot('took')
+                quiet(phone)
+        # When: certificates of five years; which services each is for; a backup first; in which mode is the cluster?
+        assert 'Validity From' in sh.do('show', 'cert', 'own', 'CallManager/CallManager.pem').stdout
+        ends = int(run('openssl', 'x509', '-in', site.path('certs/CallManager/CallManager.pem'), '-noout', '-checkend', 1824 * 86400,
+                       check=False).returncode)
+        assert ends == 0, 'five years'
+        backup(site)
+        assert site.mode() == 0
+        site.do('utils', 'ctl', 'set-cluster', 'mixed-mode')
+        assert site.mode() == 1 and 'This etoken was used to sign the CTL file.' in site.admin('show ctl').stdout
+        site.restart()
+        reset()
+        # Regeneration. CAPF: into two trust stores, the former one stays; the CTL follows by command only.
+        before = set(os.listdir(site.path('certs/CAPF-trust')))
+        with_answers(site, 'set cert regen CAPF', 'Successfully Regenerated Certificate for CAPF.')
+        assert copies(site, 'CAPF-trust', 'CAPF') and copies(site, 'CallManager-trust', 'CAPF')
+        assert before < set(os.listdir(site.path('certs/CAPF-trust')))
+        reset()
+        assert 'does not name the CAPF certificate' in site.admin('show ctl').stdout
+        site.do('utils', 'ctl', 'update', 'CTLFile')
+        site.restart()
+        reset()
+        # CallManager, in a run of its own; phones ask TVS for the new signer.
+        with_answers(site, 'set cert regen CallManager', 'Successfully Regenerated Certificate for CallManager.')
+        assert copies(site, 'CallManager-trust', 'CallManager')
+        reset()
+        site.do('utils', 'ctl', 'update', 'CTLFile')
+        site.restart()
+        reset()
+        # ipsec and Tomcat: no phone notices.
+        for unit in ('ipsec', 'tomcat'):
+            with_answers(site, f'set cert regen {unit}', f'Successfully Regenerated Certificate for {unit}.')
+            assert copies(site, f'{unit}-trust', unit)
+            for phone in phones:
+                quiet(phone)
+        # TVS after everybody has the new signer; it warns of those that were off.
+        assert all(words in site.do('set', 'cert', 'regen', 'TVS', '--dry-run') for words in LATE)
+        with_answers(site, 'set cert regen TVS', 'Successfully Regenerated Certificate for TVS.')
+        site.restart()
+        reset()
+        # Deletion, store by store: a certificate that nobody needs any more.
+        for store in ('CAPF-trust', 'CallManager-trust'):
+            old = before & set(os.listdir(site.path('certs', store)))
+            with_answers(site, f'set cert delete {store} {old.pop()}', 'Successfully deleted certificate')
+            assert copies(site, store, 'CAPF')
+        for store in ('ipsec-trust', 'tomcat-trust', 'TVS-trust'):
+            sh.trust(store, ca.root + '.pem')
+            with_answers(site, f'set cert delete {store} Example_Root.pem', 'Successfully deleted certificate')
+        for phone in phones:
+            quiet(phone)
+        # Afterwards: services, LSCs anew from the new CAPF, and another backup.
+        site.restart()
+        for phone in phones:
+            sh.do('phone', 'add', phone.name)
+            sh.do('phone', 'set', phone.name, 'certificate', 'operation', 'Install/Upgrade')
+            quiet(phone)
+        backup(site)
+        assert site.mode() == 1
 
 
 if __name__ == '__main__':

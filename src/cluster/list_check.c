@@ -1,0 +1,37 @@
+#include "cluster/list_check.h"
+
+#include "cluster/cluster_internal.h"
+
+int list_lacks(struct cluster *c, const struct trust_list *l, enum list_type type, const char *unit, bool *lacks,
+	       struct err *e)
+{
+	enum compose_generation g;
+	struct cert *cert = NULL;
+	int rc = param_generation(c, &g, e);
+
+	*lacks = false;
+	if (!rc && compose_names_unit(g, type, unit))
+		rc = cluster_own_cert(c, NULL, unit, &cert, e);
+	if (rc || !cert)
+		return rc;
+	*lacks = true;
+	for (size_t i = 0; i < l->n_records; i++)
+		if (list_record_is_cert(&l->records[i], cert))
+			*lacks = false;
+	cert_unref(cert);
+	return 0;
+}
+
+int list_notes(struct cluster *c, const struct trust_list *l, enum list_type type, struct notes *notes, struct err *e)
+{
+	int rc = 0;
+
+	for (const char *const *unit = template_units; *unit && !rc; unit++) {
+		bool lacks;
+		rc = list_lacks(c, l, type, *unit, &lacks, e);
+		if (!rc && lacks)
+			rc = notes_add(notes, e, "The %s file does not name the %s certificate that is installed%s", list_type_name(type), *unit,
+				       type == LIST_CTL ? ": run 'utils ctl update CTLFile' when phones have taken the present ITL." : ".");
+	}
+	return rc;
+}

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "cluster/cluster.h"
+#include "format/list.h"
+
+/* Does what is published still agree with what is installed? The CTL follows only by command (behaviour.md 2.7). */
+
+/* list_lacks: should the list name the unit's certificate on this node, and does not? */
+int list_lacks(struct cluster *c, const struct trust_list *l, enum list_type type, const char *unit, bool *lacks,
+	       struct err *e) MUST_CHECK;
+
+/* list_notes: a sentence for each unit whose certificate the list lacks. */
+int list_notes(struct cluster *c, const struct trust_list *l, enum list_type type, struct notes *notes,
+	       struct err *e) MUST_CHECK;
