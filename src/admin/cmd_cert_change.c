@@ -2,17 +2,18 @@
 
 #include "admin/handlers.h"
 #include "admin/print.h"
+#include "cluster/cert_bulk.h"
 #include "cluster/cert_plan.h"
 #include "cluster/certs.h"
 #include "cluster/csr.h"
 #include "cluster/trust.h"
+#include "cluster/web_security.h"
 
 /* `set cert`. Source: behaviour.md 1.5, 2.6 to 2.8. */
 
 /* What would be stranded, and then what changes where: before the question, and all that --dry-run shows. */
-static int plan(struct command_run *r, bool regen, struct err *e)
+static int plan(struct command_run *r, const char *unit, bool regen, struct err *e)
 {
-	const char *unit = command_arg(r, 0);
 	struct notes warnings = NOTES_INIT, plan = NOTES_INIT;
 	int rc = cluster_regen_warnings(r->host->cluster, unit, &warnings, e);
 
@@ -38,7 +39,7 @@ int cmd_cert_regen_ask(struct command_run *r, struct err *e)
 
 	if (command_answers(r))
 		return 0;
-	int rc = plan(r, true, e);
+	int rc = plan(r, unit, true, e);
 	if (rc < 0)
 		return rc;
 	fprintf(r->out, "\nWARNING: This operation will overwrite any CA signed certificate previously imported for %s\n", unit);
@@ -58,7 +59,7 @@ int cmd_cert_regen(struct command_run *r, struct err *e)
 
 	if (command_option(r, "--dry-run")) {
 		fprintf(r->out, "Nothing was changed. `set cert regen %s` would make a new key and certificate.\n", unit);
-		return plan(r, true, e);
+		return plan(r, unit, true, e);
 	}
 	int rc = cluster_regen(r->host->cluster, r->peer->actor, unit, &notes, NULL, e);
 	if (rc == 0) {
@@ -89,7 +90,7 @@ int cmd_cert_import_own_ask(struct command_run *r, struct err *e)
 		return 0;
 	int rc = import_own(r, true, NULL, e);
 	if (rc == 0)
-		rc = plan(r, false, e);
+		rc = plan(r, command_arg(r, 0), false, e);
 	if (rc == 0)
 		command_confirm(r, "\nProceed with import (yes|no)? ");
 	return rc;
@@ -117,7 +118,7 @@ int cmd_cert_import_own(struct command_run *r, struct err *e)
 	if (rc == 0)
 		print_notes(r->out, &notes);
 	if (rc == 0 && dry)
-		rc = plan(r, false, e);
+		rc = plan(r, command_arg(r, 0), false, e);
 	notes_clear(&notes);
 	return rc;
 }
@@ -178,6 +179,105 @@ int cmd_cert_delete(struct command_run *r, struct err *e)
 		fprintf(r->out, "Successfully deleted certificate %s of %s.\n", name, store);
 		print_notes(r->out, &notes);
 	}
+	notes_clear(&notes);
+	return rc;
+}
+
+/* --- web-security --- */
+
+static struct web_security web_of(const struct command_run *r)
+{
+	return (struct web_security){.ou = command_arg(r, 0),
+				     .o = command_arg(r, 1),
+				     .l = command_arg(r, 2),
+				     .st = command_arg(r, 3),
+				     .c = command_arg(r, 4),
+				     .alternate = command_arg(r, 5)};
+}
+
+static int web_plan(struct command_run *r, struct err *e)
+{
+	const struct web_security w = web_of(r);
+	int rc = web_security_check(r->host->cluster, &w, e);
+
+	if (rc == 0)
+		fputs("The tomcat certificate is made anew with this subject. Certificates of other units keep the subject they have until "
+		      "they are regenerated.\n",
+		      r->out);
+	return rc ? rc : plan(r, "tomcat", true, e);
+}
+
+int cmd_web_security_ask(struct command_run *r, struct err *e)
+{
+	if (command_answers(r))
+		return 0;
+	int rc = web_plan(r, e);
+	if (rc == 0)
+		command_confirm(r, "\nWARNING: This operation will overwrite any CA signed certificate previously imported for tomcat\n"
+				   "Proceed with regeneration (yes|no)? ");
+	return rc;
+}
+
+int cmd_web_security(struct command_run *r, struct err *e)
+{
+	const struct web_security w = web_of(r);
+	struct notes notes = NOTES_INIT;
+
+	if (command_option(r, "--dry-run")) {
+		fputs("Nothing was changed.\n", r->out);
+		return web_plan(r, e);
+	}
+	int rc = cluster_web_security(r->host->cluster, r->peer->actor, &w, &notes, e);
+	if (rc == 0) {
+		r->audited = true;
+		fputs("Successfully Regenerated Certificate for tomcat.\n"
+		      "You must restart services related to tomcat for the regenerated certificates to become active.\n",
+		      r->out);
+		print_notes(r->out, &notes);
+	}
+	notes_clear(&notes);
+	return rc;
+}
+
+/* --- bulk --- */
+
+int cmd_cert_bulk_export(struct command_run *r, struct err *e)
+{
+	const char *type = command_arg(r, 0);
+	size_t n = 0;
+	int rc = cert_bulk_export(r->host->cluster, r->peer->actor, type, &n, e);
+
+	r->audited = rc == 0;
+	if (rc == 0)
+		fprintf(r->out, "Successfully exported %s certificate(s) to the folder " CERT_BULK_FOLDER ": %zu.\n", type, n);
+	return rc;
+}
+
+int cmd_cert_bulk_consolidate(struct command_run *r, struct err *e)
+{
+	const char *type = command_arg(r, 0);
+	size_t n = 0;
+	int rc = cert_bulk_consolidate(r->host->cluster, r->peer->actor, type, &n, e);
+
+	r->audited = rc == 0;
+	if (rc == 0)
+		fprintf(r->out, "Successfully consolidated %s certificates in the folder " CERT_BULK_FOLDER ": %zu.\n", type, n);
+	return rc;
+}
+
+int cmd_cert_bulk_import(struct command_run *r, struct err *e)
+{
+	const char *type = command_arg(r, 0);
+	struct notes notes = NOTES_INIT;
+	size_t n = 0;
+	int rc = cert_bulk_import(r->host->cluster, r->peer->actor, type, &n, &notes, e);
+
+	r->audited = rc == 0;
+	if (rc == 0)
+		fprintf(r->out, "Successfully imported %s certificates.\nOf other clusters: %zu. Trust lists were not touched; TVS answers for them.\n",
+			type, n);
+	if (rc == 0)
+		print_notes(r->out, &notes);
 	notes_clear(&notes);
 	return rc;
 }

@@ -23,6 +23,12 @@ int cmd_cert_import_trust(struct command_run *r, struct err *e);
 int cmd_cert_delete_ask(struct command_run *r, struct err *e);
 int cmd_cert_delete(struct command_run *r, struct err *e);
 
+int cmd_cert_bulk_export(struct command_run *r, struct err *e);
+int cmd_cert_bulk_consolidate(struct command_run *r, struct err *e);
+int cmd_cert_bulk_import(struct command_run *r, struct err *e);
+int cmd_web_security_ask(struct command_run *r, struct err *e);
+int cmd_web_security(struct command_run *r, struct err *e);
+
 int cmd_csr_list(struct command_run *r, struct err *e);
 int cmd_csr_own(struct command_run *r, struct err *e);
 int cmd_csr_gen_ask(struct command_run *r, struct err *e);

@@ -1,5 +1,6 @@
 #include "admin/handlers.h"
 #include "admin/table.h"
+#include "cluster/cert_bulk.h"
 #include "cluster/param.h"
 #include "store/service.h"
 #include "store/unit.h"
@@ -99,6 +100,10 @@ CHANGE(monitor_test, opts_dry, NULL, cmd_cert_monitor_test);
 READ(show_cert_own, opts_cert, cmd_cert_own);
 READ(show_cert_trust, opts_cert, cmd_cert_trust);
 CHANGE(set_cert_regen, opts_change, cmd_cert_regen_ask, cmd_cert_regen);
+CHANGE(bulk_export, NULL, NULL, cmd_cert_bulk_export);
+CHANGE(bulk_consolidate, NULL, NULL, cmd_cert_bulk_consolidate);
+CHANGE(bulk_import, NULL, NULL, cmd_cert_bulk_import);
+CHANGE(set_web_security, opts_change, cmd_web_security_ask, cmd_web_security);
 READ(show_csr_list, opts_json, cmd_csr_list);
 READ(show_csr_own, opts_csr, cmd_csr_own);
 CHANGE(set_csr_gen, opts_csr_gen, cmd_csr_gen_ask, cmd_csr_gen);
@@ -187,21 +192,47 @@ static const struct grammar_word delete_unit[] = {
 
 static const struct grammar_word regen_unit[] = {
 	VALUE("UNIT", "the unit that gets a new key and certificate", own_unit, NULL, &set_cert_regen), END};
+#define BULK_HELP "which certificates: tftp are those of CallManager and ITLRecovery"
+
+static const struct grammar_word bulk_export_type[] = {
+	VALUE("TYPE", BULK_HELP, cert_bulk_type, NULL, &bulk_export), END};
+static const struct grammar_word bulk_consolidate_type[] = {
+	VALUE("TYPE", BULK_HELP, cert_bulk_type, NULL, &bulk_consolidate), END};
+static const struct grammar_word bulk_import_type[] = {
+	VALUE("TYPE", BULK_HELP, cert_bulk_type, NULL, &bulk_import), END};
+static const struct grammar_word bulk[] = {
+	WORD("export", "this cluster's to the folder", bulk_export_type, NULL),
+	WORD("consolidate", "those of all clusters in the folder to one file", bulk_consolidate_type, NULL),
+	WORD("import", "that file into trust stores", bulk_import_type, NULL), END};
 static const struct grammar_word set_cert[] = {
 	WORD("regen", "make a new key and a new self-signed certificate", regen_unit, NULL),
 	WORD("import", "take in certificates that are pasted or in a file", import_what, NULL),
-	WORD("delete", "take a certificate out of a trust store", delete_unit, NULL), END};
+	WORD("delete", "take a certificate out of a trust store", delete_unit, NULL),
+	WORD("bulk", "exchange certificates with other clusters, by the folder bulk", bulk, NULL), END};
 static const struct grammar_word set_csr[] = {
 	WORD("gen", "make a new key and a request for a certificate", csr_gen_unit, NULL), END};
 static const struct grammar_word parameter_value[] = {
 	HINT("VALUE", "its new value; in quotes when it has blanks", NULL, &set_parameter), END};
 static const struct grammar_word parameter[] = {
 	VALUE("PARAMETER", "the parameter to set", parameter_name, parameter_value, NULL), END};
+static const struct grammar_word web_alternate[] = {
+	HINT("HOST", "a host name more for the web server", NULL, &set_web_security), END};
+static const struct grammar_word web_country[] = {
+	{GRAMMAR_HINT, "C", "the country, which must be what it is", NULL, web_alternate, &set_web_security}, END};
+static const struct grammar_word web_state[] = {
+	{GRAMMAR_HINT, "ST", "the state", NULL, web_country, NULL}, END};
+static const struct grammar_word web_locality[] = {
+	{GRAMMAR_HINT, "L", "the locality", NULL, web_state, NULL}, END};
+static const struct grammar_word web_organization[] = {
+	{GRAMMAR_HINT, "O", "the organisation", NULL, web_locality, NULL}, END};
+static const struct grammar_word web_unit[] = {
+	{GRAMMAR_HINT, "OU", "the organisational unit; in quotes when it has blanks", NULL, web_organization, NULL}, END};
 static const struct grammar_word set[] = {
 	WORD("cert", "certificates", set_cert, NULL),
 	WORD("csr", "requests for certificates", set_csr, NULL),
 	WORD("network", "the nodes of the cluster", set_network, NULL),
-	WORD("parameter", "a parameter of the cluster", parameter, NULL), END};
+	WORD("parameter", "a parameter of the cluster", parameter, NULL),
+	WORD("web-security", "subject of new certificates, and a new tomcat certificate", web_unit, NULL), END};
 
 static const struct grammar_word mode[] = {
 	WORD("mixed-mode", "make, sign and publish a CTL: phones can be secure", NULL, &ctl_mixed),

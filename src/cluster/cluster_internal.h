@@ -5,6 +5,7 @@
 #include "cluster/certs.h"
 #include "cluster/cluster.h"
 #include "cluster/compose.h"
+#include "cluster/web_security.h"
 #include "pki/template.h"
 #include "store/certificate.h"
 #include "store/generation.h"
@@ -181,6 +182,14 @@ int unit_find(struct cluster *c, const char *unit, const struct unit_rule **rule
  */
 int unit_model(struct cluster *c, const struct unit_rule *rule, struct cert **cert, struct err *e) MUST_CHECK;
 
+/* What `set web-security` has stored; NULL: nothing of it. Heap texts. */
+struct web_security_texts {
+	char *ou, *o, *l, *st, *alternate;
+};
+int web_security_read(struct cluster *c, struct web_security_texts *t, struct err *e) MUST_CHECK;
+int web_security_write(struct cluster *c, const struct web_security *w, struct err *e) MUST_CHECK;
+void web_security_clear(struct web_security_texts *t);
+
 /* What makes a new certificate or request of a unit on this node; `subject` and `ip` of `node` point into itself. */
 struct unit_making {
 	struct cert_template t;
@@ -188,7 +197,9 @@ struct unit_making {
 	struct store_node row;
 	const char *ip[3];
 	char parts[5][256];
+	struct web_security_texts web;
 };
+void unit_making_clear(struct unit_making *m);
 int unit_making_init(struct cluster *c, const struct unit_rule *rule, const struct cert *model, struct unit_making *m,
 		     struct err *e) MUST_CHECK;
 

@@ -31,6 +31,9 @@ static int choose_bits(struct cert_template *t, unsigned bits, struct err *e)
 	if (ec ? bits != 256 && bits != 384 && bits != 521 : bits != 1024 && bits != 2048 && bits != 3072 && bits != 4096)
 		return err_set(e, ERR_USAGE, "%s has a key of %s bits, not of %u", t->unit, ec ? "256, 384 or 521" : "1024, 2048, 3072 or 4096",
 			       bits);
+	/* The lists and configurations that it signs have no code for that length (behaviour.md 3.4, tag 11). */
+	if (bits == 3072 && text_same(t->unit, "CallManager"))
+		return err_set(e, ERR_USAGE, "trust lists have no code for signatures of 3072 bits; use 2048 (phones may refuse 4096)");
 	t->key.bits = bits;
 	return 0;
 }
@@ -116,7 +119,7 @@ static int put(struct cluster *c, void *ctx, struct err *e)
 static int make(struct cluster *c, struct making *m, const struct csr_wish *wish, char key[KEY_NAME_MAX], struct err *e)
 {
 	AUTO(names_clear) struct names names = { 0 };
-	struct unit_making how;
+	AUTO(unit_making_clear) struct unit_making how = { 0 };
 	struct cert *model = NULL;
 	int rc = unit_model(c, m->rule, &model, e);
 

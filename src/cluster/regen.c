@@ -14,6 +14,7 @@
 struct regen {
 	const struct unit_rule *rule;
 	struct cert *old, *new; /* old: the model */
+	const struct web_security *web;  /* NULL: the subject stays */
 	char key[KEY_NAME_MAX];
 };
 
@@ -25,11 +26,13 @@ static void regen_clear(struct regen *r)
 
 static int issue(struct cluster *c, struct regen *r, struct err *e)
 {
-	struct unit_making m;
+	AUTO(unit_making_clear) struct unit_making m = { 0 };
 	int rc = unit_making_init(c, r->rule, r->old, &m, e);
 
 	if (rc)
 		return rc;
+	if (r->web)
+		web_security_apply(r->web, &m.node);
 	cluster_step(c, "key");
 	return template_issue(c->keys, &m.t, &m.node, c->clock, c->random, r->key, &r->new, e);
 }
@@ -38,37 +41,58 @@ static int record(struct cluster *c, void *ctx, struct err *e)
 {
 	struct regen *r = ctx;
 
-	return unit_record(c, r->rule, c->node, r->new, STORE_DIST_THIS_SERVER, e);
+	int rc = r->web ? web_security_write(c, r->web, e) : 0;
+
+	return rc ? rc : unit_record(c, r->rule, c->node, r->new, STORE_DIST_THIS_SERVER, e);
+}
+
+static int regen(struct cluster *c, const char *who, const char *command, struct regen *r, struct notes *notes, struct err *e)
+{
+	char before[65], after[65], object[STORE_NAME_SIZE + 64];
+	int rc = unit_model(c, r->rule, &r->old, e);
+
+	if (!rc)
+		rc = issue(c, r, e);
+	if (rc)
+		return rc;
+	snprintf(object, sizeof(object), "certificate %s on %s", r->rule->unit, c->node);
+	text_hex(before, sizeof(before), (struct view){ cert_sha256(r->old), 32 }, '\0', false);
+	text_hex(after, sizeof(after), (struct view){ cert_sha256(r->new), 32 }, '\0', false);
+	struct change ch = { .who = who, .command = command, .object = object, .before = before, .after = after,
+			     .notes = notes, .apply = record, .ctx = r };
+	rc = change_run(c, &ch, NULL, e);
+	if (rc) {
+		/* Best effort: a key that no certificate names is harmless. */
+		(void)c->keys->ops->remove(c->keys, r->key, NULL);
+		return rc;
+	}
+	return cert_plan_rest(c, who, r->rule->unit, notes, e);
 }
 
 int cluster_regen(struct cluster *c, const char *who, const char *unit, struct notes *notes, struct cert **cert,
 		  struct err *e)
 {
 	AUTO(regen_clear) struct regen r = { 0 };
-	char before[65], after[65], command[64], object[STORE_NAME_SIZE + 64];
+	char command[64];
 	int rc = unit_find(c, unit, &r.rule, e);
 
-	if (!rc)
-		rc = unit_model(c, r.rule, &r.old, e);
-	if (!rc)
-		rc = issue(c, &r, e);
 	if (rc)
 		return rc;
 	snprintf(command, sizeof(command), "set cert regen %s", r.rule->unit);
-	snprintf(object, sizeof(object), "certificate %s on %s", r.rule->unit, c->node);
-	text_hex(before, sizeof(before), (struct view){ cert_sha256(r.old), 32 }, '\0', false);
-	text_hex(after, sizeof(after), (struct view){ cert_sha256(r.new), 32 }, '\0', false);
-	struct change ch = { .who = who, .command = command, .object = object, .before = before, .after = after,
-			     .notes = notes, .apply = record, .ctx = &r };
-	rc = change_run(c, &ch, NULL, e);
-	if (rc) {
-		/* Best effort: a key that no certificate names is harmless. */
-		(void)c->keys->ops->remove(c->keys, r.key, NULL);
-		return rc;
-	}
-	if (cert)
+	rc = regen(c, who, command, &r, notes, e);
+	if (!rc && cert)
 		*cert = cert_ref(r.new);
-	return cert_plan_rest(c, who, r.rule->unit, notes, e);
+	return rc;
+}
+
+int cluster_web_security(struct cluster *c, const char *who, const struct web_security *w, struct notes *notes, struct err *e)
+{
+	AUTO(regen_clear) struct regen r = { .web = w };
+	int rc = web_security_check(c, w, e);
+
+	if (!rc)
+		rc = unit_find(c, "tomcat", &r.rule, e);
+	return rc ? rc : regen(c, who, "set web-security", &r, notes, e);
 }
 
 /* --- before asking --- */

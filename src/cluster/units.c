@@ -99,6 +99,23 @@ static struct subject subject_of(const struct cert *cert, char parts[5][256])
 	};
 }
 
+/* What an administrator has set counts more than what the former certificate says. */
+static int add_web_security(struct cluster *c, const struct unit_rule *rule, struct unit_making *m, struct err *e)
+{
+	struct subject *s = &m->node.subject;
+	int rc = web_security_read(c, &m->web, e);
+
+	if (rc)
+		return rc;
+	s->ou = m->web.ou ? m->web.ou : s->ou;
+	s->o = m->web.o ? m->web.o : s->o;
+	s->l = m->web.l ? m->web.l : s->l;
+	s->st = m->web.st ? m->web.st : s->st;
+	if (rule->number == STORE_UNIT_TOMCAT || rule->number == STORE_UNIT_TOMCAT_ECDSA)
+		m->node.alternate = m->web.alternate;
+	return 0;
+}
+
 int unit_making_init(struct cluster *c, const struct unit_rule *rule, const struct cert *model, struct unit_making *m,
 		     struct err *e)
 {
@@ -121,7 +138,12 @@ int unit_making_init(struct cluster *c, const struct unit_rule *rule, const stru
 	if (m->row.address6[0])
 		m->ip[n++] = m->row.address6;
 	m->node = (struct template_node){ .name = m->row.name, .ip = m->ip, .subject = subject_of(model, m->parts) };
-	return 0;
+	return add_web_security(c, rule, m, e);
+}
+
+void unit_making_clear(struct unit_making *m)
+{
+	web_security_clear(&m->web);
 }
 
 int unit_record(struct cluster *c, const struct unit_rule *rule, const char *node, const struct cert *cert,

@@ -6,7 +6,7 @@
  * Files with several certificates, as authorities hand out chains: PEM blocks one behind the other, one certificate in DER,
  * or a PKCS#7 message in PEM or DER. Source: behaviour.md 2.4, 2.6.
  */
-#define CERT_LIST_MAX 32                  /* certificates in one file */
+#define CERT_LIST_MAX 256                 /* certificates in one file */
 #define CERT_LIST_MAX_OCTETS (512 * 1024) /* and octets */
 
 /*

@@ -195,7 +195,8 @@ static int issue(struct keystore *ks, const char *key, const struct cert_templat
 {
 	char cn[CN_MAX + 1];
 	char host[256];
-	const char *dns[] = {host, NULL};
+	const char *dns[] = {NULL, NULL, NULL};
+	size_t n = 0;
 	struct subject subject = node->subject;
 	struct cert_profile profile = t->profile;
 	int r = template_common_name(t, node->name, rnd, cn, sizeof(cn), e);
@@ -205,10 +206,11 @@ static int issue(struct keystore *ks, const char *key, const struct cert_templat
 	if (r)
 		return r;
 	subject.cn = cn;
-	if (t->alt_names) {
-		profile.dns = is_address(host) ? NULL : dns;
-		profile.ip = node->ip;
-	}
+	if ((t->alt_names || node->alternate) && !is_address(host))
+		dns[n++] = host;
+	dns[n] = node->alternate;
+	profile.dns = dns;
+	profile.ip = t->alt_names ? node->ip : NULL;
 	return issue_self_signed(ks, key, &subject, &profile, clock, rnd, c, e);
 }
 
@@ -259,13 +261,15 @@ static bool has_name(const char *const *names, size_t n, const char *name)
 }
 
 /* The node's own name and those that were added, each once. */
-static int all_names(const struct cert_template *t, const char *host, const struct template_request *more,
-		     const char *dns[REQUEST_DNS_MAX + 1], struct err *e)
+static int all_names(const struct cert_template *t, const char *host, const char *alternate,
+		     const struct template_request *more, const char *dns[REQUEST_DNS_MAX + 1], struct err *e)
 {
 	size_t n = 0;
 
-	if ((t->alt_names || more->dns) && !is_address(host))
+	if ((t->alt_names || more->dns || alternate) && !is_address(host))
 		dns[n++] = host;
+	if (alternate)
+		dns[n++] = alternate;
 	for (const char *const *name = more->dns; name && *name; name++) {
 		if (has_name(dns, n, *name))
 			continue;
@@ -291,7 +295,7 @@ static int request(struct keystore *ks, const char *key, const struct cert_templ
 	if (!r)
 		r = host_name(node->name, host, e);
 	if (!r)
-		r = all_names(t, host, more, dns, e);
+		r = all_names(t, host, node->alternate, more, dns, e);
 	if (r)
 		return r;
 	subject.cn = cn;

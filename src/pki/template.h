@@ -38,6 +38,7 @@ struct template_node {
 	const char *name;            /* host name, with its domain when it has one */
 	const char *const *ip;       /* addresses for subjectAltName, NULL-terminated, or NULL */
 	struct subject subject;      /* cn is not looked at */
+	const char *alternate;       /* one more host name for subjectAltName, or NULL */
 };
 
 /*

@@ -125,8 +125,9 @@ def test_requests():
             assert part.lower() in text.lower(), (part, text)
         new = set(os.listdir(node.path('keys'))) - set(keys)
         assert len(new) == 1 and new.pop().startswith('CallManager.')
-        text = text_of(sh.request('CallManager', '--bits', '3072', '--hash', 'sha512', '--multi-server'))
-        assert '3072 bit' in text and 'sha512With' in text and 'CN = cucm-1051-a-pub-ms' in text, text
+        sh.refused('no code for signatures of 3072', 'set', 'csr', 'gen', 'CallManager', '--bits', '3072', '--yes')
+        text = text_of(sh.request('CallManager', '--bits', '4096', '--hash', 'sha512', '--multi-server'))
+        assert '4096 bit' in text and 'sha512With' in text and 'CN = cucm-1051-a-pub-ms' in text, text
         assert len(os.listdir(node.path('keys'))) == len(keys) + 1, 'the key of the former request is gone'
         text = text_of(sh.request('CallManager-ECDSA'))
         assert '(384 bit)' in text and 'ecdsa-with-SHA384' in text and 'CN = cucm-1051-a-pub-EC' in text, text
@@ -305,6 +306,51 @@ def test_trust_stores():
         assert 'Phones that have an LSC from it' in said and 'no longer register securely' in said, said
         assert capf in listed('CAPF-trust') and capf not in listed('CallManager-trust')
         assert node.tftp('ITLFile.tlv') == itl
+
+
+def test_web_security_and_bulk():
+    """another subject for what is made from now on; certificates of two clusters, exchanged by a folder"""
+    with Node() as node, Node(name='other.example.org', init=('--generation', '10.0')) as other:
+        node.start()
+        sh, there = Shell(node), Shell(other)
+        words = ('set', 'web-security', 'Voice Team', 'Example', 'Paris', 'IDF')
+        sh.refused('cannot be changed', *words, 'FR', '--yes')
+        sh.refused('no host name', *words, 'PL', 'not a name', '--yes')
+        assert 'Nothing was changed' in sh.do(*words, 'PL', '--dry-run').stdout
+        assert 'OU=TAC' in sh.do('show', 'cert', 'own', 'tomcat').stdout
+        itl = node.tftp('ITLFile.tlv')
+        assert 'Successfully Regenerated Certificate for tomcat.' in sh.yes(*words, 'PL', 'web.example.org')
+
+        def subject_and_names(unit):
+            text = run('openssl', 'x509', '-in', node.path('certs', unit, unit + '.pem'), '-noout', '-subject', '-ext', 'subjectAltName',
+                       '-nameopt', 'RFC2253').stdout
+            return 'OU=Voice Team,O=Example' in text and 'L=Paris' in text and 'C=PL' in text, 'DNS:web.example.org' in text
+        assert subject_and_names('tomcat') == (True, True) and subject_and_names('CallManager') == (False, False)
+        assert node.tftp('ITLFile.tlv') == itl
+        sh.yes('set', 'cert', 'regen', 'TVS')
+        assert subject_and_names('TVS') == (True, False)
+        assert 'OU = Voice Team' in text_of(sh.request('tomcat'))
+
+        other.start()
+        sh.refused("'set cert bulk export tomcat' on each cluster", 'set', 'cert', 'bulk', 'consolidate', 'all')
+        sh.refused('consolidated.capf.pem is not there', 'set', 'cert', 'bulk', 'import', 'capf')
+        for shell in (sh, there):
+            assert 'Successfully exported all certificate(s)' in shell.do('set', 'cert', 'bulk', 'export', 'all').stdout
+        for name in os.listdir(other.path('bulk')):
+            run('cp', other.path('bulk', name), node.path('bulk'))
+        assert not [n for n in os.listdir(node.path('bulk')) if 'PRIVATE' in pem(node.path('bulk', n))]
+        sh.do('set', 'cert', 'bulk', 'consolidate', 'all')
+        said = sh.do('set', 'cert', 'bulk', 'import', 'all').stdout
+        assert 'Successfully imported all certificates.' in said and 'Of other clusters: 5.' in said, said
+        listed = sh.do('show', 'cert', 'list', 'trust').stdout
+        for name in ('tomcat-trust/other.example.org.pem', 'tomcat-trust/other-EC.example.org.pem', 'CallManager-trust/other.example.org.pem',
+                     'Phone-SAST-trust/other.example.org.pem', 'Phone-SAST-trust/ITLRECOVERY_other.example.org.pem'):
+            assert name + ':' in listed, (name, listed)
+        assert len(re.findall('^CallManager-trust/CAPF-', listed, re.M)) == 2 and listed.count('Phone-SAST-trust/') == 2
+        sh.do('set', 'cert', 'bulk', 'import', 'capf')   # again: they are there already
+        with open(node.path('bulk', 'junk.capf.pem'), 'w') as f:
+            f.write('junk')
+        sh.refused('bulk/junk.capf.pem: no certificate', 'set', 'cert', 'bulk', 'consolidate', 'capf')
 
 
 # ---- what becomes of phones ----
