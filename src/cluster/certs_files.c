@@ -53,7 +53,11 @@ static bool is_known(const struct sync *s, const char *path)
 	return false;
 }
 
-static int write_if_differs(struct sync *s, const char *path, struct view data)
+/*
+ * durable: as own certificates must be, which other programs read when they start. What of the trust stores a power failure
+ * spoils is written again at the next start of the node, and a thousand of them would take ten seconds.
+ */
+static int write_if_differs(struct sync *s, const char *path, struct view data, bool durable)
 {
 	AUTO(auto_free) uint8_t *there = NULL;
 	size_t len;
@@ -64,13 +68,15 @@ static int write_if_differs(struct sync *s, const char *path, struct view data)
 	if (file_read(s->certs_fd, path, 2 * CERT_MAX_DER, &there, &len, NULL) == 0 &&
 	    view_eq((struct view){ there, len }, data))
 		return 0;
-	return file_replace(s->certs_fd, path, data, 0644, s->e);
+	return durable ? file_replace(s->certs_fd, path, data, 0644, s->e) :
+			 file_replace_unsynced(s->certs_fd, path, data, 0644, s->e);
 }
 
 static int write_entry(void *ctx, const struct certs_entry *entry)
 {
 	AUTO(auto_free) char *pem = NULL;
 	struct sync *s = ctx;
+	bool own = !store_unit_is_trust(store_unit_from_name(entry->unit));
 	char path[600];
 	int rc = folder_make(s->certs_fd, entry->unit, 0755, NULL, s->e);
 
@@ -78,12 +84,12 @@ static int write_entry(void *ctx, const struct certs_entry *entry)
 		rc = cert_to_pem(entry->cert, &pem, s->e);
 	if (!rc) {
 		snprintf(path, sizeof(path), "%s/%s", entry->unit, entry->file);
-		rc = write_if_differs(s, path, view_str(pem));
+		rc = write_if_differs(s, path, view_str(pem), own);
 	}
-	if (rc || store_unit_is_trust(store_unit_from_name(entry->unit)))
+	if (rc || !own)
 		return rc;
 	snprintf(path, sizeof(path), "%s/%s.der", entry->unit, entry->unit);
-	return write_if_differs(s, path, cert_der(entry->cert));
+	return write_if_differs(s, path, cert_der(entry->cert), true);
 }
 
 struct tidy {

@@ -166,7 +166,8 @@ static int replace(struct cluster *c, const char *who, struct making *m, const c
 
 	snprintf(command, sizeof(command), "set csr gen %s", m->rule->unit);
 	snprintf(object, sizeof(object), "certificate request %s on %s", m->rule->unit, c->node);
-	struct change ch = { .who = who, .command = command, .object = object, .after = key, .notes = notes, .apply = put, .ctx = m };
+	struct change ch = { .who = who, .command = command, .object = object, .after = key, .notes = notes,
+			     .apply = put, .ctx = m };
 	return change_run(c, &ch, NULL, e);
 }
 

@@ -38,8 +38,8 @@ int csr_list(struct cluster *c, int (*cb)(void *ctx, const struct csr_entry *ent
 int csr_find(struct cluster *c, const char *name, struct csr_entry *entry, struct err *e) MUST_CHECK;
 
 /*
- * cluster_import_own: the certificate that an authority made of the request: it and its copies replace the former one, the ITL
- * follows, the request is gone; all of it or nothing.
+ * cluster_import_own: the certificate that an authority made of the request: it and its copies replace the former one,
+ * the ITL follows, the request is gone; all of it or nothing.
  * In:     file PEM, DER or PKCS#7; of several certificates the one for the request's key counts, the others are left alone.
  *         ca: file name of the authority in the unit's trust store, which must be the one that signed; NULL: any.
  *         dry: look, and change nothing.
@@ -51,5 +51,5 @@ struct csr_import {
 	const char *ca;
 	bool dry;
 };
-int cluster_import_own(struct cluster *c, const char *who, const char *unit, const struct csr_import *in, struct notes *notes,
-		       struct err *e) MUST_CHECK;
+int cluster_import_own(struct cluster *c, const char *who, const char *unit, const struct csr_import *in,
+		       struct notes *notes, struct err *e) MUST_CHECK;

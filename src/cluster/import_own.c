@@ -161,8 +161,8 @@ static int note_import(const struct import *m, struct notes *notes, struct err *
 	return rc;
 }
 
-int cluster_import_own(struct cluster *c, const char *who, const char *unit, const struct csr_import *in, struct notes *notes,
-		       struct err *e)
+int cluster_import_own(struct cluster *c, const char *who, const char *unit, const struct csr_import *in,
+		       struct notes *notes, struct err *e)
 {
 	AUTO(import_clear) struct import m = { 0 };
 	int rc = csr_unit(c, unit, &m.rule, e);

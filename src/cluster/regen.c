@@ -46,7 +46,8 @@ static int record(struct cluster *c, void *ctx, struct err *e)
 	return rc ? rc : unit_record(c, r->rule, c->node, r->new, STORE_DIST_THIS_SERVER, e);
 }
 
-static int regen(struct cluster *c, const char *who, const char *command, struct regen *r, struct notes *notes, struct err *e)
+static int regen(struct cluster *c, const char *who, const char *command, struct regen *r, struct notes *notes,
+		 struct err *e)
 {
 	char before[65], after[65], object[STORE_NAME_SIZE + 64];
 	int rc = unit_model(c, r->rule, &r->old, e);
@@ -85,7 +86,8 @@ int cluster_regen(struct cluster *c, const char *who, const char *unit, struct n
 	return rc;
 }
 
-int cluster_web_security(struct cluster *c, const char *who, const struct web_security *w, struct notes *notes, struct err *e)
+int cluster_web_security(struct cluster *c, const char *who, const struct web_security *w, struct notes *notes,
+			 struct err *e)
 {
 	AUTO(regen_clear) struct regen r = { .web = w };
 	int rc = web_security_check(c, w, e);

@@ -43,8 +43,8 @@ static bool has_wildcard(const struct cert *cert)
 
 	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
 		const GENERAL_NAME *n = sk_GENERAL_NAME_value(names, i);
-		if (n->type == GEN_DNS)
-			found |= memchr(ASN1_STRING_get0_data(n->d.dNSName), '*', (size_t)ASN1_STRING_length(n->d.dNSName)) != NULL;
+		const ASN1_STRING *dns = n->type == GEN_DNS ? n->d.dNSName : NULL;
+		found |= dns && memchr(ASN1_STRING_get0_data(dns), '*', (size_t)ASN1_STRING_length(dns));
 	}
 	GENERAL_NAMES_free(names);
 	return found;

@@ -25,8 +25,8 @@ struct trust_path {
 int trust_path_check(struct cluster *c, const struct trust_path *path, struct err *e) MUST_CHECK;
 
 /*
- * cluster_import_trust: every certificate of the file into the trust store, or none. One certificate per common name: another
- * one of that name is replaced when the new one begins later, and stays otherwise, which is an error.
+ * cluster_import_trust: every certificate of the file into the trust store, or none. One certificate per common name:
+ * another one of that name is replaced when the new one begins later, and stays otherwise, which is an error.
  * In:     file PEM, DER or PKCS#7. ca: as in trust_path; NULL: nobody needs to vouch for them.
  * Errors: ERR_USAGE no such store; trust_cert_check; a common name with CAPF-, which is reserved; ERR_PROTO; ERR_STORE.
  */
@@ -39,7 +39,8 @@ int cluster_import_trust(struct cluster *c, const char *who, const char *store, 
 			 struct notes *notes, struct err *e) MUST_CHECK;
 
 /* trust_delete_warnings: what goes with it, before it is deleted. Errors: as cluster_trust_delete. */
-int trust_delete_warnings(struct cluster *c, const char *store, const char *file, struct notes *notes, struct err *e) MUST_CHECK;
+int trust_delete_warnings(struct cluster *c, const char *store, const char *file, struct notes *notes,
+			  struct err *e) MUST_CHECK;
 
 /*
  * cluster_trust_delete: out of one trust store, in the whole cluster; other stores that have it keep it.

@@ -18,12 +18,11 @@
 
 struct cert {
 	atomic_uint refs;
-	X509 *x509;
+	X509 *_Atomic x509; /* NULL: not decoded yet, see cert_x509 */
 	uint8_t *der;
 	size_t der_len;
-	struct view serial, issuer_der, subject_der, spki, public_key, signature;
+	struct view serial, issuer_der, validity, subject_der, spki, public_key, signature;
 	enum cert_key_type key_type;
-	unsigned key_bits;
 	int64_t not_before, not_after;
 	uint8_t sha256[DIGEST_MAX];
 	char *subject, *issuer, *cn;
@@ -84,7 +83,7 @@ static bool take_apart(struct cert *c)
 	der_view(&tbs, DER_INTEGER, &c->serial);
 	der_skip(&tbs, DER_SEQUENCE);
 	der_whole(&tbs, DER_SEQUENCE, &c->issuer_der);
-	der_skip(&tbs, DER_SEQUENCE);
+	der_view(&tbs, DER_SEQUENCE, &c->validity);
 	der_whole(&tbs, DER_SEQUENCE, &c->subject_der);
 	der_whole(&tbs, DER_SEQUENCE, &c->spki);
 	if (!rd_done(&r) || !rd_done(&outer) || tbs.failed || !c->serial.len)
@@ -103,19 +102,26 @@ static bool read_time(const ASN1_TIME *t, int64_t *out)
 	return true;
 }
 
-static int read_names(struct cert *c, struct err *e)
+/* Its two times, without OpenSSL decoding the rest of it. */
+static bool read_validity(struct cert *c)
 {
-	char subject[NAME_MAX_LEN];
-	char issuer[NAME_MAX_LEN];
-	char cn[NAME_MAX_LEN] = "";
-	int r = name_from_x509(X509_get_subject_name(c->x509), NAME_FORM_A, subject, sizeof(subject), e);
+	const uint8_t *p = c->validity.p, *end = p + c->validity.len;
+	int64_t *const times[] = {&c->not_before, &c->not_after};
+	bool good = true;
 
-	if (!r)
-		r = name_from_x509(X509_get_issuer_name(c->x509), NAME_FORM_A, issuer, sizeof(issuer), e);
-	if (r) {
-		err_prefix(e, "certificate");
-		return r;
+	for (size_t i = 0; i < 2 && good; i++) {
+		ASN1_TIME *t = d2i_ASN1_TIME(NULL, &p, (long)(end - p));
+		good = t && read_time(t, times[i]);
+		ASN1_TIME_free(t);
 	}
+	ERR_clear_error();
+	return good && p == end;
+}
+
+static int keep_names(struct cert *c, const char *subject, const char *issuer, struct err *e)
+{
+	char cn[NAME_MAX_LEN] = "";
+
 	if (!name_get(view_str(subject), "CN", cn, sizeof(cn)))
 		cn[0] = '\0';
 	c->subject = strdup(subject);
@@ -126,12 +132,39 @@ static int read_names(struct cert *c, struct err *e)
 	return 0;
 }
 
+static int read_names(struct cert *c, const X509 *x, struct err *e)
+{
+	char subject[NAME_MAX_LEN];
+	char issuer[NAME_MAX_LEN];
+	int r = name_from_x509(X509_get_subject_name(x), NAME_FORM_A, subject, sizeof(subject), e);
+
+	if (!r)
+		r = name_from_x509(X509_get_issuer_name(x), NAME_FORM_A, issuer, sizeof(issuer), e);
+	if (r) {
+		err_prefix(e, "certificate");
+		return r;
+	}
+	return keep_names(c, subject, issuer, e);
+}
+
+static int read_names_der(struct cert *c, struct err *e)
+{
+	char subject[NAME_MAX_LEN];
+	char issuer[NAME_MAX_LEN];
+	int r = name_from_der(c->subject_der, NAME_FORM_A, subject, sizeof(subject), e);
+
+	if (!r)
+		r = name_from_der(c->issuer_der, NAME_FORM_A, issuer, sizeof(issuer), e);
+	return r ? r : keep_names(c, subject, issuer, e);
+}
+
 static int fill(struct cert *c, struct err *e)
 {
 	const uint8_t *p = c->der;
+	X509 *x = d2i_X509(NULL, &p, (long)c->der_len);
 
-	c->x509 = d2i_X509(NULL, &p, (long)c->der_len);
-	if (!c->x509) {
+	atomic_init(&c->x509, x);
+	if (!x) {
 		ERR_clear_error();
 		return malformed(e, "not an X.509 certificate");
 	}
@@ -139,19 +172,30 @@ static int fill(struct cert *c, struct err *e)
 		return malformed(e, "octets behind its end");
 	if (!take_apart(c))
 		return malformed(e, "not encoded in DER");
-	if (!read_time(X509_get0_notBefore(c->x509), &c->not_before) ||
-	    !read_time(X509_get0_notAfter(c->x509), &c->not_after))
+	if (!read_time(X509_get0_notBefore(x), &c->not_before) || !read_time(X509_get0_notAfter(x), &c->not_after))
 		return malformed(e, "its validity is no time");
-	EVP_PKEY *key = X509_get0_pubkey(c->x509);
-	if (key)
-		c->key_bits = (unsigned)EVP_PKEY_get_bits(key);
-	else
-		ERR_clear_error(); /* a key of a kind that OpenSSL does not know: listed, never used */
 	int r = digest_one(DIGEST_SHA256, cert_der(c), c->sha256, e);
-	return r ? r : read_names(c, e);
+	return r ? r : read_names(c, x, e);
 }
 
-int cert_from_der(struct view der, struct cert **c, struct err *e)
+/* One that was decoded when it was taken in: what lists and listings want of it needs no OpenSSL. */
+static int fill_known(struct cert *c, const uint8_t sha256[32], struct err *e)
+{
+	int r = digest_one(DIGEST_SHA256, cert_der(c), c->sha256, e);
+
+	if (r)
+		return r;
+	if (memcmp(c->sha256, sha256, 32) != 0)
+		return malformed(e, "it is not the one that its digest names: damaged, or changed by another program");
+	if (!take_apart(c))
+		return malformed(e, "not encoded in DER");
+	if (!read_validity(c))
+		return malformed(e, "its validity is no time");
+	return read_names_der(c, e);
+}
+
+/* sha256: of a known one, NULL of a stranger's. */
+static int from_der(struct view der, const uint8_t *sha256, struct cert **c, struct err *e)
 {
 	if (der.len > CERT_MAX_DER)
 		return err_set(e, ERR_LIMIT, "certificate: larger than %d octets", CERT_MAX_DER);
@@ -164,13 +208,18 @@ int cert_from_der(struct view der, struct cert **c, struct err *e)
 	if (der.len)
 		memcpy(n->der, der.p, der.len);
 	n->der_len = der.len;
-	int r = fill(n, e);
+	int r = sha256 ? fill_known(n, sha256, e) : fill(n, e);
 	if (r) {
 		cert_unref(n);
 		return r;
 	}
 	*c = n;
 	return 0;
+}
+
+int cert_from_der(struct view der, struct cert **c, struct err *e)
+{
+	return from_der(der, NULL, c, e);
 }
 
 int cert_from_x509(X509 *x, struct cert **c, struct err *e)
@@ -186,7 +235,7 @@ int cert_from_x509(X509 *x, struct cert **c, struct err *e)
 }
 
 /* PEM_read_bio hands over every block; private keys that stand in the same file are wiped on the way. */
-static int next_pem_certificate(BIO *bio, struct cert **c, bool *found, struct err *e)
+static int next_pem_certificate(BIO *bio, const uint8_t *sha256, struct cert **c, bool *found, struct err *e)
 {
 	char *label = NULL;
 	char *header = NULL;
@@ -202,7 +251,7 @@ static int next_pem_certificate(BIO *bio, struct cert **c, bool *found, struct e
 	}
 	if (strcmp(label, PEM_STRING_X509) == 0 || strcmp(label, PEM_STRING_X509_OLD) == 0) {
 		*found = true;
-		r = cert_from_der((struct view){data, (size_t)len}, c, e);
+		r = from_der((struct view){data, (size_t)len}, sha256, c, e);
 	}
 	OPENSSL_secure_free(label);
 	OPENSSL_secure_free(header);
@@ -221,22 +270,30 @@ static bool looks_like_der(struct view data)
 	return rd_u8(&r, &tag) && tag == DER_SEQUENCE && rd_u8(&r, &len) && len & 0x80;
 }
 
-int cert_from_pem(struct view pem, struct cert **c, struct err *e)
+static int from_pem(struct view pem, const uint8_t *sha256, struct cert **c, struct err *e)
 {
 	AUTO(auto_bio) BIO *bio = NULL;
 	bool found = false;
 	int code = 0;
 
-	if (looks_like_der(pem))
-		return cert_from_der(pem, c, e);
 	if (pem.len > MAX_PEM)
 		return err_set(e, ERR_LIMIT, "certificate: file larger than %d octets", MAX_PEM);
 	bio = BIO_new_mem_buf(pem.len ? (const void *)pem.p : "", (int)pem.len);
 	if (!bio)
 		return err_openssl(e, ERR_NOMEM, "certificate");
 	while (!code && !found)
-		code = next_pem_certificate(bio, c, &found, e);
+		code = next_pem_certificate(bio, sha256, c, &found, e);
 	return code;
+}
+
+int cert_from_pem(struct view pem, struct cert **c, struct err *e)
+{
+	return looks_like_der(pem) ? cert_from_der(pem, c, e) : from_pem(pem, NULL, c, e);
+}
+
+int cert_from_known_pem(struct view pem, const uint8_t sha256[32], struct cert **c, struct err *e)
+{
+	return from_pem(pem, sha256, c, e);
 }
 
 int cert_load(int dir_fd, const char *path, struct cert **c, struct err *e)
@@ -263,7 +320,7 @@ void cert_unref(struct cert *c)
 {
 	if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
 		return;
-	X509_free(c->x509);
+	X509_free(atomic_load(&c->x509));
 	free(c->der);
 	free(c->subject);
 	free(c->issuer);
@@ -271,9 +328,25 @@ void cert_unref(struct cert *c)
 	free(c);
 }
 
+/* Threads may do this at the same time: one of them wins, and all get the same. */
 X509 *cert_x509(const struct cert *c)
 {
-	return c->x509;
+	X509 *_Atomic *place = &((struct cert *)(uintptr_t)c)->x509;
+	X509 *there = atomic_load(place);
+	const uint8_t *p = c->der;
+
+	if (there)
+		return there;
+	X509 *made = d2i_X509(NULL, &p, (long)c->der_len);
+	if (!made) {
+		/* Not what it was when it was taken in: with an empty one nothing verifies, and nothing is lost. */
+		ERR_clear_error();
+		made = X509_new();
+	}
+	if (atomic_compare_exchange_strong(place, &there, made))
+		return made;
+	X509_free(made);
+	return there;
 }
 
 struct view cert_der(const struct cert *c)
@@ -333,7 +406,11 @@ enum cert_key_type cert_key_type(const struct cert *c)
 
 unsigned cert_key_bits(const struct cert *c)
 {
-	return c->key_bits;
+	EVP_PKEY *key = X509_get0_pubkey(cert_x509(c));
+
+	if (!key)
+		ERR_clear_error(); /* a key of a kind that OpenSSL does not know: listed, never used */
+	return key ? (unsigned)EVP_PKEY_get_bits(key) : 0;
 }
 
 int64_t cert_not_before(const struct cert *c)
@@ -366,7 +443,7 @@ int cert_to_pem(const struct cert *c, char **pem, struct err *e)
 	AUTO(auto_bio) BIO *bio = BIO_new(BIO_s_mem());
 	char *text;
 
-	if (!bio || !PEM_write_bio_X509(bio, c->x509))
+	if (!bio || !PEM_write_bio(bio, PEM_STRING_X509, "", c->der, (long)c->der_len))
 		return err_openssl(e, ERR_CRYPTO, "certificate cannot be written as PEM");
 	long len = BIO_get_mem_data(bio, &text);
 	char *copy = strndup(text, (size_t)len);

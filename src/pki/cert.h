@@ -26,6 +26,12 @@ int cert_from_der(struct view der, struct cert **c, struct err *e) MUST_CHECK;
 int cert_from_x509(X509 *x, struct cert **c, struct err *e) MUST_CHECK;
 /* cert_from_pem: the first certificate in a PEM text (keys and comments around it are skipped), or one in DER. */
 int cert_from_pem(struct view pem, struct cert **c, struct err *e) MUST_CHECK;
+/*
+ * cert_from_known_pem: one that was read before, and whose SHA-256 was kept beside it. It is decoded as a whole only when
+ * somebody needs that (cert_x509): OpenSSL takes five times as long for it as for all the rest.
+ * Errors: as cert_from_pem; ERR_PROTO also when it is another one.
+ */
+int cert_from_known_pem(struct view pem, const uint8_t sha256[32], struct cert **c, struct err *e) MUST_CHECK;
 /* cert_load: PEM or DER file. */
 int cert_load(int dir_fd, const char *path, struct cert **c, struct err *e) MUST_CHECK;
 struct cert *cert_ref(struct cert *c);

@@ -30,21 +30,6 @@ void cert_cache_free(struct cert_cache *k)
 	free(k);
 }
 
-static int take_in(const char *pem, const uint8_t sha256[32], struct cert **c, struct err *e)
-{
-	struct cert *got = NULL;
-
-	if (cert_from_pem(view_str(pem), &got, e))
-		return ERR_STORE;
-	if (memcmp(cert_sha256(got), sha256, 32) != 0) {
-		cert_unref(got);
-		return err_set(e, ERR_STORE,
-			       "it is not the one that its digest names: damaged, or changed by another program");
-	}
-	*c = got;
-	return 0;
-}
-
 int cert_cache_get(struct cert_cache *k, const char *sha256_hex, const char *pem, struct cert **c, struct err *e)
 {
 	uint8_t sha256[32];
@@ -60,9 +45,8 @@ int cert_cache_get(struct cert_cache *k, const char *sha256_hex, const char *pem
 			return 0;
 		}
 	}
-	int rc = take_in(pem, sha256, c, e);
-	if (rc)
-		return rc;
+	if (cert_from_known_pem(view_str(pem), sha256, c, e))
+		return ERR_STORE;
 	size_t way = k->next[set];
 	k->next[set] = (unsigned char)((way + 1) % WAYS);
 	cert_unref(k->certs[set][way]);

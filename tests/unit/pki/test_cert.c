@@ -202,6 +202,40 @@ static void a_missing_file_says_which(void **state)
 	assert_non_null(strstr(e.text, "/nonexistent/x.pem"));
 }
 
+/* What is read of a known certificate is the same, before and after it is decoded. */
+static void known_ones_are_the_same(void **state)
+{
+	static const char *const names[] = {"pub1024", "pub2048", "capf1024", "ec384", "etoken1", "itlsigner", "tvs", "device2048"};
+	static const uint8_t other[32];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char file[64];
+		AUTO(auto_free) char *pem = NULL;
+		struct cert *a, *b = NULL;
+		snprintf(file, sizeof(file), "certs/%s.der", names[i]);
+		a = load(file);
+		assert_ok(cert_to_pem(a, &pem, &e), &e);
+		assert_err(cert_from_known_pem(view_str(pem), other, &b, &e), ERR_PROTO);
+		assert_non_null(strstr(e.text, "its digest names"));
+		err_clear(&e);
+		assert_ok(cert_from_known_pem(view_str(pem), cert_sha256(a), &b, &e), &e);
+		assert_true(cert_same(a, b));
+		assert_string_equal(cert_subject(a), cert_subject(b));
+		assert_string_equal(cert_issuer(a), cert_issuer(b));
+		assert_string_equal(cert_cn(a), cert_cn(b));
+		assert_true(cert_not_before(a) == cert_not_before(b) && cert_not_after(a) == cert_not_after(b));
+		assert_true(view_eq(cert_serial(a), cert_serial(b)) && view_eq(cert_public_key(a), cert_public_key(b)));
+		assert_int_equal(cert_key_type(a), cert_key_type(b));
+		assert_int_equal(cert_key_bits(a), cert_key_bits(b));
+		assert_int_equal(X509_cmp(cert_x509(a), cert_x509(b)), 0);
+		assert_ptr_equal(cert_x509(b), cert_x509(b));
+		cert_unref(a);
+		cert_unref(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +249,7 @@ int main(void)
 		cmocka_unit_test(pem_with_a_key_in_front),
 		cmocka_unit_test(to_pem_and_back),
 		cmocka_unit_test(a_missing_file_says_which),
+		cmocka_unit_test(known_ones_are_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
