@@ -65,8 +65,8 @@ static int each_type(struct bulk *b, const char *name, int (*fn)(struct bulk *b,
 static int audit(struct bulk *b, const char *what, const char *type)
 {
 	char command[64], after[64];
-	struct store_audit a = { .time = clock_wall_s(b->c->clock), .who = b->who, .command = command, .object = CERT_BULK_FOLDER,
-				 .after = after, .outcome = "done" };
+	struct store_audit a = { .time = clock_wall_s(b->c->clock), .who = b->who, .command = command,
+				 .object = CERT_BULK_FOLDER, .after = after, .outcome = "done" };
 
 	snprintf(command, sizeof(command), "set cert bulk %s %s", what, type);
 	snprintf(after, sizeof(after), "%zu certificates", b->n);
@@ -233,7 +233,8 @@ static int put(struct cluster *c, void *ctx, struct err *e)
 
 	for (size_t s = 0; s < 3 && m->t->stores[s] != STORE_UNIT_NONE; s++)
 		for (size_t i = 0; i < m->l.n && !rc; i++)
-			rc = store_certificate_put_trust(c->store, m->t->stores[s], m->l.certs[i], &info, STORE_PUT_UPLOAD, e);
+			rc = store_certificate_put_trust(c->store, m->t->stores[s], m->l.certs[i], &info,
+							 STORE_PUT_UPLOAD, e);
 	return rc;
 }
 
@@ -269,7 +270,8 @@ static int run_import(struct bulk *b, struct import *m)
 
 	snprintf(command, sizeof(command), "set cert bulk import %s", m->t->name);
 	snprintf(object, sizeof(object), "%zu certificates of other clusters", m->l.n);
-	struct change ch = { .who = b->who, .command = command, .object = object, .notes = b->notes, .apply = put, .ctx = m };
+	struct change ch = { .who = b->who, .command = command, .object = object, .notes = b->notes, .apply = put,
+			     .ctx = m };
 	int rc = change_run(b->c, &ch, NULL, b->e);
 	b->n += rc ? 0 : m->l.n;
 	return rc;

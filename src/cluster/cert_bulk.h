@@ -3,9 +3,9 @@
 #include "cluster/cluster.h"
 
 /*
- * Certificates for another cluster, whose phones are to be moved here or whose users roam: each cluster exports to one folder,
- * one of them consolidates, all import. The folder is <data>/bulk of the node that runs the command; its files (PEM) go from
- * cluster to cluster by any means. No private key is ever in them. Source: behaviour.md 1.5, 8.6.
+ * Certificates for another cluster, whose phones are to be moved here or whose users roam: each cluster exports to one
+ * folder, one of them consolidates, all import. The folder is <data>/bulk of the node that runs the command; its files
+ * (PEM) go from cluster to cluster by any means. No private key is ever in them. Source: behaviour.md 1.5, 8.6.
  */
 #define CERT_BULK_FOLDER "bulk"
 #define CERT_BULK_CONSOLIDATED "consolidated" /* consolidated.tomcat.pem */
@@ -21,7 +21,8 @@ int cert_bulk_consolidate(struct cluster *c, const char *who, const char *type, 
 
 /*
  * cert_bulk_import: what was consolidated, but this cluster's own, into trust stores: tomcat to tomcat-trust, capf to
- * CallManager-trust, tftp to Phone-SAST-trust and CallManager-trust; of a kind all or none. Expired ones are passed over, with a note.
+ * CallManager-trust, tftp to Phone-SAST-trust and CallManager-trust; of a kind all or none. Expired ones are passed over,
+ * with a note.
  * Errors: ERR_USAGE nothing was consolidated; as trust_cert_check and store_certificate_put_trust.
  */
 int cert_bulk_import(struct cluster *c, const char *who, const char *type, size_t *n, struct notes *notes,

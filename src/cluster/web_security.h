@@ -14,8 +14,8 @@ struct web_security {
 int web_security_check(struct cluster *c, const struct web_security *w, struct err *e) MUST_CHECK;
 
 /*
- * cluster_web_security: kept for every certificate and request that is made from now on, and a new tomcat certificate with it,
- * in one change. Errors: as web_security_check and cluster_regen.
+ * cluster_web_security: kept for every certificate and request that is made from now on, and a new tomcat certificate
+ * with it, in one change. Errors: as web_security_check and cluster_regen.
  */
 int cluster_web_security(struct cluster *c, const char *who, const struct web_security *w, struct notes *notes,
 			 struct err *e) MUST_CHECK;

@@ -37,7 +37,8 @@ static void known_is_the_same(const struct cert *c)
 
 	must(cert_to_pem(c, &pem, NULL) == 0 &&
 	     cert_from_known_pem((struct view){(const uint8_t *)pem, strlen(pem)}, cert_sha256(c), &k, NULL) == 0);
-	must(cert_same(c, k) && strcmp(cert_subject(c), cert_subject(k)) == 0 && strcmp(cert_issuer(c), cert_issuer(k)) == 0);
+	must(cert_same(c, k) && strcmp(cert_subject(c), cert_subject(k)) == 0);
+	must(strcmp(cert_issuer(c), cert_issuer(k)) == 0);
 	must(cert_not_before(c) == cert_not_before(k) && cert_not_after(c) == cert_not_after(k));
 	must(cert_key_type(c) == cert_key_type(k) && cert_key_bits(c) == cert_key_bits(k));
 	cert_unref(k);
