@@ -406,6 +406,43 @@ def test_units_and_phones():
         phones[0].boot('refused')                                                                   # asks no TVS: by hand
 
 
+class Secondary(Site):
+    """The second TFTP server of a cluster."""
+
+    def __init__(self, generation):   # pylint: disable=super-init-not-called
+        self.legacy = harness.free_port()
+        self.generation = generation
+        Node.__init__(self, 'cucm-1051-a-sub', init=('--generation', generation, '--listen', f'legacy-tvs=127.0.0.1:{self.legacy}'))
+
+
+def introduce(node, other, name, *units):
+    """What the cluster does for its nodes: each knows the certificates of the other."""
+    for unit in units:
+        Shell(node).do('set', 'network', 'cluster', 'subscriber', 'certificate', name, unit, other.path('certs', unit, unit + '.pem'))
+
+
+def test_16_one_tftp_server_after_the_other():
+    """scenario 16: the primary is changed while phones load from the secondary, then the other way round"""
+    names = 'cucm-1051-a-pub', 'cucm-1051-a-sub'
+    with Site('10.0') as primary, Secondary('10.0') as secondary:
+        nodes = primary, secondary
+        for node, other, name in ((primary, secondary, names[1]), (secondary, primary, names[0])):
+            node.start()
+            Shell(node).do('set', 'network', 'cluster', 'subscriber', 'details', name, '127.0.0.1')
+            introduce(node, other, name, 'CallManager', 'TVS')
+        phone = Phone(primary, SBD, tvs=[node.legacy for node in nodes])
+        secondary.provision(phone.name + '.cnf.xml', phone.configuration)
+        settle(phone)
+        for changed, other, name in ((primary, secondary, names[0]), (secondary, primary, names[1])):
+            changed.service('stop', 'Cisco Tftp')
+            changed.regen('CallManager', ['Those that ask TVS take it'])
+            introduce(other, changed, name, 'CallManager')
+            phone.site = other
+            phone.boot('took')
+            quiet(phone)
+            changed.service('start', 'Cisco Tftp')
+
+
 def backup(site):
     """What keeps the keys: the recovery export, verified."""
     out, secret = os.path.join(site.folder, 'recovery.p12'), os.path.join(site.folder, 'secret')
@@ -499,11 +536,14 @@ def test_seed_001():
             with_answers(site, f'set cert delete {store} Example_Root.pem', 'Successfully deleted certificate')
         for phone in phones:
             quiet(phone)
-        # Afterwards: services, LSCs anew from the new CAPF, and another backup.
+        # Afterwards: services, LSCs anew from the new CAPF (Install/Upgrade, By Null String), and another backup.
         site.restart()
         for phone in phones:
-            sh.do('phone', 'add', phone.name)
             sh.do('phone', 'set', phone.name, 'certificate', 'operation', 'Install/Upgrade')
+            lsc = os.path.join(phone.state, 'lsc.pem')
+            ringfence('capf', 'enroll', '--server', f'127.0.0.1:{site.port["capf"]}', '--trust', os.path.join(phone.state, 'ITLFile.tlv'),
+                      '--device', phone.name, '--key-out', os.path.join(phone.state, 'lsc.key'), '--cert-out', lsc)
+            assert run('openssl', 'verify', '-CAfile', site.path('certs/CAPF/CAPF.pem'), lsc).stdout.strip().endswith('OK')
             quiet(phone)
         backup(site)
         assert site.mode() == 1
