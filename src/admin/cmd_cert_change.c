@@ -241,43 +241,41 @@ int cmd_web_security(struct command_run *r, struct err *e)
 
 /* --- bulk --- */
 
-int cmd_cert_bulk_export(struct command_run *r, struct err *e)
+typedef int bulk_operation(struct cluster *c, struct cert_bulk *b, struct err *e);
+
+/* In CUCM's words, which has an SFTP server where we have a folder. */
+static int bulk(struct command_run *r, bulk_operation *run, const char *verb, const char *where, struct err *e)
 {
-	const char *type = command_arg(r, 0);
-	size_t n = 0;
-	int rc = cert_bulk_export(r->host->cluster, r->peer->actor, type, &n, e);
-
-	r->audited = rc == 0;
-	if (rc == 0)
-		fprintf(r->out, "Successfully exported %s certificate(s) to the folder " CERT_BULK_FOLDER ": %zu.\n", type, n);
-	return rc;
-}
-
-int cmd_cert_bulk_consolidate(struct command_run *r, struct err *e)
-{
-	const char *type = command_arg(r, 0);
-	size_t n = 0;
-	int rc = cert_bulk_consolidate(r->host->cluster, r->peer->actor, type, &n, e);
-
-	r->audited = rc == 0;
-	if (rc == 0)
-		fprintf(r->out, "Successfully consolidated %s certificates in the folder " CERT_BULK_FOLDER ": %zu.\n", type, n);
-	return rc;
-}
-
-int cmd_cert_bulk_import(struct command_run *r, struct err *e)
-{
-	const char *type = command_arg(r, 0);
 	struct notes notes = NOTES_INIT;
-	size_t n = 0;
-	int rc = cert_bulk_import(r->host->cluster, r->peer->actor, type, &n, &notes, e);
+	struct cert_bulk b = {.who = r->peer->actor,
+			      .type = command_arg(r, 0),
+			      .dry = command_option(r, "--dry-run") != NULL,
+			      .notes = &notes};
+	int rc = run(r->host->cluster, &b, e);
 
 	r->audited = rc == 0;
-	if (rc == 0)
-		fprintf(r->out, "Successfully imported %s certificates.\nOf other clusters: %zu. Trust lists were not touched; TVS answers for them.\n",
-			type, n);
+	if (rc == 0 && b.dry)
+		fprintf(r->out, "Nothing was changed. Certificates that would be %s: %zu.\n", verb, b.n);
+	else if (rc == 0)
+		fprintf(r->out, "Successfully %s %s certificate%s%s.\nCertificates: %zu.\n", verb, b.type,
+			run == cert_bulk_export ? "(s)" : "s", where, b.n);
 	if (rc == 0)
 		print_notes(r->out, &notes);
 	notes_clear(&notes);
 	return rc;
+}
+
+int cmd_cert_bulk_export(struct command_run *r, struct err *e)
+{
+	return bulk(r, cert_bulk_export, "exported", " to the folder " CERT_BULK_FOLDER, e);
+}
+
+int cmd_cert_bulk_consolidate(struct command_run *r, struct err *e)
+{
+	return bulk(r, cert_bulk_consolidate, "consolidated", " in the folder " CERT_BULK_FOLDER, e);
+}
+
+int cmd_cert_bulk_import(struct command_run *r, struct err *e)
+{
+	return bulk(r, cert_bulk_import, "imported", "", e);
 }

@@ -36,10 +36,8 @@ const char *cert_bulk_type(size_t i)
 /* One command on its way. */
 struct bulk {
 	struct cluster *c;
-	const char *who;
-	int fd;
-	size_t n;
-	struct notes *notes;
+	struct cert_bulk *in;
+	int fd;          /* of the folder; -1: it is not there, and nothing is to be written */
 	struct err *e;
 };
 
@@ -48,9 +46,17 @@ static void bulk_clear(struct bulk *b)
 	auto_close(&b->fd);
 }
 
-static int each_type(struct bulk *b, const char *name, int (*fn)(struct bulk *b, const struct type *t))
+static int open_folder(struct bulk *b)
 {
-	int rc = folder_make(b->c->data_fd, CERT_BULK_FOLDER, 0755, &b->fd, b->e);
+	if (b->in->dry && faccessat(b->c->data_fd, CERT_BULK_FOLDER, F_OK, 0) < 0 && errno == ENOENT)
+		return 0;
+	return folder_make(b->c->data_fd, CERT_BULK_FOLDER, 0755, &b->fd, b->e);
+}
+
+static int each_type(struct bulk *b, int (*fn)(struct bulk *b, const struct type *t))
+{
+	const char *name = b->in->type;
+	int rc = open_folder(b);
 	bool all = text_same(name, "all"), known = all;
 
 	for (size_t i = 0; i < N_TYPES && !rc; i++) {
@@ -62,14 +68,16 @@ static int each_type(struct bulk *b, const char *name, int (*fn)(struct bulk *b,
 	return rc || known ? rc : err_set(b->e, ERR_USAGE, "there is no kind of bulk certificates '%s': tomcat, tftp, capf, all", name);
 }
 
-static int audit(struct bulk *b, const char *what, const char *type)
+static int audit(struct bulk *b, const char *what)
 {
 	char command[64], after[64];
-	struct store_audit a = { .time = clock_wall_s(b->c->clock), .who = b->who, .command = command,
+	struct store_audit a = { .time = clock_wall_s(b->c->clock), .who = b->in->who, .command = command,
 				 .object = CERT_BULK_FOLDER, .after = after, .outcome = "done" };
 
-	snprintf(command, sizeof(command), "set cert bulk %s %s", what, type);
-	snprintf(after, sizeof(after), "%zu certificates", b->n);
+	if (b->in->dry)
+		return 0;
+	snprintf(command, sizeof(command), "set cert bulk %s %s", what, b->in->type);
+	snprintf(after, sizeof(after), "%zu certificates", b->in->n);
 	return store_audit_append(b->c->store, &a, b->e);
 }
 
@@ -113,10 +121,10 @@ static int write_file(struct bulk *b, const char *prefix, const struct type *t, 
 			rc = err_set(b->e, w.failed, "more than %d MiB of certificates", FILE_MAX >> 20);
 	}
 	snprintf(name, sizeof(name), "%s.%s.pem", prefix, t->name);
-	if (!rc)
+	if (!rc && !b->in->dry)
 		rc = file_replace(b->fd, name, wr_view_all(&w), 0644, b->e);
 	wr_clear(&w);
-	b->n += rc ? 0 : l->n;
+	b->in->n += rc ? 0 : l->n;
 	return rc;
 }
 
@@ -146,15 +154,12 @@ static int export_type(struct bulk *b, const struct type *t)
 	return rc ? rc : write_file(b, b->c->node, t, &l);
 }
 
-int cert_bulk_export(struct cluster *c, const char *who, const char *type, size_t *n, struct err *e)
+int cert_bulk_export(struct cluster *c, struct cert_bulk *in, struct err *e)
 {
-	AUTO(bulk_clear) struct bulk b = { .c = c, .who = who, .fd = -1, .e = e };
-	int rc = each_type(&b, type, export_type);
+	AUTO(bulk_clear) struct bulk b = { .c = c, .in = in, .fd = -1, .e = e };
+	int rc = each_type(&b, export_type);
 
-	if (!rc)
-		rc = audit(&b, "export", type);
-	*n = b.n;
-	return rc;
+	return rc ? rc : audit(&b, "export");
 }
 
 /* --- consolidate --- */
@@ -196,7 +201,7 @@ static int gather_file(void *ctx, const char *entry)
 static int consolidate_type(struct bulk *b, const struct type *t)
 {
 	struct gathering g = { .b = b, .t = t };
-	int rc = folder_each(b->fd, ".", gather_file, &g, b->e);
+	int rc = b->fd < 0 ? 0 : folder_each(b->fd, ".", gather_file, &g, b->e);
 
 	if (!rc && g.l.n == 0)
 		rc = err_set(b->e, ERR_USAGE, "there are no %s certificates in %s: 'set cert bulk export %s' on each cluster puts them there",
@@ -207,15 +212,12 @@ static int consolidate_type(struct bulk *b, const struct type *t)
 	return rc;
 }
 
-int cert_bulk_consolidate(struct cluster *c, const char *who, const char *type, size_t *n, struct err *e)
+int cert_bulk_consolidate(struct cluster *c, struct cert_bulk *in, struct err *e)
 {
-	AUTO(bulk_clear) struct bulk b = { .c = c, .who = who, .fd = -1, .e = e };
-	int rc = each_type(&b, type, consolidate_type);
+	AUTO(bulk_clear) struct bulk b = { .c = c, .in = in, .fd = -1, .e = e };
+	int rc = each_type(&b, consolidate_type);
 
-	if (!rc)
-		rc = audit(&b, "consolidate", type);
-	*n = b.n;
-	return rc;
+	return rc ? rc : audit(&b, "consolidate");
 }
 
 /* --- import --- */
@@ -255,7 +257,7 @@ static int choose(struct bulk *b, const struct collection *all, const struct col
 		if (is_among(own, all->certs[i]))
 			continue;
 		if (cert_not_after(all->certs[i]) < clock_wall_s(b->c->clock))
-			rc = notes_add(b->notes, b->e, "Passed over, because it has expired: %s", cert_subject(all->certs[i]));
+			rc = notes_add(b->in->notes, b->e, "Passed over, because it has expired: %s", cert_subject(all->certs[i]));
 		else
 			rc = trust_cert_check(all->certs[i], clock_wall_s(b->c->clock), b->e);
 		if (!rc && cert_not_after(all->certs[i]) >= clock_wall_s(b->c->clock))
@@ -270,10 +272,10 @@ static int run_import(struct bulk *b, struct import *m)
 
 	snprintf(command, sizeof(command), "set cert bulk import %s", m->t->name);
 	snprintf(object, sizeof(object), "%zu certificates of other clusters", m->l.n);
-	struct change ch = { .who = b->who, .command = command, .object = object, .notes = b->notes, .apply = put,
+	struct change ch = { .who = b->in->who, .command = command, .object = object, .notes = b->in->notes, .apply = put,
 			     .ctx = m };
-	int rc = change_run(b->c, &ch, NULL, b->e);
-	b->n += rc ? 0 : m->l.n;
+	int rc = b->in->dry ? 0 : change_run(b->c, &ch, NULL, b->e);
+	b->in->n += rc ? 0 : m->l.n;
 	return rc;
 }
 
@@ -285,7 +287,7 @@ static int import_type(struct bulk *b, const struct type *t)
 	char name[64];
 
 	snprintf(name, sizeof(name), "%s.%s.pem", CERT_BULK_CONSOLIDATED, t->name);
-	if (faccessat(b->fd, name, F_OK, 0) < 0 && errno == ENOENT)
+	if (b->fd < 0 || (faccessat(b->fd, name, F_OK, 0) < 0 && errno == ENOENT))
 		return err_set(b->e, ERR_USAGE, "%s/%s is not there: 'set cert bulk consolidate %s' makes it", CERT_BULK_FOLDER, name, t->name);
 	int rc = read_file(b, name, &all);
 	if (!rc)
@@ -298,11 +300,9 @@ static int import_type(struct bulk *b, const struct type *t)
 	return rc;
 }
 
-int cert_bulk_import(struct cluster *c, const char *who, const char *type, size_t *n, struct notes *notes, struct err *e)
+int cert_bulk_import(struct cluster *c, struct cert_bulk *in, struct err *e)
 {
-	AUTO(bulk_clear) struct bulk b = { .c = c, .who = who, .fd = -1, .notes = notes, .e = e };
-	int rc = each_type(&b, type, import_type);
+	AUTO(bulk_clear) struct bulk b = { .c = c, .in = in, .fd = -1, .e = e };
 
-	*n = b.n;
-	return rc;
+	return each_type(&b, import_type);
 }

@@ -13,11 +13,22 @@
 /* cert_bulk_type: "tomcat", "tftp" (CallManager and ITLRecovery), "capf", "all"; NULL behind the last. */
 const char *cert_bulk_type(size_t i);
 
-/* cert_bulk_export: this cluster's, of all its nodes, to <node>.<type>.pem. Out: *n certificates. */
-int cert_bulk_export(struct cluster *c, const char *who, const char *type, size_t *n, struct err *e) MUST_CHECK;
+/*
+ * What the three operations are given, and what they say. dry: everything but writing.
+ * Out: n certificates; notes: what was passed over.
+ */
+struct cert_bulk {
+	const char *who, *type;
+	bool dry;
+	size_t n;
+	struct notes *notes;
+};
+
+/* cert_bulk_export: this cluster's, of all its nodes, to <node>.<type>.pem. */
+int cert_bulk_export(struct cluster *c, struct cert_bulk *b, struct err *e) MUST_CHECK;
 
 /* cert_bulk_consolidate: all of the folder to consolidated.<type>.pem. Errors: ERR_USAGE there are none; ERR_PROTO. */
-int cert_bulk_consolidate(struct cluster *c, const char *who, const char *type, size_t *n, struct err *e) MUST_CHECK;
+int cert_bulk_consolidate(struct cluster *c, struct cert_bulk *b, struct err *e) MUST_CHECK;
 
 /*
  * cert_bulk_import: what was consolidated, but this cluster's own, into trust stores: tomcat to tomcat-trust, capf to
@@ -25,5 +36,4 @@ int cert_bulk_consolidate(struct cluster *c, const char *who, const char *type, 
  * with a note.
  * Errors: ERR_USAGE nothing was consolidated; as trust_cert_check and store_certificate_put_trust.
  */
-int cert_bulk_import(struct cluster *c, const char *who, const char *type, size_t *n, struct notes *notes,
-		     struct err *e) MUST_CHECK;
+int cert_bulk_import(struct cluster *c, struct cert_bulk *b, struct err *e) MUST_CHECK;

@@ -334,14 +334,18 @@ def test_web_security_and_bulk():
         other.start()
         sh.refused("'set cert bulk export tomcat' on each cluster", 'set', 'cert', 'bulk', 'consolidate', 'all')
         sh.refused('consolidated.capf.pem is not there', 'set', 'cert', 'bulk', 'import', 'capf')
+        assert 'would be exported: 5.' in sh.do('set', 'cert', 'bulk', 'export', 'all', '--dry-run').stdout
+        assert not os.path.exists(node.path('bulk')) or not os.listdir(node.path('bulk'))
         for shell in (sh, there):
             assert 'Successfully exported all certificate(s)' in shell.do('set', 'cert', 'bulk', 'export', 'all').stdout
         for name in os.listdir(other.path('bulk')):
             run('cp', other.path('bulk', name), node.path('bulk'))
         assert not [n for n in os.listdir(node.path('bulk')) if 'PRIVATE' in pem(node.path('bulk', n))]
         sh.do('set', 'cert', 'bulk', 'consolidate', 'all')
+        assert 'would be imported: 5.' in sh.do('set', 'cert', 'bulk', 'import', 'all', '--dry-run').stdout
+        assert 'other.example.org' not in sh.do('show', 'cert', 'list', 'trust').stdout
         said = sh.do('set', 'cert', 'bulk', 'import', 'all').stdout
-        assert 'Successfully imported all certificates.' in said and 'Of other clusters: 5.' in said, said
+        assert 'Successfully imported all certificates.' in said and 'Certificates: 5.' in said, said
         listed = sh.do('show', 'cert', 'list', 'trust').stdout
         for name in ('tomcat-trust/other.example.org.pem', 'tomcat-trust/other-EC.example.org.pem', 'CallManager-trust/other.example.org.pem',
                      'Phone-SAST-trust/other.example.org.pem', 'Phone-SAST-trust/ITLRECOVERY_other.example.org.pem'):
