@@ -56,8 +56,8 @@ static int choose_hash(struct cert_template *t, const char *hash, struct err *e)
 	}
 	if (hash)
 		return err_set(e, ERR_USAGE, "'%.32s' is no digest of a request: SHA256, SHA384 or SHA512", hash);
-	if (ec384)
-		t->profile.digest = DIGEST_SHA384;
+	if (t->key.type == KEY_EC)
+		t->profile.digest = template_ec_digest(t->key.bits);
 	return 0;
 }
 

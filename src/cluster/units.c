@@ -133,6 +133,10 @@ int unit_making_init(struct cluster *c, const struct unit_rule *rule, const stru
 		rc = store_node_get(c->store, c->node, &m->row, &found, e);
 	if (rc)
 		return rc;
+	if (m->t.key.type == KEY_EC && cert_key_type(model) == CERT_KEY_EC) {
+		m->t.key.bits = cert_key_bits(model);
+		m->t.profile.digest = template_ec_digest(m->t.key.bits);
+	}
 	if (m->row.address[0])
 		m->ip[n++] = m->row.address;
 	if (m->row.address6[0])

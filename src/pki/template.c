@@ -96,11 +96,18 @@ static const struct row *find_row(const char *unit, const char *generation, stru
 	return best;
 }
 
+enum digest template_ec_digest(unsigned bits)
+{
+	return bits > 384 ? DIGEST_SHA512 : bits > 256 ? DIGEST_SHA384 : DIGEST_SHA256;
+}
+
 /* The seeds' RSA-1024 certificates are signed with SHA-1, the RSA-2048 one of the same release with SHA-256. */
 static enum digest digest_for(const char *generation, struct key_spec key)
 {
 	bool old = generation_index(generation) < generation_index("11.5");
 
+	if (key.type == KEY_EC)
+		return template_ec_digest(key.bits);
 	return old && key.type == KEY_RSA && key.bits == 1024 ? DIGEST_SHA1 : DIGEST_SHA256;
 }
 

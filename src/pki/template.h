@@ -33,6 +33,9 @@ extern const char *const template_units[];
 int template_get(const char *unit, const char *generation, unsigned key_bits, struct cert_template *t,
 		 struct err *e) MUST_CHECK;
 
+/* template_ec_digest: what an EC key of so many bits signs with. Source: behaviour.md 2.4. */
+enum digest template_ec_digest(unsigned bits);
+
 /* Who the node is. */
 struct template_node {
 	const char *name;            /* host name, with its domain when it has one */

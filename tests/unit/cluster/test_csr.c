@@ -162,6 +162,27 @@ static void test_keys(void **state)
 	request_free(second);
 }
 
+/* An EC certificate keeps the length of its key too, and its digest goes with that (behaviour.md 2.4). */
+static void test_ec_length(void **state)
+{
+	struct csr_wish wish = { .bits = 256 };
+	struct csr_entry entry;
+
+	(void)state;
+	authority_upload(&ca, &node, "CallManager");
+	assert_ok(cluster_csr_gen(node.cluster, "test", "CallManager-ECDSA", &wish, NULL, &e), &e);
+	assert_ok(csr_find(node.cluster, "CallManager-ECDSA/CallManager-ECDSA.csr", &entry, &e), &e);
+	struct cert *c = issue(entry.request, node.now - 1, node.now + 86400, false);
+	assert_ok(import("CallManager-ECDSA", c, NULL), &e);
+	struct cert *new;
+	assert_ok(cluster_regen(node.cluster, "test", "CallManager-ECDSA", NULL, &new, &e), &e);
+	assert_int_equal(cert_key_bits(new), 256);
+	assert_int_equal(X509_get_signature_nid(cert_x509(new)), NID_ecdsa_with_SHA256);
+	csr_entry_clear(&entry);
+	cert_unref(c);
+	cert_unref(new);
+}
+
 /* --- what is said before --- */
 
 static void assert_plan(const char *unit, const char *const *parts)
@@ -203,6 +224,7 @@ int main(void)
 		TEST(test_every_unit),
 		TEST(test_refusals),
 		TEST(test_keys),
+		TEST(test_ec_length),
 		TEST(test_plan),
 	};
 
