@@ -1,16 +1,21 @@
 #include "cluster/list_check.h"
 
 #include "cluster/cluster_internal.h"
+#include "cluster/param.h"
 
 int list_lacks(struct cluster *c, const struct trust_list *l, enum list_type type, const char *unit, bool *lacks,
 	       struct err *e)
 {
 	enum compose_generation g;
 	struct cert *cert = NULL;
+	bool blank = false;
 	int rc = param_generation(c, &g, e);
 
 	*lacks = false;
-	if (!rc && compose_names_unit(g, type, unit))
+	if (!rc && type == LIST_ITL)
+		rc = param_get_bool(c, PARAM_ROLLBACK, &blank, e);
+	/* A blank ITL names nobody, on purpose. */
+	if (!rc && !blank && compose_names_unit(g, type, unit))
 		rc = cluster_own_cert(c, NULL, unit, &cert, e);
 	if (rc || !cert)
 		return rc;
