@@ -114,7 +114,8 @@ static void paste_lines(const struct shell *s, struct wr *w)
 	sigemptyset(&block);
 	sigaddset(&block, SIGINT);
 	sigprocmask(SIG_BLOCK, &block, &waking);
-	while (!w->failed && paste_line(s, &waking, line, sizeof(line), &n)) {
+	/* Ctrl-C may have come before it was blocked. */
+	while (!w->failed && !shell_interrupted && paste_line(s, &waking, line, sizeof(line), &n)) {
 		if (is_blank(line, n) && w->len)
 			break;
 		if (!is_blank(line, n))

@@ -83,6 +83,7 @@ def ringfence(*args, **kw):
 
 class Node:
     """A node in a folder of its own, on free ports of 127.0.0.1. A context manager: stopped and removed at the end."""
+    serve_prefix = ()   # a command that becomes `ringfence serve`, and before that what the test needs around it
 
     def __init__(self, name='cucm-1051-a-pub', init=(), serve=(), host='127.0.0.1'):
         self.folder = tempfile.mkdtemp(prefix='ringfence-')
@@ -90,7 +91,6 @@ class Node:
         self.data = os.path.join(self.folder, 'node')
         self.host = host
         self.serve_options = list(serve)
-        self.serve_prefix = []   # a command that becomes `ringfence serve`, and before that what the test needs around it
         self.process = None
         self.port = free_ports(KEYS, host)
         shown = f'[{host}]' if ':' in host else host

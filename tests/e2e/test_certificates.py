@@ -543,6 +543,7 @@ def test_seed_001():
         # Afterwards: services, LSCs anew from the new CAPF (Install/Upgrade, By Null String), and another backup.
         site.restart()
         for phone in phones:
+            sh.do('phone', 'add', phone.name, check=False)   # those that were not added at their first contact
             sh.do('phone', 'set', phone.name, 'certificate', 'operation', 'Install/Upgrade')
             lsc = os.path.join(phone.state, 'lsc.pem')
             ringfence('capf', 'enroll', '--server', f'127.0.0.1:{site.port["capf"]}', '--trust', os.path.join(phone.state, 'ITLFile.tlv'),

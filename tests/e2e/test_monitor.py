@@ -244,7 +244,7 @@ def own_syslog(node):
     try:
         yield lambda: read(os.path.join(node.folder, 'syslog'))
     finally:
-        node.serve_prefix = []
+        node.serve_prefix = ()
         with contextlib.suppress(OSError):
             os.kill(int(read(os.path.join(node.folder, 'syslogd.pid'))), signal.SIGKILL)
 
