@@ -1,13 +1,13 @@
 # The Debian 12 packages that Ringfence needs; read by ./start and ./check. docs/dependencies.md says why each is there.
 
 BUILD_PACKAGES="gcc meson ninja-build pkg-config libssl-dev libevent-dev libsqlite3-dev libjansson-dev
-	libedit-dev libseccomp-dev libcap-dev libxml2-dev libcurl4-openssl-dev python3"
+	libedit-dev libseccomp-dev libcap-dev libxml2-dev libcurl4-openssl-dev libp11-kit-dev python3"
 
 # What `./start` shows things with.
 TOUR_PACKAGES="curl openssl tftp-hpa"
 
 TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev tftp-hpa atftp busybox curl openssl mandoc iproute2 procps
-	python3-aiosmtpd sip-tester kamailio kamailio-tls-modules"
+	python3-aiosmtpd sip-tester kamailio kamailio-tls-modules softhsm2 opensc"
 
 # Other TFTP servers, for the benchmark only; their packages conflict, so that they are unpacked and not installed.
 BENCH_PACKAGES="dnsmasq-base"
