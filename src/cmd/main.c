@@ -5,6 +5,7 @@
 #include "cmd/admin/admin.h"
 #include "cmd/capf/capf.h"
 #include "cmd/cmd.h"
+#include "cmd/ctl_client/ctl_client.h"
 #include "cmd/diff/diff.h"
 #include "cmd/doctor/doctor.h"
 #include "cmd/enc/enc.h"
@@ -31,6 +32,7 @@ static const struct cmd *const commands[] = {
 	&cmd_enc,
 	&cmd_tvs,
 	&cmd_capf,
+	&cmd_ctl_client,
 	&cmd_phone,
 	NULL,
 };

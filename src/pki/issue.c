@@ -17,7 +17,7 @@ OSSL_AUTO(auto_eku, EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free)
 OSSL_AUTO(auto_basic, BASIC_CONSTRAINTS, BASIC_CONSTRAINTS_free)
 OSSL_AUTO(auto_general_names, GENERAL_NAMES, GENERAL_NAMES_free)
 
-static int no_memory(struct err *e)
+int issue_no_memory(struct err *e)
 {
 	ERR_clear_error();
 	return err_set(e, ERR_NOMEM, "certificate: out of memory");
@@ -66,7 +66,7 @@ int issue_set_names(X509 *x, const struct subject *s, struct err *e)
 	AUTO(auto_x509_name) X509_NAME *name = X509_NAME_new();
 
 	if (!name)
-		return no_memory(e);
+		return issue_no_memory(e);
 	if (!s->cn || !*s->cn)
 		return err_set(e, ERR_USAGE, "subject: a certificate needs a common name");
 	int r = add_country(name, s->c, e);
@@ -74,7 +74,7 @@ int issue_set_names(X509 *x, const struct subject *s, struct err *e)
 		r = add_attribute(name, rest[i].nid, rest[i].value, e);
 	if (r)
 		return r;
-	return X509_set_subject_name(x, name) && X509_set_issuer_name(x, name) ? 0 : no_memory(e);
+	return X509_set_subject_name(x, name) && X509_set_issuer_name(x, name) ? 0 : issue_no_memory(e);
 }
 
 /* --- serial number and validity --- */
@@ -92,7 +92,7 @@ int issue_serial(uint8_t serial[ISSUE_SERIAL_OCTETS], const struct random_source
 	return 0;
 }
 
-static int set_serial(X509 *x, const struct random_source *rnd, struct err *e)
+int issue_set_serial(X509 *x, const struct random_source *rnd, struct err *e)
 {
 	uint8_t octets[ISSUE_SERIAL_OCTETS];
 	AUTO(auto_bn) BIGNUM *n = NULL;
@@ -101,10 +101,10 @@ static int set_serial(X509 *x, const struct random_source *rnd, struct err *e)
 	if (r)
 		return r;
 	n = BN_bin2bn(octets, sizeof(octets), NULL);
-	return n && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x)) ? 0 : no_memory(e);
+	return n && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x)) ? 0 : issue_no_memory(e);
 }
 
-static int set_validity(X509 *x, const struct clock *clock, unsigned days, struct err *e)
+int issue_set_validity(X509 *x, const struct clock *clock, unsigned days, struct err *e)
 {
 	int64_t now = clock_wall_s(clock);
 
@@ -116,32 +116,32 @@ static int set_validity(X509 *x, const struct clock *clock, unsigned days, struc
 
 /* --- extensions --- */
 
-static int add_extension(X509 *x, int nid, void *value, bool critical, struct err *e)
+int issue_add_extension(X509 *x, int nid, void *value, bool critical, struct err *e)
 {
-	return X509_add1_ext_i2d(x, nid, value, critical, X509V3_ADD_APPEND) == 1 ? 0 : no_memory(e);
+	return X509_add1_ext_i2d(x, nid, value, critical, X509V3_ADD_APPEND) == 1 ? 0 : issue_no_memory(e);
 }
 
-static int add_basic_constraints(X509 *x, struct err *e)
+int issue_add_ca(X509 *x, struct err *e)
 {
 	AUTO(auto_basic) BASIC_CONSTRAINTS *b = BASIC_CONSTRAINTS_new();
 
 	if (!b || !(b->pathlen = ASN1_INTEGER_new()) || !ASN1_INTEGER_set(b->pathlen, 0))
-		return no_memory(e);
+		return issue_no_memory(e);
 	b->ca = 0xff;
-	return add_extension(x, NID_basic_constraints, b, true, e);
+	return issue_add_extension(x, NID_basic_constraints, b, true, e);
 }
 
-static int add_key_usage(X509 *x, unsigned usage, bool critical, struct err *e)
+int issue_add_key_usage(X509 *x, unsigned usage, bool critical, struct err *e)
 {
 	AUTO(auto_bit_string) ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
 	uint8_t octet = (uint8_t)usage;
 
 	if (!bits || !ASN1_BIT_STRING_set(bits, &octet, 1))
-		return no_memory(e);
-	return add_extension(x, NID_key_usage, bits, critical, e);
+		return issue_no_memory(e);
+	return issue_add_extension(x, NID_key_usage, bits, critical, e);
 }
 
-static int add_ext_key_usage(X509 *x, unsigned usage, struct err *e)
+int issue_add_ext_key_usage(X509 *x, unsigned usage, struct err *e)
 {
 	static const struct { unsigned bit; int nid; } purposes[] = {
 		{CERT_EKU_SERVER, NID_server_auth},
@@ -152,12 +152,12 @@ static int add_ext_key_usage(X509 *x, unsigned usage, struct err *e)
 
 	for (size_t i = 0; i < sizeof(purposes) / sizeof(purposes[0]); i++) {
 		if (usage & purposes[i].bit && (!eku || !sk_ASN1_OBJECT_push(eku, OBJ_nid2obj(purposes[i].nid))))
-			return no_memory(e);
+			return issue_no_memory(e);
 	}
-	return add_extension(x, NID_ext_key_usage, eku, false, e);
+	return issue_add_extension(x, NID_ext_key_usage, eku, false, e);
 }
 
-static int add_subject_key_id(X509 *x, struct err *e)
+int issue_add_subject_key_id(X509 *x, struct err *e)
 {
 	AUTO(auto_octet_string) ASN1_OCTET_STRING *id = ASN1_OCTET_STRING_new();
 	uint8_t hash[EVP_MAX_MD_SIZE];
@@ -165,23 +165,23 @@ static int add_subject_key_id(X509 *x, struct err *e)
 
 	if (!id || !X509_pubkey_digest(x, digest_evp(DIGEST_SHA1), hash, &len) ||
 	    !ASN1_OCTET_STRING_set(id, hash, (int)len))
-		return no_memory(e);
-	return add_extension(x, NID_subject_key_identifier, id, false, e);
+		return issue_no_memory(e);
+	return issue_add_extension(x, NID_subject_key_identifier, id, false, e);
 }
 
-static int push_name(GENERAL_NAMES *names, int type, ASN1_STRING *value, struct err *e)
+int issue_push_name(GENERAL_NAMES *names, int type, ASN1_STRING *value, struct err *e)
 {
 	GENERAL_NAME *n = value ? GENERAL_NAME_new() : NULL;
 
 	if (!n) {
 		ASN1_STRING_free(value);
-		return no_memory(e);
+		return issue_no_memory(e);
 	}
 	GENERAL_NAME_set0_value(n, type, value);
 	if (sk_GENERAL_NAME_push(names, n))
 		return 0;
 	GENERAL_NAME_free(n);
-	return no_memory(e);
+	return issue_no_memory(e);
 }
 
 static int push_dns(GENERAL_NAMES *names, const char *dns, struct err *e)
@@ -198,7 +198,7 @@ static int push_dns(GENERAL_NAMES *names, const char *dns, struct err *e)
 		ASN1_IA5STRING_free(s);
 		s = NULL;
 	}
-	return push_name(names, GEN_DNS, s, e);
+	return issue_push_name(names, GEN_DNS, s, e);
 }
 
 static int push_ip(GENERAL_NAMES *names, const char *ip, struct err *e)
@@ -206,7 +206,7 @@ static int push_ip(GENERAL_NAMES *names, const char *ip, struct err *e)
 	ASN1_OCTET_STRING *s = a2i_IPADDRESS(ip);
 
 	if (s)
-		return push_name(names, GEN_IPADD, s, e);
+		return issue_push_name(names, GEN_IPADD, s, e);
 	ERR_clear_error();
 	return err_set(e, ERR_USAGE, "subjectAltName: %.64s is no IP address", ip);
 }
@@ -214,27 +214,27 @@ static int push_ip(GENERAL_NAMES *names, const char *ip, struct err *e)
 static int add_alt_names(X509 *x, const struct cert_profile *p, struct err *e)
 {
 	AUTO(auto_general_names) GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
-	int r = names ? 0 : no_memory(e);
+	int r = names ? 0 : issue_no_memory(e);
 
 	for (const char *const *dns = p->dns; !r && dns && *dns; dns++)
 		r = push_dns(names, *dns, e);
 	for (const char *const *ip = p->ip; !r && ip && *ip; ip++)
 		r = push_ip(names, *ip, e);
 	if (!r && sk_GENERAL_NAME_num(names) > 0)
-		r = add_extension(x, NID_subject_alt_name, names, false, e);
+		r = issue_add_extension(x, NID_subject_alt_name, names, false, e);
 	return r;
 }
 
 int issue_add_profile(X509 *x, const struct cert_profile *p, bool key_id, struct err *e)
 {
-	int r = p->ca ? add_basic_constraints(x, e) : 0;
+	int r = p->ca ? issue_add_ca(x, e) : 0;
 
 	if (!r && p->key_usage)
-		r = add_key_usage(x, p->key_usage, false, e);
+		r = issue_add_key_usage(x, p->key_usage, false, e);
 	if (!r && p->ext_key_usage)
-		r = add_ext_key_usage(x, p->ext_key_usage, e);
+		r = issue_add_ext_key_usage(x, p->ext_key_usage, e);
 	if (!r && key_id)
-		r = add_subject_key_id(x, e);
+		r = issue_add_subject_key_id(x, e);
 	return r ? r : add_alt_names(x, p, e);
 }
 
@@ -251,12 +251,12 @@ int issue_self_signed(struct keystore *ks, const char *name, const struct subjec
 	if (r)
 		return r;
 	if (!x || !X509_set_version(x, X509_VERSION_3) || !X509_set_pubkey(x, pub))
-		return no_memory(e);
+		return issue_no_memory(e);
 	r = issue_set_names(x, s, e);
 	if (!r)
-		r = set_serial(x, rnd, e);
+		r = issue_set_serial(x, rnd, e);
 	if (!r)
-		r = set_validity(x, clock, p->days, e);
+		r = issue_set_validity(x, clock, p->days, e);
 	if (!r)
 		r = issue_add_profile(x, p, true, e);
 	if (r)

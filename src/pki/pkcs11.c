@@ -174,6 +174,22 @@ static void pad(unsigned char *out, size_t size, const char *in)
 	memcpy(out, in, n < size ? n : size);
 }
 
+static void info_of(const struct pkcs11_token *t, struct ck_token_info *i)
+{
+	pad(i->label, sizeof(i->label), t->label);
+	pad(i->manufacturer_id, sizeof(i->manufacturer_id), t->manufacturer);
+	pad(i->model, sizeof(i->model), t->model);
+	pad(i->serial_number, sizeof(i->serial_number), t->serial);
+}
+
+bool pkcs11_uri_matches(const struct pkcs11_uri *u, const struct pkcs11_token *t)
+{
+	struct ck_token_info i;
+
+	info_of(t, &i);
+	return p11_kit_uri_match_token_info(u->uri, &i);
+}
+
 int pkcs11_token_uri(const struct pkcs11_token *t, char *out, size_t size, struct err *e)
 {
 	P11KitUri *uri = p11_kit_uri_new();
@@ -181,11 +197,7 @@ int pkcs11_token_uri(const struct pkcs11_token *t, char *out, size_t size, struc
 
 	if (!uri)
 		return err_set(e, ERR_NOMEM, "token: out of memory");
-	struct ck_token_info *i = p11_kit_uri_get_token_info(uri);
-	pad(i->label, sizeof(i->label), t->label);
-	pad(i->manufacturer_id, sizeof(i->manufacturer_id), t->manufacturer);
-	pad(i->model, sizeof(i->model), t->model);
-	pad(i->serial_number, sizeof(i->serial_number), t->serial);
+	info_of(t, p11_kit_uri_get_token_info(uri));
 	int rc = p11_kit_uri_format(uri, P11_KIT_URI_FOR_TOKEN, &text);
 	p11_kit_uri_free(uri);
 	if (rc != P11_KIT_URI_OK)
@@ -214,8 +226,9 @@ static int match_token(void *ctx, struct ck_function_list *f, ck_slot_id_t slot,
 	struct pkcs11_token t;
 
 	token_of(info, &t);
-	/* Some modules show an empty slot where a token can be made; nobody means that one. */
-	if (!t.initialized || (m->uri && !p11_kit_uri_match_token_info(m->uri->uri, info)))
+	/* Some modules show an empty slot where a token can be made; nobody means that one. And who names none does not mean
+	 * one that wants no login, such as the trust store of the system. */
+	if (!t.initialized || (m->uri ? !p11_kit_uri_match_token_info(m->uri->uri, info) : !t.login_required))
 		return 0;
 	if (m->n++) {
 		m->other = t;

@@ -88,12 +88,15 @@ int pkcs11_tokens(struct pkcs11 *p, int (*cb)(void *ctx, const struct pkcs11_tok
 /* pkcs11_token_uri: "pkcs11:model=...;manufacturer=...;serial=...;token=..." that matches this token and no other. */
 int pkcs11_token_uri(const struct pkcs11_token *t, char *out, size_t size, struct err *e) MUST_CHECK;
 
+/* pkcs11_uri_matches: does the URI name this token? */
+bool pkcs11_uri_matches(const struct pkcs11_uri *u, const struct pkcs11_token *t);
+
 /* --- sessions --- */
 
 struct pkcs11_session;
 
 /*
- * pkcs11_session_open: with the one token that the URI matches (NULL matches every token).
+ * pkcs11_session_open: with the one token that the URI matches (NULL: every token that wants a login).
  * In:     write: objects are going to be made or removed. p outlives the session.
  * Errors: ERR_IO PKCS11_REMOVED no token matches; ERR_USAGE several do, or it is not initialised.
  */

@@ -314,6 +314,7 @@ static int plan_pair(struct pair *p, struct key_spec spec, bool decrypt, const c
 	add_priv(p, bool_attribute(CKA_EXTRACTABLE, false));
 	add_priv(p, bool_attribute(CKA_SIGN, true));
 	add_priv(p, bool_attribute(CKA_DECRYPT, rsa && decrypt));
+	add_priv(p, bool_attribute(CKA_UNWRAP, false));
 	add_priv(p, attribute(CKA_ID, p->id, sizeof(p->id)));
 	add_priv(p, attribute(CKA_LABEL, label, strlen(label)));
 	return 0;
