@@ -6,8 +6,8 @@
 #include "pki/digest.h"
 
 /*
- * Where private keys live: behind this table of functions, never in the store, never in a log. Back ends: files
- * (keystore_file.h), the keeper process (server/keeper.h); PKCS#11 later. A key is named by
+ * Where private keys live: behind this table of functions, never in the store, never in a log. Back ends: files, a
+ * hardware token (pki/keystore_pkcs11.h), both, the keeper process (server/keeper.h). A key is named by
  * <unit>.<first 16 hex digits of SHA-256 over its SubjectPublicKeyInfo>, so that a certificate finds its key by itself
  * and a unit can have its old and its next key side by side.
  */
@@ -93,6 +93,16 @@ int keystore_file_open(const char *dir, struct keystore **ks, struct err *e) MUS
  * written. Errors: ERR_NOMEM.
  */
 int keystore_memory_new(struct keystore **ks, struct err *e) MUST_CHECK;
+
+/*
+ * keystore_split_take: files and a token as one. New keys of the named units are made on the token, all others in files; a
+ * key is used where it is, so that a unit moves with its next key. What is imported goes to files. While the token is not
+ * there, keys in files work, and its own are not listed.
+ * In:     takes files and token, also on failure. units: "CallManager, CAPF". Several threads, when both parts allow them.
+ */
+int keystore_split_take(struct keystore *files, struct keystore *token, const char *units, struct keystore **ks,
+			struct err *e) MUST_CHECK;
+bool keystore_split_has_unit(const char *units, const char *unit, size_t len);
 
 /*
  * key_borrow: an EVP_PKEY whose private operations go to ks. It signs certificates and carries TLS handshakes without

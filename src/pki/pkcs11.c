@@ -77,6 +77,20 @@ void pkcs11_free(struct pkcs11 *p)
 	free(p);
 }
 
+int pkcs11_restart(struct pkcs11 *p, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc = 0;
+
+	for (size_t i = 0; p->modules[i]; i++) {
+		p11_kit_module_finalize(p->modules[i]);
+		ck_rv_t rv = p11_kit_module_initialize(p->modules[i]);
+		if (rv != CKR_OK)
+			rc = pkcs11_fail(NULL, rv, "starting the module again", &why);
+	}
+	return rc ? err_set(e, rc, "%s", why.text) : 0;
+}
+
 /* --- tokens --- */
 
 static void copy_padded(char *out, const unsigned char *in, size_t n)
@@ -240,6 +254,20 @@ static int match_token(void *ctx, struct ck_function_list *f, ck_slot_id_t slot,
 	return 0;
 }
 
+static int not_there(const struct match *m, struct err *e)
+{
+	bool fresh = e && !e->code;
+	char label[33] = "";
+
+	/* p11-kit fills what the URI does not name with NULs */
+	if (m->uri)
+		copy_padded(label, p11_kit_uri_get_token_info(m->uri->uri)->label, 32);
+	int rc = err_set(e, ERR_IO, "the token%s%s is not there: put it in", *label ? " " : "", label);
+	if (fresh)
+		e->rule = PKCS11_REMOVED;
+	return rc;
+}
+
 static int find_token(struct pkcs11 *p, struct match *m, struct err *e)
 {
 	int rc = each_token(p, match_token, m, e);
@@ -249,13 +277,7 @@ static int find_token(struct pkcs11 *p, struct match *m, struct err *e)
 	if (m->n > 1)
 		return err_set(e, ERR_USAGE, "several tokens match, such as %s (serial %s) and %s (serial %s): name one with "
 			       "serial=SERIAL in the URI", m->token.label, m->token.serial, m->other.label, m->other.serial);
-	if (m->n == 1)
-		return 0;
-	bool fresh = e && !e->code;
-	rc = err_set(e, ERR_IO, "no token that matches is there: put it in");
-	if (fresh)
-		e->rule = PKCS11_REMOVED;
-	return rc;
+	return m->n == 1 ? 0 : not_there(m, e);
 }
 
 int pkcs11_session_open(struct pkcs11 *p, const struct pkcs11_uri *u, bool write, struct pkcs11_session **s, struct err *e)

@@ -69,6 +69,12 @@ struct pkcs11;
 int pkcs11_open(const char *module, struct pkcs11 **p, struct err *e) MUST_CHECK;
 void pkcs11_free(struct pkcs11 *p); /* accepts NULL; its sessions are closed before */
 
+/*
+ * pkcs11_restart: shut the modules down and initialise them again: some look for tokens only then. No session is open.
+ * Errors: as pkcs11_open; then another call may help.
+ */
+int pkcs11_restart(struct pkcs11 *p, struct err *e) MUST_CHECK;
+
 struct pkcs11_token {
 	char label[33], manufacturer[33], model[17], serial[17]; /* without the padding; UTF-8 as the token has it */
 	bool initialized;

@@ -1,6 +1,8 @@
 #pragma once
 
 #define CRYPTOKI_GNU 1
+#include <stddef.h>
+
 #include <p11-kit/p11-kit.h>
 #include <p11-kit/uri.h>
 

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/secret.h"
 #include "pki/ossl.h"
-#include "pki/pkcs11.h"
+#include "pki/pkcs11_internal.h"
 #include "softhsm.h"
 
 struct fixture {
@@ -422,11 +422,38 @@ static void what_a_session_may_not(void **state)
 	assert_true(pkcs11_is(&e, PKCS11_PROTECTED));
 }
 
+static void answers(void **state)
+{
+	static const struct { ck_rv_t rv; int code; const char *rule; bool lost; } all[] = {
+		{CKR_DEVICE_MEMORY, ERR_LIMIT, PKCS11_FULL, false},
+		{CKR_PIN_LOCKED, ERR_AUTH, PKCS11_PIN_LOCKED, false},
+		{CKR_DEVICE_REMOVED, ERR_IO, PKCS11_REMOVED, true},
+		{CKR_SESSION_HANDLE_INVALID, ERR_IO, PKCS11_SESSION_LOST, true},
+		{CKR_TOKEN_WRITE_PROTECTED, ERR_USAGE, PKCS11_PROTECTED, false},
+		{CKR_SESSION_COUNT, ERR_LIMIT, PKCS11_SESSIONS, false},
+		{CKR_MECHANISM_INVALID, ERR_USAGE, PKCS11_CANNOT, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct pkcs11_session s = {.label = "tok"};
+		struct err e = ERR_INIT;
+		assert_int_equal(pkcs11_fail(&s, all[i].rv, "signing", &e), all[i].code);
+		assert_true(pkcs11_is(&e, all[i].rule));
+		assert_int_equal(pkcs11_session_lost(&s), all[i].lost);
+		assert_memory_equal(e.text, "tok: signing: ", 14);
+	}
+	struct err e = ERR_INIT;
+	assert_int_equal(pkcs11_fail(NULL, CKR_VENDOR_DEFINED + 7, "signing", &e), ERR_CRYPTO);
+	assert_non_null(strstr(e.text, "0x80000007"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(uris),
 		cmocka_unit_test_setup_teardown(pins_in_files, setup, teardown),
+		cmocka_unit_test(answers),
 		cmocka_unit_test(modules),
 		cmocka_unit_test_setup_teardown(tokens, setup, teardown),
 		cmocka_unit_test_setup_teardown(which_token, setup, teardown),
