@@ -326,27 +326,61 @@ static int record(struct cluster *c, void *ctx, struct err *e)
 /* What an interrupted init left: keys of certificates that were never recorded. */
 static int forget_key(void *ctx, const char *name)
 {
-	struct cluster *c = ctx;
+	struct keystore *files = ctx;
 
-	return c->keys->ops->remove(c->keys, name, NULL);
+	return files->ops->remove(files, name, NULL);
+}
+
+/* Of a node that is not made after all: its folder is undone, and on a token nobody else would remove them. */
+static void take_back(struct cluster *c, const struct made *m)
+{
+	for (size_t i = 0; i < m->n && m->req->token; i++) {
+		char name[KEY_NAME_MAX];
+		if (key_name(template_units[i], cert_spki(m->certs[i]), name, NULL) == 0 &&
+		    c->keys->ops->remove(c->keys, name, NULL) == 0)
+			continue;
+		say(m->env, "There may be a key left on the token, of ", template_units[i]);
+	}
 }
 
 static int build_node(struct cluster *c, const struct init_request *req, const struct init_env *env, struct err *e)
 {
 	AUTO(made_clear) struct made m = { .req = req, .env = env };
-	int rc = c->keys->ops->list(c->keys, forget_key, c, e);
+	int rc = make_certs(c, &m, e);
 
-	if (!rc)
-		rc = make_certs(c, &m, e);
-	if (rc)
+	if (rc) {
+		take_back(c, &m);
 		return rc;
+	}
 	struct change ch = { .who = "ringfence init", .command = "ringfence init", .object = req->node, .after = req->node,
 			     .apply = record, .ctx = &m };
 	say(env, "Composing and signing the ITL", "");
 	rc = change_run(c, &ch, NULL, e);
+	if (rc)
+		take_back(c, &m);
 	if (!rc && unlinkat(c->data_fd, INIT_UNFINISHED, 0) < 0 && errno != ENOENT)
 		rc = err_sys(e, ERR_IO, INIT_UNFINISHED);
 	return rc;
+}
+
+static int open_keys(const struct init_request *req, struct keystore **keys, struct err *e)
+{
+	struct keystore *files = NULL;
+	char dir[4096];
+
+	snprintf(dir, sizeof(dir), "%s/keys", req->data_dir);
+	int rc = keystore_file_open(dir, &files, e);
+	if (!rc)
+		rc = files->ops->list(files, forget_key, files, e);
+	if (rc) {
+		keystore_free(files);
+		keystore_free(req->token);
+		return rc;
+	}
+	if (req->token)
+		return keystore_split_take(files, req->token, req->token_units, keys, e);
+	*keys = files;
+	return 0;
 }
 
 int init_node(const struct init_request *req, const struct init_env *env, struct err *e)
@@ -354,12 +388,10 @@ int init_node(const struct init_request *req, const struct init_env *env, struct
 	struct store *store = NULL;
 	struct keystore *keys = NULL;
 	struct cluster *c = NULL;
-	char keys_dir[4096];
+	int rc = open_keys(req, &keys, e);
 
-	snprintf(keys_dir, sizeof(keys_dir), "%s/keys", req->data_dir);
-	int rc = store_open(req->store_url ? req->store_url : DEFAULT_URL, req->data_dir, STORE_CREATE, &store, e);
 	if (!rc)
-		rc = keystore_file_open(keys_dir, &keys, e);
+		rc = store_open(req->store_url ? req->store_url : DEFAULT_URL, req->data_dir, STORE_CREATE, &store, e);
 	if (!rc) {
 		struct cluster_config cfg = { .data_dir = req->data_dir, .store = store, .keys = keys, .clock = env->clock,
 					      .random = env->random, .node = req->node };

@@ -17,6 +17,8 @@ struct init_request {
 	const char *store_url;     /* NULL: sqlite:store.sqlite3 */
 	unsigned key_bits;         /* RSA: 1024, 2048, 4096; 0: the generation's */
 	const struct adopt *adopt; /* cluster/adopt.h: a site that is taken over; NULL: everything is made anew */
+	struct keystore *token;    /* where the keys of token_units are made; NULL: all are in files; init_node takes it */
+	const char *token_units;   /* "CallManager, CAPF" */
 };
 
 /* What init_node needs from outside; store and keys it opens itself. */
@@ -37,7 +39,11 @@ int init_check(const struct init_request *req, struct err *e) MUST_CHECK;
  */
 int init_folders(const struct init_request *req, struct err *e) MUST_CHECK;
 
-/* init_node: nodes, parameters, certificates and the first ITL, in one transaction. */
+/*
+ * init_node: nodes, parameters, certificates and the first ITL, in one transaction. When it fails, its keys are
+ * taken off the token again. Keys that an init left in files when it was killed the next one removes;
+ * those on a token it leaves, because the token may be another node's too.
+ */
 int init_node(const struct init_request *req, const struct init_env *env, struct err *e) MUST_CHECK;
 
 /* init_is_node: does the folder hold a finished node? A folder that is not there holds none. */

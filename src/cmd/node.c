@@ -7,11 +7,11 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "server/keys.h"
 
 int cmd_node_open(const char *data_dir, struct cmd_node *n, struct err *e)
 {
 	AUTO(auto_close) int fd = -1;
-	char keys[4096];
 
 	*n = (struct cmd_node){ 0 };
 	int rc = file_open_dir(AT_FDCWD, data_dir, &fd, e);
@@ -19,9 +19,8 @@ int cmd_node_open(const char *data_dir, struct cmd_node *n, struct err *e)
 		rc = config_load(fd, NULL, &n->config, e);
 	if (!rc)
 		rc = store_open(n->config.store_url, data_dir, 0, &n->store, e);
-	snprintf(keys, sizeof(keys), "%s/keys", data_dir);
 	if (!rc)
-		rc = keystore_file_open(keys, &n->keys, e);
+		rc = keys_open(data_dir, &n->config.keystore, &n->keys, NULL, e);
 	if (rc)
 		return rc;
 	struct cluster_config cfg = {

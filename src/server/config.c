@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "server/config_keystore.h"
 #include "server/program.h"
 
 /*
@@ -217,9 +218,9 @@ int config_set_listen(struct config *c, const char *setting, struct err *e)
 /* --- the file --- */
 
 enum section {
-	SECTION_NONE, SECTION_NODE, SECTION_LISTEN, SECTION_PATHS, SECTION_STORE, SECTION_CALLCONTROL, SECTION_UNKNOWN
+	SECTION_NONE, SECTION_NODE, SECTION_LISTEN, SECTION_PATHS, SECTION_STORE, SECTION_KEYSTORE, SECTION_CALLCONTROL, SECTION_UNKNOWN
 };
-static const char *const section_names[] = {"", "node", "listen", "paths", "store", "callcontrol"};
+static const char *const section_names[] = {"", "node", "listen", "paths", "store", "keystore", "callcontrol"};
 
 #define SEEN_MAX 32
 struct seen {
@@ -359,6 +360,11 @@ static const struct setting {
 	{SECTION_NODE, "address", set_address},
 	{SECTION_PATHS, "provisioning", set_provisioning},
 	{SECTION_STORE, "url", set_url},
+	{SECTION_KEYSTORE, "token", config_keystore_token},
+	{SECTION_KEYSTORE, "pin-file", config_keystore_pin_file},
+	{SECTION_KEYSTORE, "units", config_keystore_units},
+	{SECTION_KEYSTORE, "folders", config_keystore_folders},
+	{SECTION_KEYSTORE, "sockets", config_keystore_sockets},
 	{SECTION_CALLCONTROL, "adapter", set_adapter},
 	{SECTION_CALLCONTROL, "folder", set_folder},
 	{SECTION_CALLCONTROL, "group", set_group},
@@ -366,6 +372,14 @@ static const struct setting {
 	{SECTION_CALLCONTROL, "reset-phone", set_reset},
 };
 #define N_SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+int config_set_keystore(struct config *c, const char *key, const char *value, struct err *e)
+{
+	for (size_t i = 0; i < N_SETTINGS; i++)
+		if (settings[i].section == SECTION_KEYSTORE && strcmp(settings[i].key, key) == 0)
+			return settings[i].set(c, value, e);
+	return err_set(e, ERR_BUG, "[keystore] has no %s", key);
+}
 
 static const char *keys_of(enum section s, char *out, size_t size)
 {
@@ -443,7 +457,7 @@ static void parse_key(struct parser *p, char *line, char *eq)
 		return; /* the section was the mistake */
 	if (p->section == SECTION_NONE) {
 		mistake(p, p->line, "\"%s\" stands before the first section; sections are [node], [listen], [paths], "
-			"[store] and [callcontrol]", key);
+			"[store], [keystore] and [callcontrol]", key);
 		return;
 	}
 	struct seen *before = find_seen(p, p->section, key);
@@ -480,7 +494,8 @@ static void parse_section(struct parser *p, char *line)
 		if (strcmp(section_names[s], name) == 0)
 			p->section = (enum section)s;
 	if (p->section == SECTION_UNKNOWN)
-		mistake(p, p->line, "unknown section [%s]; allowed are [node], [listen], [paths], [store] and [callcontrol]", name);
+		mistake(p, p->line, "unknown section [%s]; allowed are [node], [listen], [paths], [store], [keystore] and "
+			"[callcontrol]", name);
 }
 
 /* A comment begins a line with ; or #, or follows a blank and ; anywhere. */
@@ -604,6 +619,7 @@ int config_write(int data_dir, const struct config *c, struct err *e)
 	used = text_append(out, sizeof(out), used,
 			   "\n; The folder of the phones' files, relative to this one or absolute; may be an existing tftpboot.\n"
 			   "[paths]\nprovisioning = %s\n\n[store]\nurl = %s\n", c->provisioning, c->store_url);
+	used = config_keystore_write(out, sizeof(out), used, &c->keystore);
 	if (used >= sizeof(out) - 1)
 		return err_set(e, ERR_LIMIT, CONFIG_FILE " would be larger than %zu octets", sizeof(out));
 	return file_replace(data_dir, CONFIG_FILE, (struct view){(const uint8_t *)out, used}, 0644, e);

@@ -44,6 +44,18 @@ struct listen_set {
 	size_t n;             /* 0: off */
 };
 
+/* What the keeper may reach for the module of a token, besides files of its own that were open before. */
+enum keystore_sockets { SOCKETS_NONE, SOCKETS_LOCAL, SOCKETS_NETWORK };
+#define CONFIG_MAX_FOLDERS 4
+
+struct config_keystore {
+	char token[1024];             /* PKCS#11 URI; "": all keys are in files */
+	char pin_file[1024];          /* "": the URI's pin-source; relative to the data folder */
+	char units[256];              /* whose new keys are made on the token */
+	char folders[CONFIG_MAX_FOLDERS][256]; /* where the module reads and writes; "" ends them */
+	enum keystore_sockets sockets;
+};
+
 /* Where the call control's certificate goes and what reloads it; which command resets phones. */
 enum callcontrol_adapter { CALLCONTROL_NONE, CALLCONTROL_ASTERISK, CALLCONTROL_FREESWITCH, CALLCONTROL_KAMAILIO,
 			   CALLCONTROL_FILES, CALLCONTROL_N };
@@ -62,6 +74,7 @@ struct config {
 	char node_address[64];        /* "" when not given */
 	char provisioning[1024];      /* absolute, or relative to the data folder */
 	char store_url[1024];
+	struct config_keystore keystore;
 	struct listen_set listen[LISTEN_COUNT];
 	struct config_callcontrol callcontrol;
 };
@@ -90,6 +103,9 @@ int config_load(int data_dir, const struct config_report *report, struct config 
 
 /* config_set_listen: "KEY=ADDR:PORT[,ADDR:PORT]...", as `init --listen` takes it. "KEY=" turns it off. */
 int config_set_listen(struct config *c, const char *setting, struct err *e) MUST_CHECK;
+
+/* Settings of [keystore], as `init` takes them; the same values and errors as in the file. */
+int config_set_keystore(struct config *c, const char *key, const char *value, struct err *e) MUST_CHECK;
 
 /* config_write: the file, with comments, as init makes it; replaces it whole. */
 int config_write(int data_dir, const struct config *c, struct err *e) MUST_CHECK;

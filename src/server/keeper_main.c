@@ -1,5 +1,5 @@
+#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -8,12 +8,40 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "pki/keystore_pkcs11.h"
+#include "pki/pkcs11.h"
 #include "server/child.h"
+#include "server/keys.h"
 #include "server/sandbox.h"
+
+/*
+ * The module is loaded, and logged in, before the sandbox closes. A token that is not there keeps nobody from being
+ * served what was signed before; it is looked for again with every signature.
+ */
+static int connect_token(struct keystore *token, const struct config_keystore *cfg, struct sandbox_token *reach,
+			 struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc = keystore_pkcs11_connect(token, &why);
+
+	if (rc < 0 && !pkcs11_is(&why, PKCS11_REMOVED))
+		return err_set(e, rc, "%s", why.text);
+	if (rc < 0)
+		log_error("%s; until then nothing is signed with its keys", why.text);
+	reach->sockets = cfg->sockets;
+	for (size_t i = 0; i < CONFIG_MAX_FOLDERS && *cfg->folders[i]; i++) {
+		rc = file_open_dir(AT_FDCWD, cfg->folders[i], &reach->folders[reach->n_folders], e);
+		if (rc < 0)
+			return rc;
+		reach->n_folders++;
+	}
+	return 0;
+}
 
 static int begin(struct node *node, struct keystore **keys, struct err *e)
 {
-	char path[4096];
+	struct sandbox_token reach = {0};
+	struct keystore *token = NULL;
 	int dir = -1, rc;
 
 	if ((rc = child_drop(node, CHILD_KEEPER, e)) < 0)
@@ -25,11 +53,15 @@ static int begin(struct node *node, struct keystore **keys, struct err *e)
 	if ((rc = file_open_dir(node->data_dir, "keys", &dir, e)) < 0)
 		return rc;
 	close(node->data_dir);
-	if ((rc = sandbox_keeper(dir, e)) < 0)
+	if ((rc = keys_open(node->data, &node->cfg.keystore, keys, &token, e)) < 0)
 		return rc;
+	if (token && (rc = connect_token(token, &node->cfg.keystore, &reach, e)) < 0)
+		return rc;
+	rc = sandbox_keeper(dir, token ? &reach : NULL, e);
 	close(dir);
-	snprintf(path, sizeof(path), "%s/keys", node->data);
-	return keystore_file_open(path, keys, e);
+	for (size_t i = 0; i < reach.n_folders; i++)
+		close(reach.folders[i]);
+	return rc;
 }
 
 int keeper_main(struct node *node, unsigned index)

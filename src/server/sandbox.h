@@ -2,7 +2,14 @@
 
 #include <stdbool.h>
 
-#include "base/err.h"
+#include "server/config.h"
+
+/* What the module of a token may reach, that was loaded before. */
+struct sandbox_token {
+	int folders[CONFIG_MAX_FOLDERS]; /* descriptors: read, write, make and remove files beneath */
+	size_t n_folders;
+	enum keystore_sockets sockets;
+};
 
 /*
  * What a process may still ask of the kernel, once it has opened what it needs. System calls: keeper, worker and mailer have
@@ -11,7 +18,7 @@
  *
  * Sanitizer builds keep Landlock but not the list of system calls: the sanitizers need many more.
  */
-int sandbox_keeper(int keys_dir, struct err *e) MUST_CHECK;
+int sandbox_keeper(int keys_dir, const struct sandbox_token *token, struct err *e) MUST_CHECK; /* token NULL: none */
 int sandbox_worker(int published_dir, int provisioning_dir, struct err *e) MUST_CHECK;
 int sandbox_director(struct err *e) MUST_CHECK;
 int sandbox_mailer(struct err *e) MUST_CHECK; /* names and authorities of the system, and connections */

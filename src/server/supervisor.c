@@ -363,7 +363,8 @@ static void reload(struct supervisor *s)
 	s->announced = false;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->children[i].kind != CHILD_KEEPER || config_has_legacy(cfg) != config_has_legacy(&new) ||
-		    !cfg->callcontrol.adapter != !new.callcontrol.adapter)
+		    !cfg->callcontrol.adapter != !new.callcontrol.adapter ||
+		    memcmp(&cfg->keystore, &new.keystore, sizeof(new.keystore)) != 0)
 			replace(&s->children[i]);
 	*cfg = new;
 	log_info("the configuration was read again");

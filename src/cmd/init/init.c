@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cluster/adopt.h"
 #include "cmd/init/adopt_report.h"
+#include "cmd/init/keystore.h"
 #include "cmd/passphrase.h"
 #include "server/config.h"
 
@@ -18,7 +19,8 @@
 #define AS_MAX 64
 
 enum { OPT_DATA = CMD_LONG, OPT_NODE, OPT_IP, OPT_ORG, OPT_UNIT, OPT_LOCALITY, OPT_STATE, OPT_COUNTRY, OPT_GENERATION,
-       OPT_KEY_BITS, OPT_LISTEN, OPT_LOOPBACK, OPT_ADOPT, OPT_AS, OPT_PASSPHRASE, OPT_BY_HAND, OPT_DRY_RUN, OPT_JSON };
+       OPT_KEY_BITS, OPT_LISTEN, OPT_LOOPBACK, OPT_ADOPT, OPT_AS, OPT_PASSPHRASE, OPT_BY_HAND, OPT_DRY_RUN, OPT_JSON,
+       OPT_KEYSTORE, OPT_KEYSTORE_UNITS, OPT_KEYSTORE_FOLDERS, OPT_KEYSTORE_SOCKETS, OPT_PIN_FILE };
 
 static const struct cmd_opt opts[] = {
 	{ OPT_DATA, "data", "DIR", "the node's folder: empty, or not there yet" },
@@ -35,6 +37,13 @@ static const struct cmd_opt opts[] = {
 	  "where a service answers: tftp, http, https, tvs, capf, ctl-provider, web,\nlegacy-tvs, legacy-capf, legacy-https; "
 	  "several addresses with commas; may be repeated" },
 	{ OPT_LOOPBACK, "loopback", NULL, "all services on 127.0.0.1, TFTP on port 6969: for demonstrations" },
+	{ OPT_KEYSTORE, "keystore", "URI",
+	  "make keys on this hardware token: pkcs11:token=LABEL?module-path=FILE[&pin-source=file:FILE]" },
+	{ OPT_KEYSTORE_UNITS, "keystore-units", "LIST", "whose keys are made there (" INIT_KEYSTORE_UNITS ")" },
+	{ OPT_PIN_FILE, "pin-file", "FILE",
+	  "its first line is the token's PIN; without it the PIN is asked for, or taken\nfrom RINGFENCE_PIN, and kept in DIR/" INIT_PIN_FILE },
+	{ OPT_KEYSTORE_FOLDERS, "keystore-folders", "LIST", "folders that the token's module reads and writes" },
+	{ OPT_KEYSTORE_SOCKETS, "keystore-sockets", "KIND", "what the module connects to: none, local (pcscd), network (none)" },
 	{ OPT_ADOPT, "adopt", "DIR", "take over the site whose certificates, keys, trust lists and databases are in DIR" },
 	{ OPT_AS, "adopt-as", "UNIT=FILE", "what a file below DIR is: a unit, a trust store, or none; may be repeated" },
 	{ OPT_PASSPHRASE, "passphrase-file", "FILE", "the first line opens encrypted keys in DIR; otherwise it is asked for" },
@@ -54,6 +63,7 @@ struct options {
 	const char *passphrase_file;
 	char *passphrase;            /* once it was asked for */
 	bool by_hand, dry_run, json;
+	struct init_keystore keystore;
 };
 
 static int set_bits(const struct cmd *c, struct options *o, const char *value)
@@ -136,6 +146,21 @@ static int take(const struct cmd *c, struct options *o, int key, const char *val
 	case OPT_GENERATION:
 		o->req.generation = value;
 		break;
+	case OPT_KEYSTORE:
+		o->keystore.uri = value;
+		break;
+	case OPT_KEYSTORE_UNITS:
+		o->keystore.units = value;
+		break;
+	case OPT_KEYSTORE_FOLDERS:
+		o->keystore.folders = value;
+		break;
+	case OPT_KEYSTORE_SOCKETS:
+		o->keystore.sockets = value;
+		break;
+	case OPT_PIN_FILE:
+		o->keystore.pin_file = value;
+		break;
 	case OPT_LOOPBACK:
 		o->loopback = true;
 		break;
@@ -174,6 +199,9 @@ static int parse(const struct cmd *c, int argc, char **argv, struct options *o, 
 		return cmd_usage_error(c, "--adopt-as, --passphrase-file, --reset-phones-by-hand, --dry-run and --json go with --adopt DIR");
 	if ((!o->req.data_dir && !o->dry_run) || !o->req.node)
 		return cmd_usage_error(c, "%s is missing", o->req.node ? "--data DIR" : "--node NAME");
+	const struct init_keystore *k = &o->keystore;
+	if (!k->uri && (k->units || k->folders || k->sockets || k->pin_file))
+		return cmd_usage_error(c, "--keystore URI is missing");
 	*stop = false;
 	return CMD_OK;
 }
@@ -187,7 +215,7 @@ static int configure(const struct options *o, struct config *cfg, struct err *e)
 	snprintf(cfg->node_address, sizeof(cfg->node_address), "%s", o->req.ip ? o->req.ip : "");
 	for (size_t i = 0; i < o->n_listen && !rc; i++)
 		rc = config_set_listen(cfg, o->listen[i], e);
-	return rc;
+	return !rc && o->keystore.uri ? init_keystore_configure(&o->keystore, cfg, e) : rc;
 }
 
 static void progress(void *ctx, const char *text)
@@ -217,6 +245,8 @@ static int make(struct options *o, const struct config *cfg, struct err *e)
 	rc = file_open_dir(AT_FDCWD, o->req.data_dir, &fd, e);
 	if (!rc)
 		rc = config_write(fd, cfg, e);
+	if (!rc && o->keystore.uri)
+		rc = init_keystore_open(cfg, fd, &o->req, e);
 	if (!rc)
 		rc = init_node(&o->req, &env, e);
 	if (rc)
@@ -273,13 +303,19 @@ static int plan(const struct cmd *c, struct options *o, struct adopt **a, bool *
 
 static void farewell(const struct options *o)
 {
+	const struct init_keystore *k = &o->keystore;
+
 	printf("\nThe node %s is ready in %s. Serve it with:\n"
-	       "    ringfence serve --data %s\n"
-	       "\nNo recovery export exists. If this folder is lost, every phone that trusts it must be unlocked by hand.\n"
+	       "    ringfence serve --data %s\n", o->req.node, o->req.data_dir, o->req.data_dir);
+	if (k->uri)
+		printf("\nThe keys of %s are on the token. If it is lost, every phone that trusts them must be unlocked by hand:\n"
+		       "copy it with its own program.\n", k->units ? k->units : INIT_KEYSTORE_UNITS);
+	if (k->uri && !k->units)
+		return;
+	printf("\nNo recovery export exists. If this folder is lost, every phone that trusts it must be unlocked by hand.\n"
 	       "Make one now and keep it elsewhere:\n"
 	       "    ringfence recovery export --data %s --out FILE\n"
-	       "    ringfence recovery verify --data %s FILE\n",
-	       o->req.node, o->req.data_dir, o->req.data_dir, o->req.data_dir, o->req.data_dir);
+	       "    ringfence recovery verify --data %s FILE\n", o->req.data_dir, o->req.data_dir);
 }
 
 static int run_with(const struct cmd *c, struct options *o, const struct config *cfg)

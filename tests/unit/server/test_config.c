@@ -130,7 +130,7 @@ static void test_mistakes(void **state)
 {
 	(void)state;
 	one_mistake("", 0, "no name");
-	one_mistake("[node]\nname=a\n[nod]\nx=1\n", 3, "[node], [listen], [paths], [store] and [callcontrol]");
+	one_mistake("[node]\nname=a\n[nod]\nx=1\n", 3, "[store], [keystore] and [callcontrol]");
 	one_mistake("name=a\n[node]\nname=a\n", 1, "before the first section");
 	one_mistake("[node]\nname=a\nnick=b\n", 3, "allowed are name, address");
 	one_mistake("[node]\nname=a\n[listen]\nftp=*:21\n", 4, "tftp, http, https, tvs, capf");
@@ -142,6 +142,12 @@ static void test_mistakes(void **state)
 	one_mistake("[node]\nname=a\nwhatever\n", 3, "neither [section]");
 	one_mistake("[node]\nname=a\n= b\n", 3, "neither [section]");
 	one_mistake("[node]\nname=a\n[store]\nurl=mysql:x\n", 4, "sqlite:FILE");
+	one_mistake("[node]\nname=a\n[keystore]\ntoken = http://x\n", 4, "PKCS#11 URI");
+	one_mistake("[node]\nname=a\n[keystore]\ntoken = pkcs11:token=x\n", 4, "module-path");
+	one_mistake("[node]\nname=a\n[keystore]\ntoken = pkcs11:token=x?module-path=/m&pin-value=1\n", 4, "pin-file");
+	one_mistake("[node]\nname=a\n[keystore]\nunits = CAPF, Tomcat\n", 4, "\"Tomcat\" is no unit");
+	one_mistake("[node]\nname=a\n[keystore]\nfolders = /a, b\n", 4, "\"b\" is not the absolute name");
+	one_mistake("[node]\nname=a\n[keystore]\nsockets = all\n", 4, "none, local");
 	one_mistake("[node]\nname=a\n[paths]\nprovisioning=\n", 4, "provisioning: give the folder");
 }
 

@@ -124,7 +124,7 @@ static int check_keeper(void)
 	struct err e = ERR_INIT;
 	pthread_t t;
 
-	STEP(1, sandbox_keeper(dir[0], NULL) == 0);
+	STEP(1, sandbox_keeper(dir[0], NULL, NULL) == 0);
 	/* Threads, and whole files in its folder. */
 	STEP(2, pthread_create(&t, NULL, thread_main, NULL) == 0 && pthread_join(t, NULL) == 0);
 	STEP(3, file_replace(dir[0], "new", view_str("y"), 0600, &e) == 0);
