@@ -231,6 +231,8 @@ static void text(FILE *out, const struct admin_host *h, const struct status *s)
 	text_sha1(out, s);
 	if (s->recovery.text[0])
 		fprintf(out, "Recovery export  %s\n", s->recovery.text);
+	else if (s->recovery.on_token)
+		fprintf(out, "Recovery export  none: the keys are on a hardware token\n");
 	else
 		fprintf(out, "Recovery export  verified %s\n", print_time(s->recovery.verified_s, when));
 	if (s->monitor.mail_error[0])

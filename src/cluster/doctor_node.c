@@ -245,6 +245,9 @@ void doctor_recovery(struct exam *x)
 		return;
 	if (recovery_state(x->in->cluster, &s, &e))
 		found(x, DOCTOR_PROBLEM, "store", "Restore the store from a backup.", "Recovery exports cannot be read: %s.", e.text);
+	else if (s.on_token)
+		found(x, DOCTOR_OK, "recovery", "",
+		      "The keys that phones follow are on a hardware token: only a copy of the token brings them back.");
 	else if (s.current)
 		found(x, DOCTOR_OK, "recovery", "", "A verified recovery export holds the keys that phones follow.");
 	else

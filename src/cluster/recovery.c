@@ -1,9 +1,11 @@
 #include "cluster/recovery.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/secret.h"
@@ -42,6 +44,15 @@ static int keys_in_force(struct cluster *c, struct keys *k, struct err *e)
 	return 0;
 }
 
+/* A key that is in force and in no file is on a token, which gives none out: only a copy of the token brings it back. */
+static bool in_files(struct cluster *c, const char *name)
+{
+	char path[KEY_NAME_MAX + 16];
+
+	snprintf(path, sizeof(path), "keys/%s.key", name);
+	return faccessat(c->data_fd, path, F_OK, 0) == 0 || errno != ENOENT;
+}
+
 static void audit(struct cluster *c, const char *who, const char *command, const char *object)
 {
 	struct store_audit a = { .time = clock_wall_s(c->clock), .who = who, .command = command, .object = object,
@@ -69,14 +80,27 @@ static void packing_clear(struct packing *p)
 		secret_free(p->pkcs8[i], p->len[i]);
 }
 
-static int pack(struct cluster *c, const struct keys *k, struct packing *p, struct err *e)
+static int pack(struct cluster *c, const struct keys *k, struct packing *p, struct notes *notes, struct err *e)
 {
+	bool on_token = false;
+
 	for (size_t i = 0; i < N_UNITS; i++) {
+		struct err why = ERR_INIT;
+
 		if (!k->cert[i])
 			continue;
-		int rc = c->keys->ops->export(c->keys, k->name[i], &p->pkcs8[p->n], &p->len[p->n], e);
+		int rc = c->keys->ops->export(c->keys, k->name[i], &p->pkcs8[p->n], &p->len[p->n], &why);
 
+		if (rc == ERR_USAGE) {
+			on_token = true;
+			rc = notes_add(notes, e, "The key of %s is on the token and never leaves it: this export does not hold it.",
+				       units[i]);
+			if (rc)
+				return rc;
+			continue;
+		}
 		if (rc) {
+			err_set(e, rc, "%s", why.text);
 			err_prefix(e, "key of %s", units[i]);
 			return rc;
 		}
@@ -84,10 +108,15 @@ static int pack(struct cluster *c, const struct keys *k, struct packing *p, stru
 		p->n++;
 		p->used = text_append(p->names, sizeof(p->names), p->used, "%s%s", p->used ? " " : "", k->name[i]);
 	}
-	return p->n ? 0 : err_set(e, ERR_USAGE, "%s has no keys that phones follow", c->node);
+	if (p->n)
+		return 0;
+	return on_token ? err_set(e, ERR_USAGE, "all keys that phones follow are on the token and never leave it: copy the token "
+				  "with its own program")
+			: err_set(e, ERR_USAGE, "%s has no keys that phones follow", c->node);
 }
 
-int recovery_export(struct cluster *c, const char *who, const char *passphrase, uint8_t **p12, size_t *len, struct err *e)
+int recovery_export(struct cluster *c, const char *who, const char *passphrase, uint8_t **p12, size_t *len,
+		    struct notes *notes, struct err *e)
 {
 	AUTO(keys_clear) struct keys k = { 0 };
 	AUTO(packing_clear) struct packing p = { 0 };
@@ -97,7 +126,7 @@ int recovery_export(struct cluster *c, const char *who, const char *passphrase, 
 	int rc = keys_in_force(c, &k, e);
 
 	if (!rc)
-		rc = pack(c, &k, &p, e);
+		rc = pack(c, &k, &p, notes, e);
 	if (!rc)
 		rc = bundle_write(p.entry, p.n, passphrase, &made, &made_len, e);
 	if (rc)
@@ -141,10 +170,10 @@ static int take(void *ctx, const struct bundle_entry *entry)
 	return notes_add(u->notes, u->e, "%s: key and certificate agree (%s), %s", entry->name, cert_subject(entry->cert), what);
 }
 
-static int check_complete(const struct unpacking *u, struct err *e)
+static int check_complete(struct cluster *c, const struct unpacking *u, struct err *e)
 {
 	for (size_t i = 0; i < N_UNITS; i++)
-		if (u->k->cert[i] && !u->found[i])
+		if (u->k->cert[i] && !u->found[i] && in_files(c, u->k->name[i]))
 			return err_set(e, ERR_USAGE,
 				       "the export does not hold the %s key that is in force (%s): it is older than the key. Run "
 				       "'ringfence recovery export' again", units[i], u->k->name[i]);
@@ -162,7 +191,7 @@ int recovery_verify(struct cluster *c, const char *who, struct view p12, const c
 	if (!rc)
 		rc = bundle_read(p12, passphrase, take, &u, e);
 	if (!rc)
-		rc = check_complete(&u, e);
+		rc = check_complete(c, &u, e);
 	if (rc)
 		return rc;
 	sha256_hex(p12.p, p12.len, sha256);
@@ -185,14 +214,22 @@ static bool has_word(const char *list, const char *name)
 	return false;
 }
 
-static bool holds_all(const struct store_recovery *row, const struct keys *k, const char **missing)
+static bool holds_all(struct cluster *c, const struct store_recovery *row, const struct keys *k, const char **missing)
 {
 	for (size_t i = 0; i < N_UNITS; i++) {
-		if (k->cert[i] && !has_word(row->keys, k->name[i])) {
+		if (k->cert[i] && !has_word(row->keys, k->name[i]) && in_files(c, k->name[i])) {
 			*missing = units[i];
 			return false;
 		}
 	}
+	return true;
+}
+
+static bool none_in_files(struct cluster *c, const struct keys *k)
+{
+	for (size_t i = 0; i < N_UNITS; i++)
+		if (k->cert[i] && in_files(c, k->name[i]))
+			return false;
 	return true;
 }
 
@@ -209,14 +246,17 @@ int recovery_state(struct cluster *c, struct recovery_state *s, struct err *e)
 	if (rc)
 		return rc;
 	*s = (struct recovery_state){ .verified_s = found ? row.verified : 0 };
-	if (!found)
+	s->on_token = none_in_files(c, &k);
+	if (s->on_token)
+		s->current = true;
+	else if (!found)
 		snprintf(s->text, sizeof(s->text),
 			 "No recovery export exists. If this node is lost, every phone must be unlocked by hand. "
 			 "Run 'ringfence recovery export --out FILE'.");
 	else if (!row.verified)
 		snprintf(s->text, sizeof(s->text),
 			 "The recovery export was never verified. Run 'ringfence recovery verify FILE'.");
-	else if (!holds_all(&row, &k, &missing))
+	else if (!holds_all(c, &row, &k, &missing))
 		snprintf(s->text, sizeof(s->text),
 			 "The recovery export that was verified does not hold the present %s key. "
 			 "Run 'ringfence recovery export --out FILE' and 'ringfence recovery verify FILE'.", missing);

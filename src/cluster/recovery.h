@@ -7,9 +7,13 @@
  * node is lost. Phones follow whoever has these keys, and nobody else.
  */
 
-/* recovery_export: Out: *p12 heap buffer. Errors: ERR_USAGE passphrase too short, the key store gives no keys out. */
+/*
+ * recovery_export: of the keys that are in files.
+ * Out:    *p12 heap buffer; notes: which keys are on a token, and so not in it.
+ * Errors: ERR_USAGE passphrase too short, all keys are on a token.
+ */
 int recovery_export(struct cluster *c, const char *who, const char *passphrase, uint8_t **p12, size_t *len,
-		    struct err *e) MUST_CHECK;
+		    struct notes *notes, struct err *e) MUST_CHECK;
 
 /*
  * recovery_verify: does the export open, is every key the one of its certificate, and are they the keys in force? On
@@ -27,6 +31,7 @@ int recovery_verify(struct cluster *c, const char *who, struct view p12, const c
 struct recovery_state {
 	int64_t verified_s;
 	bool current;
+	bool on_token;   /* no key of them is in a file: nothing can be exported, and nothing is missing */
 	char text[240];  /* "" when all is well */
 };
 int recovery_state(struct cluster *c, struct recovery_state *s, struct err *e) MUST_CHECK;

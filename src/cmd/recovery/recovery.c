@@ -63,7 +63,7 @@ static int refuse_existing(const char *path, struct err *e)
 	return errno == ENOENT ? 0 : err_sys(e, ERR_IO, "%s", path);
 }
 
-static int export_to(const struct options *o, struct err *e)
+static int export_to(const struct options *o, struct notes *notes, struct err *e)
 {
 	AUTO(auto_free) uint8_t *p12 = NULL;
 	struct cmd_node node;
@@ -77,7 +77,7 @@ static int export_to(const struct options *o, struct err *e)
 	if (!rc)
 		rc = get_passphrase(o, true, &passphrase, e);
 	if (!rc)
-		rc = recovery_export(node.cluster, cmd_who(who, sizeof(who)), passphrase, &p12, &len, e);
+		rc = recovery_export(node.cluster, cmd_who(who, sizeof(who)), passphrase, &p12, &len, notes, e);
 	if (!rc)
 		rc = file_replace(AT_FDCWD, o->out, (struct view){ p12, len }, 0600, e);
 	secret_free(passphrase, PASSPHRASE_MAX);
@@ -87,6 +87,7 @@ static int export_to(const struct options *o, struct err *e)
 
 static int run_export(const struct cmd *c, int argc, char **argv)
 {
+	struct notes notes = NOTES_INIT;
 	struct options o = { 0 };
 	struct err e = ERR_INIT;
 	bool stop;
@@ -96,7 +97,11 @@ static int run_export(const struct cmd *c, int argc, char **argv)
 		return status;
 	if (!o.out || o.file)
 		return cmd_usage_error(c, "%s", o.out ? "the file is named with --out" : "--out FILE is missing");
-	if (export_to(&o, &e))
+	int rc = export_to(&o, &notes, &e);
+	for (size_t i = 0; i < notes.n && !rc; i++)
+		printf("%s\n", notes.text[i]);
+	notes_clear(&notes);
+	if (rc)
 		return cmd_error(c, CMD_NO, "%s", e.text);
 	printf("%s holds the keys that phones follow, encrypted with your passphrase. Check it with:\n"
 	       "    ringfence recovery verify --data %s %s\n"

@@ -78,7 +78,7 @@ static void test_healthy(void **state)
 	uint8_t *p;
 
 	(void)state;
-	assert_ok(recovery_export(node.cluster, "test", "correct horse", &p, &p12.len, &e), &e);
+	assert_ok(recovery_export(node.cluster, "test", "correct horse", &p, &p12.len, NULL, &e), &e);
 	p12.p = p;
 	assert_ok(recovery_verify(node.cluster, "test", p12, "correct horse", NULL, &e), &e);
 	free(p);

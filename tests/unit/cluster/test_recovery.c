@@ -35,7 +35,7 @@ static struct view export(void)
 	struct view v;
 	uint8_t *p;
 
-	assert_ok(recovery_export(node.cluster, "test", PASSPHRASE, &p, &v.len, &e), &e);
+	assert_ok(recovery_export(node.cluster, "test", PASSPHRASE, &p, &v.len, NULL, &e), &e);
 	v.p = p;
 	return v;
 }
@@ -82,7 +82,7 @@ static void test_refusals(void **state)
 	assert_err(recovery_verify(node.cluster, "test", (struct view){ p12.p, p12.len - 1 }, PASSPHRASE, NULL, &e),
 		   ERR_PROTO);
 	err_clear(&e);
-	assert_err(recovery_export(node.cluster, "test", "short", &made, &len, &e), ERR_USAGE);
+	assert_err(recovery_export(node.cluster, "test", "short", &made, &len, NULL, &e), ERR_USAGE);
 	err_clear(&e);
 	assert_false(state_now().current);
 	free((void *)p12.p);
@@ -124,7 +124,7 @@ static void test_key_is_gone(void **state)
 	(void)state;
 	assert_ok(cluster_signer(node.cluster, &cm, key, &e), &e);
 	assert_ok(node.keys->ops->remove(node.keys, key, &e), &e);
-	assert_err(recovery_export(node.cluster, "test", PASSPHRASE, &made, &len, &e), ERR_AUTH);
+	assert_err(recovery_export(node.cluster, "test", PASSPHRASE, &made, &len, NULL, &e), ERR_AUTH);
 	assert_non_null(strstr(e.text, "CallManager"));
 	err_clear(&e);
 	cert_unref(cm);
