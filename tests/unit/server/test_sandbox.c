@@ -137,6 +137,24 @@ static int check_keeper(void)
 	return 0;
 }
 
+static int check_keeper_with_token(void)
+{
+	bool files = sandbox_landlock() > 0, calls = sandbox_filters_calls();
+	const struct sandbox_token token = {.folders = {dir[1]}, .n_folders = 1, .sockets = SOCKETS_LOCAL};
+	struct err e = ERR_INIT;
+
+	STEP(1, sandbox_keeper(dir[0], &token, &e) == 0);
+	STEP(2, opens(dir[1], "object", O_RDWR | O_CREAT) && unlinkat(dir[1], "object", 0) == 0);
+	STEP(3, !files || !opens(dir[2], "file", O_RDONLY));
+	STEP(4, socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+	if (calls) {
+		STEP(5, socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM);
+		STEP(6, listen(0, 1) < 0 && errno == EPERM);
+		STEP(7, fork() < 0);
+	}
+	return 0;
+}
+
 static int check_director(void)
 {
 	STEP(1, sandbox_director(NULL) == 0);
@@ -211,6 +229,12 @@ static void test_keeper(void **state)
 	assert_int_equal(run(check_keeper), 0);
 }
 
+static void test_keeper_with_token(void **state)
+{
+	(void)state;
+	assert_int_equal(run(check_keeper_with_token), 0);
+}
+
 static void test_director(void **state)
 {
 	(void)state;
@@ -245,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_worker),
 		cmocka_unit_test(test_keeper),
+		cmocka_unit_test(test_keeper_with_token),
 		cmocka_unit_test(test_director),
 		cmocka_unit_test(test_caller),
 		cmocka_unit_test(test_runner_starts_programs),
