@@ -79,14 +79,14 @@ def boot(n, state, device):
 
 def test_node_on_a_token():
     """a node whose keys are on a token: phones, a CA, regeneration, a killed keeper, a token that is taken out"""
-    with Hsm() as hsm, node(hsm) as n:
+    with Hsm() as hsm, node(hsm, '--keystore-units', 'ITLRecovery, CallManager, CAPF, TVS') as n:
         assert sorted(f.split('.')[0] for f in os.listdir(n.path('keys'))) == \
-            ['CallManager-ECDSA', 'TVS', 'ipsec', 'token', 'tomcat', 'tomcat-ECDSA']
+            ['CallManager-ECDSA', 'ipsec', 'token', 'tomcat', 'tomcat-ECDSA']
         assert os.stat(n.path('keys', 'token.pin')).st_mode & 0o777 == 0o600
         said = hsm.objects('--type', 'privkey')
         labels = re.findall(r'label: +(\S+)', said)
-        assert sorted(label.split('.')[0] for label in labels) == ['CAPF', 'CallManager', 'ITLRecovery'], said
-        assert said.count('sensitive, always sensitive, never extractable, local') == 3, said
+        assert sorted(label.split('.')[0] for label in labels) == ['CAPF', 'CallManager', 'ITLRecovery', 'TVS'], said
+        assert said.count('sensitive, always sensitive, never extractable, local') == 4, said
         n.provision('SEP001122334455.cnf.xml', '<device/>')
         n.start()
         assert 'Cluster set to Mixed Mode' in n.admin('utils ctl set-cluster mixed-mode --yes').stdout
@@ -94,12 +94,49 @@ def test_node_on_a_token():
         assert done.returncode == 0, done.stdout + done.stderr
         trust = n.path('certs', 'ITLRecovery', 'ITLRecovery.pem')
         assert run(RINGFENCE, 'inspect', n.path('published', 'current', 'CTLFile.tlv'), '--cert', trust).returncode == 0
+        handshakes(n)
+        move(n, hsm)
         regenerate(n, hsm)
         kill_keeper(n)
         nothing_to_export(n)
         take_out(n, hsm)
         assert n.stop() == 0
-        assert PIN not in n.log()
+        assert PIN not in n.log() and 'refused a request of a worker' not in n.log()
+
+
+def handshakes(n):
+    """TLS with the keys of TVS and CAPF, TLS 1.3 and 1.2; an LSC."""
+    trust = n.path('published', 'current', 'ITLFile.tlv')
+    done = run(RINGFENCE, 'tvs', 'verify', '--server', f'127.0.0.1:{n.port["tvs"]}', '--trust', trust,
+               n.path('certs', 'CAPF', 'CAPF.pem'))
+    assert 'CAPF' in done.stdout, done.stdout
+    for version in ('-tls1_2', '-tls1_3'):
+        for unit in ('TVS', 'CAPF'):
+            said = run('openssl', 's_client', '-connect', f'127.0.0.1:{n.port[unit.lower()]}', version, '-CAfile',
+                       n.path('certs', unit, unit + '.pem'), '-verify_return_error', input='', errors='replace', check=False)
+            assert 'Verify return code: 0 (ok)' in said.stdout, said.stdout + said.stderr
+    n.admin('phone add SEP001122334455')
+    n.admin('phone set SEP001122334455 authentication mode By Null String')
+    n.admin('phone set SEP001122334455 certificate operation Install/Upgrade')
+    lsc = os.path.join(n.folder, 'lsc.pem')
+    run(RINGFENCE, 'capf', 'enroll', '--server', f'127.0.0.1:{n.port["capf"]}', '--trust', trust, '--device',
+        'SEP001122334455', '--key-out', os.path.join(n.folder, 'lsc.key'), '--cert-out', lsc)
+    run('openssl', 'verify', '-CAfile', n.path('certs', 'CAPF', 'CAPF.pem'), lsc)
+
+
+def move(n, hsm):
+    """A unit that had its key in a file: named in ringfence.conf, read again, regenerated."""
+    conf = n.path('ringfence.conf')
+    with open(conf) as f:
+        text = f.read()
+    with open(conf, 'w') as f:
+        f.write(text.replace('units = ITL', 'units = tomcat, ITL'))
+    old = keeper_of(n)
+    n.process.send_signal(signal.SIGHUP)
+    until('a keeper with the new list', lambda: keeper_of(n) not in (None, old))
+    until('a regeneration', lambda: n.admin('set cert regen tomcat --yes', check=False).returncode == 0)
+    assert 'tomcat.' in hsm.objects('--type', 'privkey')
+    assert 'Every certificate of this node has its key' in run(RINGFENCE, 'doctor', '--data', n.data).stdout
 
 
 def regenerate(n, hsm):
