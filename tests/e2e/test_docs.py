@@ -75,8 +75,19 @@ class Desk:
         shutil.copy(os.path.join(golden, 'certs', 'device2048.pem'), os.path.join(self.folder, 'lsc.pem'))
         shutil.copy(os.path.join(golden, 'keys', 'device2048.key'), os.path.join(self.folder, 'lsc.key'))
         self.put('cmterm.cop.sgn', bytes.fromhex('0100020100020002000a') + b'\x1f\x8b a package')
+        self.tokens()
         for device in range(1, 4):
             node.provision(f'SEP00000000000{device}.cnf.xml', '<device></device>')
+
+    def tokens(self):
+        """Two of SoftHSM's, empty."""
+        os.mkdir(os.path.join(self.folder, 'tokens'))
+        self.put('softhsm2.conf', f'directories.tokendir = {self.folder}/tokens\nobjectstore.backend = file\n')
+        self.env = dict(os.environ, PATH=os.path.join(self.folder, 'bin') + ':' + os.environ['PATH'],
+                        SOFTHSM2_CONF=os.path.join(self.folder, 'softhsm2.conf'), RINGFENCE_PIN='1234')
+        for label in ('one', 'two'):
+            harness.run('softhsm2-util', '--init-token', '--free', '--label', label, '--pin', '1234', '--so-pin', '12345678',
+                        env=self.env)
 
     def put(self, name, content, mode=0o644):
         path = os.path.join(self.folder, name)
@@ -92,6 +103,8 @@ class Desk:
             shutil.rmtree(os.path.join(self.folder, 'fresh'), ignore_errors=True)
             return re.sub(r'--ip 192\.0\.2\.\d+', '--ip 127.0.0.1', re.sub(r'--data \S+', '--data fresh', line)) + ' ' + listen
         line = re.sub(r'--data \S+', f'--data {self.node.data}', line)
+        if line.startswith('ringfence ctl-client'):
+            return line + ' --module /usr/lib/softhsm/libsofthsm2.so'
         line = re.sub(r'192\.0\.2\.\d+:6970', f'127.0.0.1:{port["http"]}', line)
         if line.startswith('ringfence capf'):
             line = re.sub(r'--server 192\.0\.2\.\d+', f'--server 127.0.0.1:{port["capf"]}', line)
@@ -124,8 +137,7 @@ class Desk:
         self.node.admin(f'phone set {device[1]} certificate operation Install/Upgrade')
 
     def run(self, line):
-        env = dict(os.environ, PATH=os.path.join(self.folder, 'bin') + ':' + os.environ['PATH'])
-        return subprocess.run(['bash', '-c', line], cwd=self.folder, env=env, text=True,
+        return subprocess.run(['bash', '-c', line], cwd=self.folder, env=self.env, text=True,
                               capture_output=True, timeout=harness.PATIENCE, stdin=subprocess.DEVNULL)
 
 
