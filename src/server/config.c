@@ -218,7 +218,8 @@ int config_set_listen(struct config *c, const char *setting, struct err *e)
 /* --- the file --- */
 
 enum section {
-	SECTION_NONE, SECTION_NODE, SECTION_LISTEN, SECTION_PATHS, SECTION_STORE, SECTION_KEYSTORE, SECTION_CALLCONTROL, SECTION_UNKNOWN
+	SECTION_NONE, SECTION_NODE, SECTION_LISTEN, SECTION_PATHS, SECTION_STORE, SECTION_KEYSTORE, SECTION_CALLCONTROL,
+	SECTION_UNKNOWN
 };
 static const char *const section_names[] = {"", "node", "listen", "paths", "store", "keystore", "callcontrol"};
 

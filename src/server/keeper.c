@@ -212,7 +212,8 @@ static int answer(struct keystore *ks, struct keeper_channel ch, bool legacy, co
 	struct ipc_msg reply = {.type = rc == 0 ? IPC_REPLY : IPC_FAILED, .id = m->id};
 	if (rc < 0) {
 		/* That a key on a token is not lent is no refusal: the worker then borrows it. */
-		if (ch.role != KEEPER_FOR_DIRECTOR && !(ch.role == KEEPER_FOR_WORKER && m->type == IPC_KEY_EXPORT && rc == ERR_USAGE))
+		bool not_lent = ch.role == KEEPER_FOR_WORKER && m->type == IPC_KEY_EXPORT && rc == ERR_USAGE;
+		if (ch.role != KEEPER_FOR_DIRECTOR && !not_lent)
 			log_limited(&limiter, LOG_LEVEL_WARN, "refused a request of %s: %s",
 				    ch.role == KEEPER_FOR_RUNNER ? "the runner" : "a worker", why.text);
 		secret_wipe(w.p, w.len);

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Keys on a hardware token: a real PKCS#11 module (SoftHSM), a real node, and programs nobody here wrote."""
+import contextlib
 import glob
 import os
 import re
@@ -66,9 +67,10 @@ def node(hsm, *init):
 
 def keeper_of(n):
     for pid in children(n.process.pid):
-        with open(f'/proc/{pid}/comm') as f:
-            if f.read().strip() == 'rf-keeper':
-                return pid
+        with contextlib.suppress(FileNotFoundError):   # it may have ended meanwhile
+            with open(f'/proc/{pid}/comm') as f:
+                if f.read().strip() == 'rf-keeper':
+                    return pid
     return None
 
 
