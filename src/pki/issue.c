@@ -169,7 +169,7 @@ int issue_add_subject_key_id(X509 *x, struct err *e)
 	return issue_add_extension(x, NID_subject_key_identifier, id, false, e);
 }
 
-int issue_push_name(GENERAL_NAMES *names, int type, ASN1_STRING *value, struct err *e)
+static int push_name(GENERAL_NAMES *names, int type, ASN1_STRING *value, struct err *e)
 {
 	GENERAL_NAME *n = value ? GENERAL_NAME_new() : NULL;
 
@@ -198,7 +198,7 @@ static int push_dns(GENERAL_NAMES *names, const char *dns, struct err *e)
 		ASN1_IA5STRING_free(s);
 		s = NULL;
 	}
-	return issue_push_name(names, GEN_DNS, s, e);
+	return push_name(names, GEN_DNS, s, e);
 }
 
 static int push_ip(GENERAL_NAMES *names, const char *ip, struct err *e)
@@ -206,7 +206,7 @@ static int push_ip(GENERAL_NAMES *names, const char *ip, struct err *e)
 	ASN1_OCTET_STRING *s = a2i_IPADDRESS(ip);
 
 	if (s)
-		return issue_push_name(names, GEN_IPADD, s, e);
+		return push_name(names, GEN_IPADD, s, e);
 	ERR_clear_error();
 	return err_set(e, ERR_USAGE, "subjectAltName: %.64s is no IP address", ip);
 }
