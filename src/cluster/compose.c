@@ -30,34 +30,35 @@ static const struct generation {
 	const char *name;
 	enum signer signer;
 	bool tokenless_ctl;
+	bool own_sast;               /* in a CTL of tokens: ITLRecovery and CallManager are SAST too (behaviour.md 3.2) */
 	enum record_style itl_style; /* of TVS and CAPF in the ITL */
 	enum part ctl[PARTS_MAX];
 	enum part itl[PARTS_MAX];
 } generations[COMPOSE_GENERATIONS] = {
 	[COMPOSE_8_0] = {
-		"8.0", SIGNER_CALLMANAGER, false, RECORD_HASH_ONLY,
+		"8.0", SIGNER_CALLMANAGER, false, false, RECORD_HASH_ONLY,
 		{ PART_SAST_CALLMANAGER, PART_CCM_TFTP_LEAD, PART_CAPF, PART_CCM_TFTP_REST },
 		{ PART_SAST_CALLMANAGER, PART_CCM_TFTP_LEAD, PART_TVS, PART_CAPF },
 	},
 	[COMPOSE_10_0] = {
-		"10.0", SIGNER_CALLMANAGER, true, RECORD_HASH_ONLY,
+		"10.0", SIGNER_CALLMANAGER, true, false, RECORD_HASH_ONLY,
 		{ PART_SAST_CALLMANAGER, PART_CCM_TFTP_LEAD, PART_CAPF, PART_CCM_TFTP_REST },
 		{ PART_SAST_CALLMANAGER, PART_CCM_TFTP_LEAD, PART_TVS, PART_CAPF, PART_SAST_ITLRECOVERY },
 	},
 	[COMPOSE_10_5_2] = {
-		"10.5(2)", SIGNER_CALLMANAGER, true, RECORD_HASH_ONLY,
+		"10.5(2)", SIGNER_CALLMANAGER, true, false, RECORD_HASH_ONLY,
 		{ PART_SAST_CALLMANAGER, PART_CCM_TFTP_LEAD, PART_CCM_TFTP_NEXT, PART_CAPF, PART_SAST_ITLRECOVERY,
 		  PART_CCM_TFTP_REST },
 		{ PART_SAST_CALLMANAGER, PART_CCM_TFTP_LEAD, PART_TVS, PART_CAPF, PART_SAST_ITLRECOVERY },
 	},
 	[COMPOSE_11_5] = {
-		"11.5", SIGNER_CALLMANAGER, true, RECORD_FULL,
+		"11.5", SIGNER_CALLMANAGER, true, true, RECORD_FULL,
 		{ PART_SAST_CALLMANAGER, PART_CCM_TFTP_LEAD, PART_CCM_TFTP_NEXT, PART_CAPF, PART_SAST_ITLRECOVERY,
 		  PART_CCM_TFTP_REST },
 		{ PART_SAST_CALLMANAGER, PART_CCM_TFTP_LEAD, PART_TFTP_EC, PART_TVS, PART_CAPF, PART_SAST_ITLRECOVERY },
 	},
 	[COMPOSE_12_0] = {
-		"12.0", SIGNER_ITLRECOVERY, true, RECORD_FULL,
+		"12.0", SIGNER_ITLRECOVERY, true, true, RECORD_FULL,
 		{ PART_SAST_ITLRECOVERY, PART_SAST_CALLMANAGER, PART_CCM_TFTP_LEAD, PART_CAPF, PART_CCM_TFTP_REST },
 		{ PART_SAST_ITLRECOVERY, PART_SAST_CALLMANAGER, PART_CCM_TFTP_LEAD, PART_TFTP_EC, PART_TVS, PART_CAPF },
 	},
@@ -174,7 +175,8 @@ static int add(struct work *w, enum record_style style, enum function f, const s
 	r = &w->out->records[w->out->spec.n_records++];
 	*r = (struct record_spec){ .style = style, .function = (uint16_t)f, .cert = cert, .hash = DIGEST_SHA1 };
 	if (w->in->type == LIST_CTL) {
-		r->dns_name = style == RECORD_EMPTY ? node->address : node->name;
+		r->no_signature = w->in->tokens != NULL;
+		r->dns_name = style == RECORD_EMPTY || w->in->tokens ? node->address : node->name;
 		r->has_ip = true;
 		memcpy(r->ip, node->ip, sizeof(r->ip));
 	}
@@ -200,7 +202,7 @@ static int add_ccm_tftp(struct work *w, const struct compose_node *node, struct 
 {
 	bool empty = w->in->type == LIST_CTL && !w->in->mixed;
 
-	if (!node->call_manager || is_listed_node(w, empty ? node->address : node->name))
+	if (!node->call_manager || is_listed_node(w, empty || w->in->tokens ? node->address : node->name))
 		return 0;
 	return add(w, empty ? RECORD_EMPTY : RECORD_FULL, FUNCTION_CCM_TFTP, empty ? NULL : node->call_manager, node, e);
 }
@@ -287,12 +289,57 @@ static int add_part(struct work *w, enum part part, struct err *e)
 	return 0;
 }
 
+/* --- a CTL of hardware tokens --- */
+
+static int add_token(struct work *w, const struct cert *cert, struct err *e)
+{
+	static const struct compose_node nowhere = { .name = "", .address = "" };
+
+	if (is_listed(w, FUNCTION_SAST, cert))
+		return err_set(e, ERR_USAGE, "the token %s is there twice", cert_cn(cert));
+	return add(w, RECORD_TOKEN, FUNCTION_SAST, cert, &nowhere, e);
+}
+
+/*
+ * The servers of a CTL of tokens: as seed 000 and 004 have them, with the order of records that the tokenless CTL of the
+ * generation has; from 11.5 the two own SAST behind the first tokens, in the order of behaviour.md 3.2.
+ */
+static int add_token_servers(struct work *w, const struct generation *g, struct err *e)
+{
+	int rc = 0;
+
+	if (g->own_sast)
+		rc = add_part(w, PART_SAST_ITLRECOVERY, e);
+	if (!rc && g->own_sast)
+		rc = add_part(w, PART_SAST_CALLMANAGER, e);
+	for (const enum part *p = g->ctl; *p != PART_END && !rc; p++)
+		if (*p != PART_SAST_ITLRECOVERY && *p != PART_SAST_CALLMANAGER)
+			rc = add_part(w, *p, e);
+	return rc;
+}
+
+static int compose_with_tokens(struct work *w, const struct generation *g, struct err *e)
+{
+	const struct compose_tokens *t = w->in->tokens;
+	int rc = 0;
+
+	for (size_t i = 0; i < t->n_first && !rc; i++)
+		rc = add_token(w, t->certs[i], e);
+	if (!rc)
+		rc = add_token_servers(w, g, e);
+	for (size_t i = t->n_first; i < t->n && !rc; i++)
+		rc = add_token(w, t->certs[i], e);
+	w->out->spec.signer = t->certs[t->signer];
+	w->out->spec.signer_token = true;
+	return rc;
+}
+
 int compose(const struct compose_input *in, struct composition *out, struct err *e)
 {
 	const struct generation *g = &generations[in->generation];
 	struct work w = { .in = in, .lead = &in->nodes[in->type == LIST_CTL ? 0 : in->self], .out = out };
 
-	if (in->type == LIST_CTL && in->mixed && !g->tokenless_ctl)
+	if (in->type == LIST_CTL && in->mixed && !in->tokens && !g->tokenless_ctl)
 		return err_set(e, ERR_USAGE,
 			       "trust list generation %s knows a CTL only with hardware tokens: set TrustListGeneration to 10.0 "
 			       "or later", g->name);
@@ -305,6 +352,8 @@ int compose(const struct compose_input *in, struct composition *out, struct err 
 		.timestamp = in->timestamp,
 		.records = out->records,
 	};
+	if (in->type == LIST_CTL && in->tokens)
+		return compose_with_tokens(&w, g, e);
 	for (const enum part *p = parts_of(in->generation, in->type); *p != PART_END; p++) {
 		int rc = add_part(&w, *p, e);
 

@@ -30,6 +30,18 @@ struct compose_node {
 	const struct cert *tvs;                /* may be NULL */
 };
 
+/*
+ * Hardware tokens of a CTL, in the order of their records. The CTL client puts those that it found in the CTL (or the
+ * first one, when there was none) before the servers' records, and those that it adds behind them: so came the records
+ * of seeds 000 (signer last) and 004 (both first) about.
+ */
+struct compose_tokens {
+	const struct cert *certs[LIST_MAX_SAST_TOKENS];
+	size_t n;
+	size_t n_first;                        /* of these, before the servers */
+	size_t signer;                         /* index into certs */
+};
+
 struct compose_input {
 	enum list_type type;
 	enum compose_generation generation;
@@ -43,6 +55,7 @@ struct compose_input {
 	size_t self;                           /* ITL: whose it is */
 	const struct cert *capf;               /* the publisher's; NULL: no CAPF */
 	const struct cert *itl_recovery;
+	const struct compose_tokens *tokens;   /* CTL: NULL: none, the generation's own signer signs */
 	uint32_t timestamp;                    /* Unix seconds */
 };
 
@@ -54,7 +67,7 @@ struct composition {
 
 /*
  * compose: Out: *out. Errors: ERR_USAGE a certificate that the table asks for is missing, or generation 8.0 is asked for
- * a mixed-mode CTL; ERR_LIMIT more records than LIST_MAX_RECORDS.
+ * a mixed-mode CTL without tokens; ERR_LIMIT more records than LIST_MAX_RECORDS.
  */
 int compose(const struct compose_input *in, struct composition *out, struct err *e) MUST_CHECK;
 

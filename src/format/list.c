@@ -8,8 +8,6 @@
 #include "base/text.h"
 #include "format/format_internal.h"
 
-#define MAX_SAST 2 /* more are reported not to work (2.2) */
-
 const char *list_type_name(enum list_type type)
 {
 	return type == LIST_CTL ? "CTL" : "ITL";
@@ -65,12 +63,15 @@ static void check_unknown(struct trust_list *l)
 
 static void check_sast(struct trust_list *l)
 {
-	unsigned n = 0;
+	unsigned n = 0, max = LIST_MAX_SAST;
 
-	for (size_t i = 0; i < l->n_records; i++)
+	for (size_t i = 0; i < l->n_records; i++) {
 		n += l->records[i].has_function && l->records[i].function == FUNCTION_SAST;
-	if (n > MAX_SAST)
-		warn(l, "%u records are System Administrator Security Tokens; phones keep at most %d", n, MAX_SAST);
+		if (list_record_is_token(&l->records[i]))
+			max = LIST_MAX_SAST_TOKENS;
+	}
+	if (n > max)
+		warn(l, "%u records are System Administrator Security Tokens; phones keep at most %u", n, max);
 }
 
 static bool record_same(const struct tlv_record *a, const struct tlv_record *b)
@@ -225,6 +226,12 @@ int list_find(const struct trust_list *l, int from, int function, struct view is
 		from = -1;
 	}
 	return find_match(l, from, MATCH_SERIAL, function, issuer, serial);
+}
+
+bool list_record_is_token(const struct tlv_record *rec)
+{
+	return rec->has_function && rec->function == FUNCTION_SAST && rec->certificate.len && !rec->signature.p &&
+	       tlv_text(rec->dns_name).len == 0;
 }
 
 static enum digest hash_of(const struct tlv_record *rec)

@@ -11,6 +11,13 @@ enum list_type { LIST_CTL, LIST_ITL };
 #define LIST_MAX_RECORDS 512
 #define LIST_PHONE_LIMIT 65536 /* octets that phones can load (behaviour.md 3.1) */
 
+/*
+ * SAST records in one list. Two is what is reported to work (formats-and-protocols.md 2.2); a CTL of hardware tokens has
+ * up to four: two tokens, ITLRecovery, CallManager (behaviour.md 3.2, 11.5 and later).
+ */
+#define LIST_MAX_SAST 2
+#define LIST_MAX_SAST_TOKENS 4
+
 struct trust_list {
 	uint8_t *data;             /* owned copy of the file */
 	size_t len;
@@ -73,6 +80,9 @@ int list_record_key(const struct tlv_record *rec, struct view *pkcs1, struct err
 /* list_record_is_cert: does the record carry (or hash to) exactly this certificate? */
 bool list_record_is_cert(const struct tlv_record *rec, const struct cert *c);
 
+/* list_record_is_token: a hardware token, as the CTL client writes it: SAST, no name of a host, no SIGNATURE (2.3). */
+bool list_record_is_token(const struct tlv_record *rec);
+
 /* What one record to be written holds (2.3). */
 enum record_style {
 	RECORD_FULL,       /* whole certificate */
@@ -123,8 +133,8 @@ struct list_signer list_keystore_signer(struct keystore_signer *ctx);
 
 /*
  * list_build: write and sign a trust list, then read it back and verify it.
- * Out:    *data heap buffer. Errors: ERR_USAGE: no SAST record for the signer, more than two SAST records, duplicate
- *         records, signer not RSA or of a size without a code (1.9), SHA-256 asked for; ERR_LIMIT; ERR_CRYPTO.
+ * Out:    *data heap buffer. Errors: ERR_USAGE: no SAST record for the signer, more SAST records than LIST_MAX_SAST (with
+ *         a token LIST_MAX_SAST_TOKENS), duplicate records, signer not RSA or of a size without a code (1.9), SHA-256 asked for; ERR_LIMIT; ERR_CRYPTO.
  */
 int list_build(const struct list_spec *spec, const struct list_signer *signer, uint8_t **data, size_t *len,
 	       struct err *e) MUST_CHECK;

@@ -8,7 +8,6 @@
 #include "format/format_internal.h"
 
 #define DNS_NAME_MAX 255
-#define MAX_SAST 2 /* more are reported not to work on phones (2.2) */
 
 /* What a record carries besides FUNCTION, in the order of CUCM; see put_certificate_peer for the other one. */
 static int put_hash(struct wr *w, const struct record_spec *rec, struct err *e)
@@ -125,7 +124,7 @@ static int check_record(const struct record_spec *rec, struct err *e)
 
 static int check_records(const struct list_spec *s, struct err *e)
 {
-	unsigned n_sast = 0;
+	unsigned n_sast = 0, max_sast = LIST_MAX_SAST;
 	bool signer = false;
 
 	for (size_t i = 0; i < s->n_records; i++) {
@@ -139,11 +138,13 @@ static int check_records(const struct list_spec *s, struct err *e)
 			if (same_record(rec, &s->records[j]))
 				return err_set(e, ERR_USAGE, "record %zu repeats record %zu", i + 1, j + 1);
 		n_sast += rec->function == FUNCTION_SAST;
+		if (rec->style == RECORD_TOKEN)
+			max_sast = LIST_MAX_SAST_TOKENS;
 		signer |= rec->function == FUNCTION_SAST && rec->cert && rec->style != RECORD_HASH_ONLY &&
 			  cert_same(rec->cert, s->signer);
 	}
-	if (n_sast > MAX_SAST)
-		return err_set(e, ERR_USAGE, "%u records have the function System Administrator Security Token; phones keep at most %d", n_sast, MAX_SAST);
+	if (n_sast > max_sast)
+		return err_set(e, ERR_USAGE, "%u records have the function System Administrator Security Token; phones keep at most %u", n_sast, max_sast);
 	if (!signer)
 		return err_set(e, ERR_USAGE, "the signer, %s, is in no record with the function System Administrator Security Token; phones could never verify the list",
 			       cert_subject(s->signer));

@@ -106,6 +106,36 @@ static void test_seed_003_itl(void **state)
 	assert_builds("itlsigner1024", 1311776184, "tlv/itl-5438.tlv");
 }
 
+/* Seed 000 with two tokens: the first one before the servers, the one that was added and signs behind them. */
+static void test_seed_000_tokens(void **state)
+{
+	struct compose_tokens t = { .certs = { take("etoken1"), take("etoken2") }, .n = 2, .n_first = 1, .signer = 1 };
+
+	(void)state;
+	site.in.tokens = &t;
+	assert_builds("etoken2", 1425674928, "tlv/ctl-5728.tlv");
+	assert_int_equal(site.out.spec.n_records, 5);
+}
+
+/* Seed 004: both stood in the CTL, so both are before the servers; the first one signs. */
+static void test_seed_004_non_secure(void **state)
+{
+	struct compose_tokens t = { .certs = { take("etoken1"), take("etoken2") }, .n = 2, .n_first = 2, .signer = 0 };
+
+	(void)state;
+	site.nodes[0] = (struct compose_node){ .name = "pub", .address = "10.48.47.153", .ip = { 10, 48, 47, 153 },
+					       .call_manager = site.certs[0] };
+	site.nodes[1] = (struct compose_node){ .name = "sub", .address = "10.48.47.154", .ip = { 10, 48, 47, 154 },
+					       .call_manager = site.certs[1] };
+	site.in.capf = take("capf1024b");
+	site.in.mixed = false;
+	site.in.tokens = &t;
+	assert_builds("etoken1", 1424792265, "tlv/ctl-3746.tlv");
+	/* 8.0 knows a CTL with nothing but tokens. */
+	site.in.generation = COMPOSE_8_0;
+	assert_builds("etoken1", 1424792265, "tlv/ctl-3746.tlv");
+}
+
 /* One line a record: function, common name or address, and 'h' for a hash, '-' for an emptied record. */
 static void assert_records(const char *wanted)
 {
@@ -158,6 +188,28 @@ static void test_ctl_order(void **state)
 	assert_string_equal(site.out.records[0].dns_name, PUB);
 	assert_string_equal(site.out.records[5].dns_name, "cucm-1051-a-sub2");
 	assert_int_equal(site.out.records[5].ip[3], 157);
+}
+
+#define TOKEN1 "SAST-ADN0054f509"
+#define TOKEN2 "SAST-ADN008580ef"
+
+static void test_token_ctl_order(void **state)
+{
+	struct compose_tokens t = { .certs = { take("etoken1"), take("etoken2") }, .n = 2, .n_first = 1, .signer = 1 };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	whole_site(LIST_CTL, COMPOSE_10_5_2);
+	site.in.tokens = &t;
+	assert_records("0 " TOKEN1 "\n2 " PUB "\n2 " SUB1 "\n4 " CAPF "\n2 Asterisk\n0 " TOKEN2 "\n");
+	site.in.generation = COMPOSE_12_0;
+	assert_records("0 " TOKEN1 "\n0 SAST\n0 " PUB "\n2 " PUB "\n4 " CAPF "\n2 " SUB1 "\n2 Asterisk\n0 " TOKEN2 "\n");
+	assert_ptr_equal(site.out.spec.signer, t.certs[1]);
+	assert_string_equal(site.out.records[0].dns_name, "");
+	assert_string_equal(site.out.records[1].dns_name, "10.48.47.155");
+	t.certs[1] = t.certs[0];
+	assert_err(compose(&site.in, &site.out, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "twice"));
 }
 
 static void test_itl_order(void **state)
@@ -395,7 +447,10 @@ int main(void)
 		TEST(test_seed_000_tokenless),
 		TEST(test_seed_000_regenerated),
 		TEST(test_seed_003_itl),
+		TEST(test_seed_000_tokens),
+		TEST(test_seed_004_non_secure),
 		TEST(test_ctl_order),
+		TEST(test_token_ctl_order),
 		TEST(test_itl_order),
 		TEST(test_itl_of_a_subscriber),
 		TEST(test_no_generation_has_three_sast),
