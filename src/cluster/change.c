@@ -75,6 +75,8 @@ static int build_lists(struct step *s, struct err *e)
 		rc = lists_build(s->c, s->g, LIST_CTL, NULL, s->ch->notes, &s->new.ctl, e);
 	if (!rc && ctl == CTL_COMPOSE)
 		rc = lists_build_sha1(s->c, s->g, LIST_CTL, &s->new.ctl, &s->new.ctl_sha1, e);
+	if (!rc && ctl == CTL_GIVEN)
+		rc = s->ch->give(s->c, s->g, s->ch->ctx, &s->new, e);
 	if (!rc && ctl == CTL_KEEP)
 		rc = keep_ctl(s, e);
 	s->differs = !rc && (s->lost || s->ch->force || !same_list(&s->old.itl, &s->new.itl) ||

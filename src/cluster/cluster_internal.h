@@ -5,6 +5,7 @@
 #include "cluster/certs.h"
 #include "cluster/cluster.h"
 #include "cluster/compose.h"
+#include "cluster/mode.h"
 #include "cluster/web_security.h"
 #include "pki/template.h"
 #include "store/certificate.h"
@@ -128,7 +129,7 @@ void sha256_hex(const uint8_t *data, size_t len, char out[65]);
 
 /* --- a change: change.c --- */
 
-enum ctl_action { CTL_KEEP, CTL_COMPOSE, CTL_DROP };
+enum ctl_action { CTL_KEEP, CTL_COMPOSE, CTL_DROP, CTL_GIVEN };
 
 struct change {
 	const char *who;
@@ -139,6 +140,8 @@ struct change {
 	struct notes *notes;
 	/* The change itself, in the transaction; may be NULL. */
 	int (*apply)(struct cluster *c, void *ctx, struct err *e);
+	/* CTL_GIVEN: put the CTL that somebody else has signed, and its twin, into l; g is what the store says after apply. */
+	int (*give)(struct cluster *c, struct gathered *g, void *ctx, struct lists *l, struct err *e);
 	void *ctx;
 };
 
@@ -148,6 +151,16 @@ struct change {
  * Out: *published, when not NULL: a new generation is in force.
  */
 int change_run(struct cluster *c, const struct change *ch, bool *published, struct err *e) MUST_CHECK;
+
+/* --- security mode: mode.c --- */
+
+/* The two halves of cluster_mode_warnings: of the mode, and of phones that are to take a CTL with this signer. */
+int mode_warnings(struct cluster *c, enum mode_change change, struct notes *notes, struct err *e) MUST_CHECK;
+int mode_signer_warnings(struct cluster *c, const struct cert *signer, struct notes *notes, struct err *e) MUST_CHECK;
+
+/* mode_store: ClusterSecurityMode, within a change. */
+int mode_store(struct cluster *c, bool mixed, struct err *e) MUST_CHECK;
+extern const char *const mode_names[2]; /* "non-secure", "mixed" */
 
 /* --- parameters: param.c --- */
 struct param_def;

@@ -7,9 +7,10 @@
 #include "cluster/cluster_internal.h"
 #include "cluster/param.h"
 #include "cluster/strand.h"
+#include "cluster/token_ctl.h"
 #include "store/param.h"
 
-static const char *const mode_names[] = { "non-secure", "mixed" };
+const char *const mode_names[2] = { "non-secure", "mixed" };
 
 int cluster_is_mixed(struct cluster *c, bool *mixed, struct err *e)
 {
@@ -34,11 +35,16 @@ int cluster_has_ctl(struct cluster *c, bool *has, struct err *e)
 	return 0;
 }
 
+int mode_store(struct cluster *c, bool mixed, struct err *e)
+{
+	return store_param_set(c->store, (struct store_param_key){ .name = PARAM_SECURITY_MODE }, mixed ? "1" : "0", e);
+}
+
 static int store_mode(struct cluster *c, void *ctx, struct err *e)
 {
 	const bool *mixed = ctx;
 
-	return store_param_set(c->store, (struct store_param_key){ .name = PARAM_SECURITY_MODE }, *mixed ? "1" : "0", e);
+	return mode_store(c, *mixed, e);
 }
 
 static int set_mode(struct cluster *c, const char *who, bool mixed, struct notes *notes, struct err *e)
@@ -101,19 +107,13 @@ int cluster_ctl_delete(struct cluster *c, const char *who, bool *found, struct e
 
 /* --- before asking --- */
 
-static int warn_ctl_signer(struct cluster *c, struct notes *notes, struct err *e)
+int mode_signer_warnings(struct cluster *c, const struct cert *signer, struct notes *notes, struct err *e)
 {
-	struct cert *signer = NULL, *tvs = NULL;
-	enum compose_generation g;
-	int rc = param_generation(c, &g, e);
+	struct cert *tvs = NULL;
+	int rc = cluster_own_cert(c, NULL, "TVS", &tvs, e);
 
 	if (!rc)
-		rc = cluster_own_cert(c, NULL, compose_signer_unit(g), &signer, e);
-	if (!rc)
-		rc = cluster_own_cert(c, NULL, "TVS", &tvs, e);
-	if (!rc)
 		rc = strand_warnings(c, &(struct strand_change){ "the CTL", signer, tvs }, notes, e);
-	cert_unref(signer);
 	cert_unref(tvs);
 	return rc;
 }
@@ -130,13 +130,11 @@ static int warn_rollback(struct cluster *c, struct notes *notes, struct err *e)
 			 "reset all phones first.");
 }
 
-int cluster_mode_warnings(struct cluster *c, enum mode_change change, struct notes *notes, struct err *e)
+int mode_warnings(struct cluster *c, enum mode_change change, struct notes *notes, struct err *e)
 {
-	bool mixed, has;
+	bool mixed;
 	int rc = cluster_is_mixed(c, &mixed, e);
 
-	if (!rc)
-		rc = cluster_has_ctl(c, &has, e);
 	if (rc)
 		return rc;
 	if (change == MODE_MIXED && mixed)
@@ -152,7 +150,40 @@ int cluster_mode_warnings(struct cluster *c, enum mode_change change, struct not
 			       "register securely.");
 	if (!rc && change == MODE_MIXED)
 		rc = warn_rollback(c, notes, e);
-	if (!rc && change != MODE_DELETE && has)
-		rc = warn_ctl_signer(c, notes, e);
+	return rc;
+}
+
+/* What `utils ctl` signs itself no token can sign from then on (scenario 3). */
+static int warn_token_ctl(struct cluster *c, struct notes *notes, struct err *e)
+{
+	bool tokens;
+	int rc = cluster_ctl_has_tokens(c, &tokens, e);
+
+	if (rc || !tokens)
+		return rc;
+	return notes_add(notes, e,
+			 "The CTL in force is signed by a hardware token. The new one will be signed by the cluster itself, and its "
+			 "tokens are in it no more; 'ringfence ctl-client' makes one with tokens.");
+}
+
+int cluster_mode_warnings(struct cluster *c, enum mode_change change, struct notes *notes, struct err *e)
+{
+	struct cert *signer = NULL;
+	enum compose_generation g;
+	bool has;
+	int rc = mode_warnings(c, change, notes, e);
+
+	if (!rc)
+		rc = cluster_has_ctl(c, &has, e);
+	if (rc || change == MODE_DELETE || !has)
+		return rc;
+	rc = warn_token_ctl(c, notes, e);
+	if (!rc)
+		rc = param_generation(c, &g, e);
+	if (!rc)
+		rc = cluster_own_cert(c, NULL, compose_signer_unit(g), &signer, e);
+	if (!rc)
+		rc = mode_signer_warnings(c, signer, notes, e);
+	cert_unref(signer);
 	return rc;
 }

@@ -1,0 +1,307 @@
+#include "cluster/token_ctl.h"
+
+#include "cluster/node.h"
+#include "cluster/node_fixture.h"
+#include "cluster/param.h"
+#include "format/vectors.h"
+#include "pki/template.h"
+#include "store/audit.h"
+
+/* The seeds' cluster, and their tokens: three keys in files, which stand for those behind PKCS#11. */
+static struct node node;
+static struct err e;
+static struct cert *tokens[3];
+static EVP_PKEY *keys[3];
+
+static int setup(void **state)
+{
+	static const char *const names[] = { "etoken1", "etoken2", "sast2048" };
+
+	(void)state;
+	err_clear(&e);
+	node_init(&node, "10.0");
+	for (size_t i = 0; i < 3; i++) {
+		tokens[i] = golden_cert(names[i]);
+		keys[i] = golden_key(names[i]);
+	}
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		cert_unref(tokens[i]);
+		EVP_PKEY_free(keys[i]);
+	}
+	node_remove(&node);
+	return 0;
+}
+
+static void add_subscriber(void)
+{
+	char dir[] = "/tmp/ringfence-keys-XXXXXX", key[KEY_NAME_MAX];
+	struct template_node sub = { .name = "cucm-1051-a-sub1",
+				     .subject = { .ou = "TAC", .o = "Cisco", .l = "Krakow", .st = "Malopolska", .c = "PL" } };
+	struct cert_template t;
+	struct keystore *ks;
+	struct cert *cm;
+
+	assert_non_null(mkdtemp(dir));
+	assert_ok(keystore_file_open(dir, &ks, &e), &e);
+	assert_ok(template_get("CallManager", "10.0", 1024, &t, &e), &e);
+	assert_ok(template_issue(ks, &t, &sub, &node.clock, &random_system, key, &cm, &e), &e);
+	keystore_free(ks);
+	assert_ok(folder_remove(AT_FDCWD, dir, &e), &e);
+	assert_ok(cluster_node_add(node.cluster, "test", sub.name, "10.48.47.156", NULL, &e), &e);
+	assert_ok(cluster_node_certificate(node.cluster, "test", sub.name, "CallManager", cm, NULL, &e), &e);
+	cert_unref(cm);
+}
+
+/* What a client made: the tokens by number, which of them signs, how many stand before the servers. */
+struct made {
+	bool mixed;
+	size_t n, order[4], n_first, signer;
+	uint8_t *data;
+	size_t len;
+	uint8_t twin[KEY_SIG_MAX];
+	size_t twin_len;
+	struct token_ctl t;
+};
+
+static void make(struct made *m)
+{
+	static struct composition comp;
+	struct compose_tokens t = { .n = m->n, .n_first = m->n_first, .signer = m->signer };
+	struct list_signer signer = evp_signer(keys[m->order[m->signer]]);
+	struct trust_list *l;
+	struct gathered *g;
+
+	for (size_t i = 0; i < m->n; i++)
+		t.certs[i] = tokens[m->order[i]];
+	assert_ok(gather(node.cluster, &g, &e), &e);
+	g->in.type = LIST_CTL;
+	g->in.mixed = m->mixed;
+	g->in.tokens = &t;
+	g->in.timestamp = 1425674928;
+	assert_ok(compose(&g->in, &comp, &e), &e);
+	assert_ok(list_build(&comp.spec, &signer, &m->data, &m->len, &e), &e);
+	m->t.ctl = (struct view){ m->data, m->len };
+	m->t.generation = node_generation(&node);
+	if (g->in.digest != DIGEST_SHA1) {
+		uint8_t *twin;
+		size_t len;
+
+		comp.spec.digest = DIGEST_SHA1;
+		assert_ok(list_build(&comp.spec, &signer, &twin, &len, &e), &e);
+		assert_ok(list_parse((struct view){ twin, len }, LIST_CTL, &l, &e), &e);
+		m->twin_len = l->header.signature.len;
+		memcpy(m->twin, l->header.signature.p, m->twin_len);
+		m->t.sha1_signature = (struct view){ m->twin, m->twin_len };
+		list_free(l);
+		free(twin);
+	}
+	gathered_free(g);
+}
+
+static int offer(struct made *m, struct notes *notes)
+{
+	struct notes own = NOTES_INIT;
+	bool stored = false;
+	int rc = cluster_token_ctl(node.cluster, "test", &m->t, notes ? notes : &own, &stored, &e);
+
+	notes_clear(&own);
+	return rc ? rc : stored;
+}
+
+/* Refused with this class and these words, and nothing is published. */
+static void refused(struct made *m, int rc, const char *words)
+{
+	uint64_t before = node_generation(&node);
+
+	assert_int_equal(offer(m, NULL), rc);
+	if (!strstr(e.text, words))
+		fail_msg("\"%s\" is not in \"%s\"", words, e.text);
+	assert_int_equal(node_generation(&node), before);
+	err_clear(&e);
+}
+
+static void done(struct made *m)
+{
+	free(m->data);
+	m->data = NULL;
+}
+
+static void published(size_t len, size_t records)
+{
+	struct trust_list *l = node_list(&node, LIST_CTL);
+
+	assert_non_null(l);
+	assert_int_equal(l->len, len);
+	assert_int_equal(l->n_records, records);
+	list_free(l);
+}
+
+/* Seed 000: two tokens on a cluster without a CTL, the second one signs; with the question that belongs to it. */
+static void two_tokens(void)
+{
+	struct made m = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 1,
+			  .t = { .change = MODE_MIXED } };
+	struct notes notes = NOTES_INIT;
+	uint64_t before = node_generation(&node);
+
+	make(&m);
+	assert_int_equal(offer(&m, &notes), 0); /* not stored */
+	assert_int_equal(notes.n, 1);
+	assert_non_null(strstr(notes.text[0], "Phones do not know the next signer of the CTL"));
+	notes_clear(&notes);
+	assert_int_equal(node_generation(&node), before);
+	m.t.accepted = true;
+	assert_int_equal(offer(&m, NULL), 1);
+	done(&m);
+}
+
+static void test_seeds(void **state)
+{
+	struct made m = { .n = 2, .order = { 0, 1 }, .n_first = 2, .signer = 0, .t = { .change = MODE_NON_SECURE } };
+	struct notes notes = NOTES_INIT;
+	bool mixed, has;
+
+	(void)state;
+	add_subscriber();
+	two_tokens();
+	published(5728, 5);
+	assert_ok(cluster_is_mixed(node.cluster, &mixed, &e), &e);
+	assert_true(mixed);
+	assert_ok(cluster_ctl_has_tokens(node.cluster, &has, &e), &e);
+	assert_true(has);
+	/* Seed 004. Phones know the signer, but secure profiles will not register. */
+	make(&m);
+	assert_int_equal(offer(&m, &notes), 0);
+	assert_int_equal(notes.n, 1);
+	assert_non_null(strstr(notes.text[0], "secure registration"));
+	notes_clear(&notes);
+	m.t.accepted = true;
+	assert_int_equal(offer(&m, NULL), 1);
+	published(3746, 5);
+	assert_ok(cluster_is_mixed(node.cluster, &mixed, &e), &e);
+	assert_false(mixed);
+	done(&m);
+}
+
+static void test_who_may_sign(void **state)
+{
+	struct made stranger = { .mixed = true, .n = 3, .order = { 0, 1, 2 }, .n_first = 2, .signer = 2,
+				 .t = { .change = MODE_UPDATE, .accepted = true } };
+	struct made alone = { .mixed = true, .n = 1, .order = { 0 }, .n_first = 1,
+			      .t = { .change = MODE_MIXED, .accepted = true } };
+	struct made spare = stranger;
+
+	(void)state;
+	make(&alone);
+	refused(&alone, ERR_USAGE, "needs 2 security tokens");
+	done(&alone);
+	two_tokens();
+	make(&stranger);
+	refused(&stranger, ERR_AUTH, "does not exist in the CTL File\nPlease remove any");
+	done(&stranger);
+	/* Scenario 24: either of the two adds a spare one, and that one may sign from then on. */
+	spare.signer = 0;
+	make(&spare);
+	assert_int_equal(offer(&spare, NULL), 1);
+	done(&spare);
+	spare.n_first = 3;
+	spare.signer = 2;
+	make(&spare);
+	assert_int_equal(offer(&spare, NULL), 1);
+	done(&spare);
+}
+
+/* Scenarios 3 and 4: `utils ctl` takes the tokens away, and no token comes back before the file is deleted. */
+static void test_tokenless_and_back(void **state)
+{
+	struct made m = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 1,
+			  .t = { .change = MODE_UPDATE, .accepted = true } };
+	struct notes notes = NOTES_INIT;
+	bool has;
+
+	(void)state;
+	two_tokens();
+	assert_ok(cluster_mode_warnings(node.cluster, MODE_UPDATE, &notes, &e), &e);
+	assert_int_equal(notes.n, 1); /* CallManager is SAST in their ITL */
+	assert_non_null(strstr(notes.text[0], "signed by a hardware token"));
+	notes_clear(&notes);
+	assert_ok(cluster_ctl_update(node.cluster, "test", NULL, &e), &e);
+	assert_ok(cluster_ctl_has_tokens(node.cluster, &has, &e), &e);
+	assert_false(has);
+	make(&m);
+	refused(&m, ERR_AUTH, "does not exist in the CTL File");
+	done(&m);
+	assert_ok(cluster_ctl_delete(node.cluster, "test", NULL, &e), &e);
+	make(&m);
+	assert_int_equal(offer(&m, NULL), 1);
+	done(&m);
+	assert_ok(cluster_ctl_has_tokens(node.cluster, &has, &e), &e);
+	assert_true(has);
+	assert_ok(cluster_set_non_secure(node.cluster, "test", NULL, &e), &e); /* scenario 22 */
+}
+
+static void test_changed_meanwhile(void **state)
+{
+	struct made m = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 1,
+			  .t = { .change = MODE_MIXED, .accepted = true } };
+
+	(void)state;
+	make(&m);
+	assert_ok(param_set(node.cluster, "test", PARAM_ADVANCED, "True", NULL, &e), &e);
+	refused(&m, ERR_AGAIN, "published anew");
+	/* The number alone is not believed. */
+	m.t.generation = node_generation(&node);
+	refused(&m, ERR_USAGE, "does not hold what this cluster's nodes");
+	done(&m);
+	make(&m);
+	m.t.change = MODE_UPDATE;
+	refused(&m, ERR_USAGE, "not in mixed mode");
+	m.t.change = MODE_NON_SECURE;
+	refused(&m, ERR_USAGE, "does not hold");
+	m.data[m.len - 1] ^= 1;
+	m.t.change = MODE_MIXED;
+	refused(&m, ERR_CRYPTO, "");
+	done(&m);
+}
+
+static void test_twin(void **state)
+{
+	struct made m = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 0,
+			  .t = { .change = MODE_MIXED, .accepted = true } };
+	char path[160];
+
+	(void)state;
+	assert_ok(param_set(node.cluster, "test", PARAM_DIGEST, "SHA-512", NULL, &e), &e);
+	make(&m);
+	m.t.sha1_signature = (struct view){ 0 };
+	refused(&m, ERR_USAGE, "twin with SHA-1 is missing");
+	m.t.sha1_signature = (struct view){ m.twin, m.twin_len };
+	m.twin[0] ^= 1;
+	refused(&m, ERR_CRYPTO, "the CTL with SHA-1");
+	m.twin[0] ^= 1;
+	assert_int_equal(offer(&m, NULL), 1);
+	snprintf(path, sizeof(path), "%s/published/current/" PUBLISH_CTL_SHA1, node.dir);
+	assert_int_equal(access(path, R_OK), 0);
+	done(&m);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_seeds),
+		TEST(test_who_may_sign),
+		TEST(test_tokenless_and_back),
+		TEST(test_changed_meanwhile),
+		TEST(test_twin),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
