@@ -9,6 +9,12 @@ int cmd_show_status(struct command_run *r, struct err *e);
 int cmd_show_audit(struct command_run *r, struct err *e);
 int cmd_show_tech_version(struct command_run *r, struct err *e);
 
+int cmd_account_show(struct command_run *r, struct err *e);
+int cmd_account_password_ask(struct command_run *r, struct err *e);
+int cmd_account_add(struct command_run *r, struct err *e);
+int cmd_account_password(struct command_run *r, struct err *e);
+int cmd_account_delete(struct command_run *r, struct err *e);
+
 int cmd_cert_list_own(struct command_run *r, struct err *e);
 int cmd_cert_list_trust(struct command_run *r, struct err *e);
 int cmd_cert_own(struct command_run *r, struct err *e);

@@ -170,7 +170,8 @@ static const struct grammar_word show[] = {
 	WORD("audit", "who changed what", audit_count, &show_audit),
 	WORD("parameter", "parameters and their values", show_parameter_name, &show_parameter),
 	WORD("network", "the nodes of the cluster", show_network, NULL),
-	WORD("tech", "technical data", show_tech, NULL), END};
+	WORD("tech", "technical data", show_tech, NULL),
+	WORD("account", "accounts of the CTL client", NULL, &command_show_account), END};
 
 static const struct grammar_word csr_gen_unit[] = {
 	VALUE("UNIT", "the unit that gets a new key and a request for it", own_unit, NULL, &set_csr_gen), END};
@@ -232,7 +233,9 @@ static const struct grammar_word set[] = {
 	WORD("csr", "requests for certificates", set_csr, NULL),
 	WORD("network", "the nodes of the cluster", set_network, NULL),
 	WORD("parameter", "a parameter of the cluster", parameter, NULL),
-	WORD("web-security", "subject of new certificates, and a new tomcat certificate", web_unit, NULL), END};
+	WORD("web-security", "subject of new certificates, and a new tomcat certificate", web_unit, NULL),
+	WORD("account", "accounts of the CTL client", set_account, NULL),
+	WORD("password", "passwords", set_password_words, NULL), END};
 
 static const struct grammar_word mode[] = {
 	WORD("mixed-mode", "make, sign and publish a CTL: phones can be secure", NULL, &ctl_mixed),
@@ -305,8 +308,9 @@ static const struct grammar_word help_about[] = {
 
 const struct grammar_word admin_grammar[] = {
 	WORD("show", "look at something", show, NULL),
-	WORD("set", "change certificates, nodes or parameters", set, NULL),
+	WORD("set", "change certificates, nodes, parameters or accounts", set, NULL),
 	WORD("unset", "take nodes away", unset_grammar, NULL),
+	WORD("delete", "delete accounts", delete_grammar, NULL),
 	WORD("utils", "trust lists and services", utils, NULL),
 	WORD("file", "files that phones are served", file, NULL),
 	WORD("phone", "phones and their certificates", phone_grammar, NULL),

@@ -21,4 +21,7 @@
 extern const struct grammar_word phone_grammar[];                /* what follows "phone" */
 extern const struct grammar_word capf_grammar[];                 /* what follows "utils capf" */
 extern const struct grammar_word show_network[], set_network[]; /* what follows "show network", "set network" */
+extern const struct grammar_word set_account[], set_password_words[]; /* what follows "set account", "set password" */
+extern const struct grammar_word delete_grammar[];               /* what follows "delete" */
+extern const struct command command_show_account;
 extern const struct grammar_word unset_grammar[];                /* what follows "unset" */

@@ -41,13 +41,12 @@ enum ctlp_tag {
 #define CTLP_BIT(tag) (UINT32_C(1) << (tag))
 
 enum ctlp_reason {
-	CTLP_REASON_CREDENTIALS = 1, /* name or password is wrong */
-	CTLP_REASON_LOCKED = 2,      /* WAIT says for how many seconds */
-	CTLP_REASON_BUSY = 3,        /* too many logins: WAIT */
-	CTLP_REASON_SESSION = 4,     /* log in (again) */
-	CTLP_REASON_RULE = 5,        /* the CTL or the change is not allowed: the text says why */
-	CTLP_REASON_CHANGED = 6,     /* other lists were published meanwhile */
-	CTLP_REASON_FAILED = 7,      /* the server could not do it */
+	CTLP_REASON_CREDENTIALS = 1, /* name or password is wrong, or the account is locked: nobody is told which */
+	CTLP_REASON_BUSY = 2,        /* too many logins: WAIT says for how many seconds */
+	CTLP_REASON_SESSION = 3,     /* log in (again) */
+	CTLP_REASON_RULE = 4,        /* the CTL or the change is not allowed: the text says why */
+	CTLP_REASON_CHANGED = 5,     /* other lists were published meanwhile */
+	CTLP_REASON_FAILED = 6,      /* the server could not do it */
 };
 
 enum ctlp_change { CTLP_CHANGE_MIXED = 1, CTLP_CHANGE_NON_SECURE = 2, CTLP_CHANGE_UPDATE = 3 };

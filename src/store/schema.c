@@ -217,6 +217,13 @@ static const char *const version_6[] = {
 	NULL,
 };
 
+/* Who logs in over the network. */
+static const char *const version_7[] = {
+	"CREATE TABLE administrator (name TEXT PRIMARY KEY, derivedpassword TEXT NOT NULL, failures BIGINT NOT NULL,"
+	" lockeduntil BIGINT, changed BIGINT NOT NULL, lastlogin BIGINT)",
+	NULL,
+};
+
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
@@ -224,6 +231,7 @@ const struct store_migration store_migrations[] = {
 	{4, version_4, NULL},
 	{5, version_5, NULL},
 	{6, version_6, NULL},
+	{7, version_7, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 

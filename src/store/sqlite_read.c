@@ -25,7 +25,8 @@ struct sqlite_reader {
 /* Columns that hold a derived secret: they read as NULL. */
 static bool is_secret(const char *table, const char *column)
 {
-	return sqlite3_stricmp(table, "device") == 0 && sqlite3_stricmp(column, "authenticationstring") == 0;
+	return (sqlite3_stricmp(table, "device") == 0 && sqlite3_stricmp(column, "authenticationstring") == 0) ||
+	       (sqlite3_stricmp(table, "administrator") == 0 && sqlite3_stricmp(column, "derivedpassword") == 0);
 }
 
 static int deny(struct sqlite_reader *r, const char *what)

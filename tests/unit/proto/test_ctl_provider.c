@@ -25,7 +25,7 @@ static void sample(uint8_t type, struct ctlp_msg *m)
 		.type = type,
 		.user = view_str("admin"),
 		.password = view_str("Cisco123"),
-		.reason = CTLP_REASON_LOCKED,
+		.reason = CTLP_REASON_BUSY,
 		.wait_s = 300,
 		.change = CTLP_CHANGE_UPDATE,
 		.mode = 1,

@@ -75,6 +75,7 @@ static void tables_have_the_names_that_are_known(void **state)
 		"select number, created, ctlsha256, itlsha256, signerkey, digest, tkgenerationstate from generation",
 		"select number, time, username, command, object, valuebefore, valueafter, outcome from audit",
 		"select sha256, exported, verified, keynames from recoveryexport",
+		"select name, failures, lockeduntil, changed, lastlogin from administrator",
 	};
 
 	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "cluster/cluster.h"
+
+/*
+ * Accounts of administrators who log in over the network, to the CTL Provider. A password is kept as what scrypt makes of
+ * it; wrong ones in a row lock the account for a while, and a stranger cannot tell a locked account from one that does
+ * not exist. Commands of the `admin:` shell need none of this: the operating system says who gives them.
+ */
+#define ADMINISTRATOR_PASSWORD_MIN 8      /* characters */
+#define ADMINISTRATOR_PASSWORD_MAX 128
+#define ADMINISTRATOR_ATTEMPTS 5          /* wrong passwords in a row; the account is locked then, and after each further one */
+#define ADMINISTRATOR_LOCKOUT_S 300
+
+/* administrator_add: Errors: ERR_USAGE it is there already, or name or password is not allowed: the text says what is. */
+int administrator_add(struct cluster *c, const char *who, const char *name, const char *password, struct err *e) MUST_CHECK;
+
+/* administrator_password: another password, which also unlocks. Errors: ERR_USAGE no such account; as administrator_add. */
+int administrator_password(struct cluster *c, const char *who, const char *name, const char *password,
+			   struct err *e) MUST_CHECK;
+int administrator_delete(struct cluster *c, const char *who, const char *name, struct err *e) MUST_CHECK;
+
+/*
+ * administrator_login: is it this one? Takes as long whatever is wrong. A lock and a login are audited.
+ * In: name and password as strangers send them. Out: *right. Errors: ERR_STORE; ERR_CRYPTO.
+ */
+int administrator_login(struct cluster *c, struct view name, struct view password, const char *peer, bool *right,
+			struct err *e) MUST_CHECK;
