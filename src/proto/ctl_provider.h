@@ -10,6 +10,7 @@
 #define CTLP_VERSION 1
 #define CTLP_HEADER_LEN 8
 #define CTLP_FRAME_MAX 61440     /* octets with the header: what one message between processes takes along */
+#define CTLP_LOGIN_FRAME_MAX 256 /* and of a LOGIN: strangers get no more room */
 #define CTLP_USER_MAX 64
 #define CTLP_PASSWORD_MAX 128
 #define CTLP_TEXT_MAX 1024       /* octets of one text; they may hold line feeds */

@@ -38,6 +38,8 @@ enum ctlp_want ctlp_conn_step(struct ctlp_conn *c, struct view in, uint64_t now_
 	if (c->state == CTLP_STATE_DECIDING)
 		return CTLP_WANT_READ; /* what arrives meanwhile waits its turn */
 	int rc = ctlp_frame_len(in, &len, e);
+	if (!rc && c->state == CTLP_STATE_LOGIN && len > CTLP_LOGIN_FRAME_MAX)
+		rc = err_rule(e, "body-length", 4, "a message of %zu octets before LOGIN", len);
 	if (rc == ERR_AGAIN || (!rc && in.len < len)) {
 		err_clear(e);
 		if (now_ms < c->deadline_ms)

@@ -266,6 +266,11 @@ static void test_order(void **state)
 		wr_clear(&w);
 		err_clear(&e);
 	}
+	/* a stranger gets no room for more than a LOGIN */
+	ctlp_conn_init(&c, 0);
+	assert_int_equal(step(&c, (struct view){(const uint8_t *)"\x43\1\1\0\0\0\1\0", 8}, 0, &used), CTLP_WANT_CLOSE);
+	assert_string_equal(e.rule, "body-length");
+	err_clear(&e);
 	/* a wrong login is answered late, and is the last word */
 	ctlp_conn_init(&c, 0);
 	assert_int_equal(step(&c, written(&w, CTLP_LOGIN), 0, &used), CTLP_WANT_DECISION);
