@@ -40,6 +40,11 @@ const char *const worker_stat_names[STAT_COUNT] = {
 	[STAT_CAPF_CURRENT] = "capf connections now",
 	[STAT_CAPF_LEGACY_CONNECTIONS] = "capf legacy connections",
 	[STAT_CAPF_LEGACY_TLS_FAILED] = "capf legacy handshakes failed",
+	[STAT_CTLP_CONNECTIONS] = "ctl-provider connections",
+	[STAT_CTLP_MALFORMED] = "ctl-provider messages malformed",
+	[STAT_CTLP_TIMED_OUT] = "ctl-provider connections timed out",
+	[STAT_CTLP_TLS_FAILED] = "ctl-provider handshakes failed",
+	[STAT_CTLP_CURRENT] = "ctl-provider connections now",
 	[STAT_CONNECTIONS] = "connections now",
 	[STAT_CONNECTIONS_REFUSED] = "connections refused by their address's share",
 	[STAT_CONNECTIONS_EVICTED] = "idle connections closed to make room",
@@ -48,7 +53,8 @@ const char *const worker_stat_names[STAT_COUNT] = {
 
 bool worker_stat_is_gauge(enum worker_stat s)
 {
-	return s == STAT_TFTP_CURRENT || s == STAT_TVS_CURRENT || s == STAT_CAPF_CURRENT || s == STAT_CONNECTIONS;
+	return s == STAT_TFTP_CURRENT || s == STAT_TVS_CURRENT || s == STAT_CAPF_CURRENT || s == STAT_CTLP_CURRENT ||
+	       s == STAT_CONNECTIONS;
 }
 
 #define SERVICES_KNOWN (UINT64_C(1) << 32)

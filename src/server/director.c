@@ -21,6 +21,7 @@
 #include "server/child.h"
 #include "server/contacts.h"
 #include "server/control.h"
+#include "server/ctl_provider.h"
 #include "server/monitor.h"
 #include "server/resets.h"
 #include "server/sandbox.h"
@@ -38,6 +39,7 @@ static const struct {
 	{LISTEN_LEGACY_TVS, "TVS"},
 	{LISTEN_CAPF, "CAPF"},
 	{LISTEN_LEGACY_CAPF, "CAPF"},
+	{LISTEN_CTL_PROVIDER, "tomcat"},
 };
 #define N_IDENTITIES (sizeof(identities) / sizeof(identities[0]))
 
@@ -57,6 +59,7 @@ struct director {
 	struct signer *signer;
 	struct tvs_director *tvs;
 	struct capf_director *capf;
+	struct ctl_provider_director *ctl_provider;
 	struct contacts *contacts; /* of all workers, until the next look */
 	struct monitor *monitor;
 	struct admin_host host;
@@ -378,6 +381,7 @@ static void on_worker_message(void *ctx, struct ipc_channel *ch, const struct ip
 	case IPC_CAPF_ASK: capf_director_ask(d->capf, worker, ch, m); return;
 	case IPC_CAPF_GONE: capf_director_gone(d->capf, worker, m); return;
 	case IPC_CONTACTS: on_contacts(d, m->body); return;
+	case IPC_CTL_PROVIDER: ctl_provider_director_ask(d->ctl_provider, ch, m); return;
 	default: return;
 	}
 }
@@ -465,6 +469,7 @@ static size_t counters(void *ctx, struct admin_counter *c, size_t max)
 	struct director *d = ctx;
 	const struct signer_stats *s = signer_stats(d->signer);
 	const struct capf_director_stats *capf = capf_director_stats(d->capf);
+	const struct ctl_provider_stats *ctl = ctl_provider_director_stats(d->ctl_provider);
 	uint64_t sum[STAT_COUNT];
 	size_t n = 0;
 
@@ -477,6 +482,9 @@ static size_t counters(void *ctx, struct admin_counter *c, size_t max)
 	n = put_counter(c, n, max, "capf sessions refused", capf->refused);
 	n = put_counter(c, n, max, "capf sessions failed here", capf->failed);
 	n = put_counter(c, n, max, "capf sessions now", capf_director_sessions(d->capf));
+	n = put_counter(c, n, max, "ctl-provider logins", ctl->logins);
+	n = put_counter(c, n, max, "ctl-provider requests refused", ctl->refused);
+	n = put_counter(c, n, max, "ctl-provider lists stored", ctl->stored);
 	n = put_counter(c, n, max, "files signed", s->signed_files);
 	n = put_counter(c, n, max, "files encrypted", s->encrypted);
 	n = put_counter(c, n, max, "files signed before and found", s->from_cache);
@@ -572,7 +580,8 @@ static int open_cluster(struct director *d, struct err *e)
 		return rc;
 	if ((rc = tvs_director_new(d->base, d->cluster, &clock_system, on_tvs_index, d, &d->tvs, e)) < 0 ||
 	    (rc = capf_director_new(d->base, d->store, d->cluster, &capf, &d->capf, e)) < 0 ||
-	    (rc = contacts_new(&d->contacts, e)) < 0)
+	    (rc = contacts_new(&d->contacts, e)) < 0 ||
+	    (rc = ctl_provider_director_new(d->cluster, &clock_system, refresh, d, &d->ctl_provider, e)) < 0)
 		return rc;
 	return open_signer(d, e);
 }
@@ -708,6 +717,7 @@ static void end(struct director *d)
 	monitor_free(d->monitor);
 	tvs_director_free(d->tvs);
 	capf_director_free(d->capf);
+	ctl_provider_director_free(d->ctl_provider);
 	contacts_free(d->contacts);
 	cluster_free(d->cluster);
 	store_close(d->store);

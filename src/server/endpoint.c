@@ -10,6 +10,7 @@ static const enum endpoint_speaks speaks_of[LISTEN_COUNT] = {
 	[LISTEN_LEGACY_TVS] = SPEAKS_TVS,
 	[LISTEN_CAPF] = SPEAKS_CAPF,
 	[LISTEN_LEGACY_CAPF] = SPEAKS_CAPF,
+	[LISTEN_CTL_PROVIDER] = SPEAKS_CTL_PROVIDER,
 };
 
 static void on_tvs(void *ctx, const struct sockaddr *peer, const struct tvs_event *ev, const char *why)
@@ -24,6 +25,7 @@ static void on_tvs(void *ctx, const struct sockaddr *peer, const struct tvs_even
 static int new_server(struct endpoint *ep, const struct endpoint_site *site, enum listen_service service, struct err *e)
 {
 	struct capf_decider decider;
+	struct ctl_provider_decider ctl;
 
 	ep->listener = listen_kinds[service].key;
 	ep->contacts = site->contacts;
@@ -36,6 +38,11 @@ static int new_server(struct endpoint *ep, const struct endpoint_site *site, enu
 		ep->asker = (struct capf_asker){ep->listener, site->director, site->asking};
 		decider = capf_decider_by_director(&ep->asker);
 		return capf_service_new(site->base, site->pool, &decider, &ep->capf, e);
+	case SPEAKS_CTL_PROVIDER:
+		ep->ctl_asker = (struct ctl_provider_asker){.listener = ep->listener, .director = site->director,
+							    .asking = site->asking};
+		ctl = ctl_provider_decider_by_director(&ep->ctl_asker);
+		return ctl_provider_service_new(site->base, site->pool, &ctl, &ep->ctl_provider, e);
 	case SPEAKS_NOTHING: break;
 	}
 	return err_set(e, ERR_BUG, "nothing answers on %s", ep->listener);
@@ -49,6 +56,8 @@ static int new_acceptor(struct endpoint *ep, struct event_base *base, int fd, st
 		return acceptor_new(base, fd, http_server_accept, ep->http, a, e);
 	if (ep->tvs)
 		return acceptor_new(base, fd, tvs_service_accept, ep->tvs, a, e);
+	if (ep->ctl_provider)
+		return acceptor_new(base, fd, ctl_provider_service_accept, ep->ctl_provider, a, e);
 	return acceptor_new(base, fd, capf_service_accept, ep->capf, a, e);
 }
 
@@ -73,6 +82,7 @@ void endpoint_close(struct endpoint *ep)
 	http_server_free(ep->http);
 	tvs_service_free(ep->tvs);
 	capf_service_free(ep->capf);
+	ctl_provider_service_free(ep->ctl_provider);
 	*ep = (struct endpoint){0};
 }
 
@@ -109,6 +119,8 @@ void endpoint_run(struct endpoint *ep, bool running)
 		tvs_service_close_all(ep->tvs);
 	if (ep->capf)
 		capf_service_close_all(ep->capf);
+	if (ep->ctl_provider)
+		ctl_provider_service_close_all(ep->ctl_provider);
 }
 
 void endpoint_set_tls(struct endpoint *ep, SSL_CTX *ctx)
@@ -119,6 +131,8 @@ void endpoint_set_tls(struct endpoint *ep, SSL_CTX *ctx)
 		tvs_service_set_tls(ep->tvs, ctx);
 	if (ep->capf)
 		capf_service_set_tls(ep->capf, ctx);
+	if (ep->ctl_provider)
+		ctl_provider_service_set_tls(ep->ctl_provider, ctx);
 	ep->has_identity = true;
 	start(ep);
 }
@@ -141,13 +155,16 @@ void endpoint_leave(struct endpoint *ep)
 bool endpoint_drain(struct endpoint *ep)
 {
 	return (!ep->http || http_server_drain(ep->http)) && (!ep->tvs || tvs_service_drain(ep->tvs)) &&
-	       (!ep->capf || capf_service_drain(ep->capf));
+	       (!ep->capf || capf_service_drain(ep->capf)) &&
+	       (!ep->ctl_provider || ctl_provider_service_drain(ep->ctl_provider));
 }
 
 void endpoint_let_go(struct endpoint *ep)
 {
 	if (ep->capf)
 		capf_service_close_all(ep->capf);
+	if (ep->ctl_provider)
+		ctl_provider_service_close_all(ep->ctl_provider);
 }
 
 uint64_t endpoint_pauses(const struct endpoint *ep)

@@ -2,17 +2,19 @@
 
 #include "net/accept.h"
 #include "net/capf_service.h"
+#include "net/ctl_provider_service.h"
 #include "net/http.h"
 #include "net/tvs_service.h"
 #include "server/capf.h"
 #include "server/contacts.h"
+#include "server/ctl_provider.h"
 #include "server/listeners.h"
 
 /*
  * One kind of listener in a worker: its sockets and what answers on them. Which kinds there are, and what each speaks, is
  * in endpoint.c; TFTP has no connections and is not among them.
  */
-enum endpoint_speaks { SPEAKS_NOTHING, SPEAKS_HTTP, SPEAKS_TVS, SPEAKS_CAPF };
+enum endpoint_speaks { SPEAKS_NOTHING, SPEAKS_HTTP, SPEAKS_TVS, SPEAKS_CAPF, SPEAKS_CTL_PROVIDER };
 
 /* What the endpoints of a worker share; outlives them. */
 struct endpoint_site {
@@ -20,7 +22,7 @@ struct endpoint_site {
 	struct net_pool *pool;
 	struct http_handler files;       /* http, https */
 	struct contacts *contacts;       /* devices that asked TVS are noted there */
-	struct ipc_channel **director;   /* CAPF asks it */
+	struct ipc_channel **director;   /* CAPF and the CTL Provider ask it */
 	unsigned *asking;
 };
 
@@ -30,6 +32,8 @@ struct endpoint {
 	struct tvs_service *tvs;
 	struct capf_service *capf;
 	struct capf_asker asker;
+	struct ctl_provider_service *ctl_provider;
+	struct ctl_provider_asker ctl_asker;
 	const char *listener;            /* its name, for logs */
 	struct contacts *contacts;
 	struct acceptor *acceptors[2 * CONFIG_MAX_ADDRS];

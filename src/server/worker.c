@@ -293,6 +293,19 @@ static void report_capf(uint64_t now[STAT_COUNT], const struct capf_service *srv
 	now[STAT_CAPF_CURRENT] += s->current;
 }
 
+static void report_ctl_provider(uint64_t now[STAT_COUNT], const struct ctl_provider_service *srv)
+{
+	const struct ctl_provider_service_stats *s = srv ? ctl_provider_service_stats(srv) : NULL;
+
+	if (!s)
+		return;
+	now[STAT_CTLP_CONNECTIONS] = s->connections;
+	now[STAT_CTLP_TLS_FAILED] = s->handshakes_failed;
+	now[STAT_CTLP_MALFORMED] = s->malformed;
+	now[STAT_CTLP_TIMED_OUT] = s->timed_out;
+	now[STAT_CTLP_CURRENT] = s->current;
+}
+
 static void report(struct worker *w)
 {
 	const struct tftp_server_stats *t = tftp_server_stats(w->tftp);
@@ -319,6 +332,7 @@ static void report(struct worker *w)
 	report_tvs(now, w->endpoints[LISTEN_LEGACY_TVS].tvs, true);
 	report_capf(now, w->endpoints[LISTEN_CAPF].capf, false);
 	report_capf(now, w->endpoints[LISTEN_LEGACY_CAPF].capf, true);
+	report_ctl_provider(now, w->endpoints[LISTEN_CTL_PROVIDER].ctl_provider);
 	for (int s = 0; s < LISTEN_COUNT; s++)
 		now[STAT_ACCEPT_PAUSES] += endpoint_pauses(&w->endpoints[s]);
 	board_report(w->node->board, w->index, now);

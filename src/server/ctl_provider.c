@@ -1,0 +1,406 @@
+#include "server/ctl_provider.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/sockaddr.h"
+#include "base/text.h"
+#include "cluster/administrator.h"
+#include "cluster/notes.h"
+#include "cluster/token_ctl_wire.h"
+
+#define ASK_TIMEOUT_MS 30000 /* scrypt, a publication, the disk */
+
+/* --- what goes between the two --- */
+
+/* Question: str peer, octets session, octets frame. */
+static bool put_ask(struct wr *w, const char *peer, const uint8_t *session, struct view frame)
+{
+	ipc_put_str(w, peer);
+	wr_bytes(w, session, CTLP_SESSION_LEN);
+	wr_view(w, frame);
+	return !w->failed;
+}
+
+static bool get_ask(struct view body, char peer[STORE_ADDRESS_SIZE], struct view *session, struct view *frame)
+{
+	struct rd r;
+
+	rd_init(&r, body.p, body.len);
+	if (!ipc_get_str(&r, peer, STORE_ADDRESS_SIZE) || !rd_view(&r, CTLP_SESSION_LEN, session))
+		return false;
+	*frame = rd_rest(&r);
+	return true;
+}
+
+/* --- in the director --- */
+
+struct session {
+	uint8_t id[CTLP_SESSION_LEN];
+	char who[STORE_NAME_SIZE];   /* "admin from 192.0.2.7", for the audit */
+	uint64_t expires_ms;         /* 0: free */
+};
+
+struct ctl_provider_director {
+	struct cluster *cluster;
+	const struct clock *clock;
+	void (*published)(void *ctx);
+	void *ctx;
+	struct session sessions[CTLP_SESSIONS];
+	unsigned logins_left;
+	uint64_t logins_ms;          /* when logins_left was reckoned */
+	struct ctl_provider_stats stats;
+};
+
+/* One message on its way. */
+struct turn {
+	struct ctl_provider_director *d;
+	uint64_t now_ms;
+	const char *peer;
+	struct session *session;     /* NULL: not logged in */
+	struct ctlp_msg m;
+	struct wr *out;              /* the answer */
+};
+
+static void refuse(struct turn *t, enum ctlp_reason reason, uint16_t wait_s, const char *text)
+{
+	struct ctlp_msg *m = &t->m; /* it has been used up */
+	struct view v = view_str(text);
+	struct err e = ERR_INIT;
+
+	*m = (struct ctlp_msg){.type = CTLP_REFUSED, .has = CTLP_BIT(CTLP_TAG_REASON), .reason = (uint8_t)reason};
+	if (wait_s) {
+		m->has |= CTLP_BIT(CTLP_TAG_WAIT);
+		m->wait_s = wait_s;
+	}
+	if (v.len > CTLP_TEXT_MAX)
+		v.len = CTLP_TEXT_MAX;
+	m->texts[m->n_texts++] = v;
+	t->d->stats.refused++;
+	wr_clear(t->out);
+	if (ctlp_msg_write(m, t->out, &e))
+		log_error("CTL Provider: %s", e.text);
+}
+
+/* What is the client's to change is told apart from what is not. */
+static void refuse_because(struct turn *t, int rc, const struct err *why)
+{
+	enum ctlp_reason reason = CTLP_REASON_RULE;
+
+	if (rc == ERR_AGAIN)
+		reason = CTLP_REASON_CHANGED;
+	else if (rc == ERR_IO || rc == ERR_STORE || rc == ERR_NOMEM || rc == ERR_BUG)
+		reason = CTLP_REASON_FAILED;
+	if (reason == CTLP_REASON_FAILED)
+		log_error("CTL Provider: %s", why->text);
+	refuse(t, reason, 0, why->text);
+}
+
+/* --- logins --- */
+
+static bool may_try(struct ctl_provider_director *d, uint64_t now_ms)
+{
+	uint64_t since = (now_ms - d->logins_ms) / 1000;
+
+	if (since) {
+		d->logins_left = since >= CTLP_LOGIN_BURST - d->logins_left ? CTLP_LOGIN_BURST : d->logins_left + (unsigned)since;
+		d->logins_ms = now_ms;
+	}
+	if (!d->logins_left)
+		return false;
+	d->logins_left--;
+	return true;
+}
+
+static int open_session(struct turn *t, struct err *e)
+{
+	struct session *s = &t->d->sessions[0];
+
+	for (size_t i = 1; i < CTLP_SESSIONS; i++)
+		if (t->d->sessions[i].expires_ms < s->expires_ms)
+			s = &t->d->sessions[i];
+	int rc = random_fill(&random_system, s->id, sizeof(s->id), e);
+	if (rc)
+		return rc;
+	s->expires_ms = t->now_ms + CTLP_SESSION_MS;
+	text_escape(s->who, sizeof(s->who), t->m.user);
+	text_append(s->who, sizeof(s->who), strlen(s->who), " from %s", t->peer);
+	t->session = s;
+	return 0;
+}
+
+static void login(struct turn *t)
+{
+	struct ctl_provider_director *d = t->d;
+	struct err e = ERR_INIT;
+	bool right = false;
+
+	if (!may_try(d, t->now_ms)) {
+		refuse(t, CTLP_REASON_BUSY, CTLP_LOGIN_BURST, "too many logins at once: try again in a while");
+		return;
+	}
+	int rc = administrator_login(d->cluster, t->m.user, t->m.password, t->peer, &right, &e);
+	if (!rc && right)
+		rc = open_session(t, &e);
+	if (rc) {
+		refuse_because(t, rc, &e);
+		return;
+	}
+	if (!right) {
+		log_info("CTL Provider: a login from %s was refused", t->peer);
+		refuse(t, CTLP_REASON_CREDENTIALS, 0,
+		       "User name or password is wrong, or the account is locked after wrong passwords ('show account' on the node "
+		       "tells)");
+		return;
+	}
+	d->stats.logins++;
+	t->m = (struct ctlp_msg){.type = CTLP_WELCOME};
+	rc = ctlp_msg_write(&t->m, t->out, &e);
+	if (rc)
+		refuse_because(t, rc, &e);
+}
+
+static struct session *find_session(struct ctl_provider_director *d, const uint8_t *id, uint64_t now_ms)
+{
+	for (size_t i = 0; i < CTLP_SESSIONS; i++) {
+		struct session *s = &d->sessions[i];
+
+		if (s->expires_ms > now_ms && secret_eq(s->id, id, sizeof(s->id)))
+			return s;
+	}
+	return NULL;
+}
+
+/* --- what is asked --- */
+
+static void warn(struct turn *t, const struct notes *notes)
+{
+	struct err e = ERR_INIT;
+
+	t->m = (struct ctlp_msg){.type = CTLP_WARNED};
+	for (size_t i = 0; i < notes->n && i < CTLP_TEXTS_MAX; i++)
+		t->m.texts[t->m.n_texts++] = view_str(notes->text[i]);
+	int rc = ctlp_msg_write(&t->m, t->out, &e);
+	if (rc)
+		refuse_because(t, rc, &e);
+}
+
+static void store(struct turn *t)
+{
+	static const enum mode_change changes[] = {
+		[CTLP_CHANGE_MIXED] = MODE_MIXED,
+		[CTLP_CHANGE_NON_SECURE] = MODE_NON_SECURE,
+		[CTLP_CHANGE_UPDATE] = MODE_UPDATE,
+	};
+	const struct token_ctl ctl = {
+		.change = changes[t->m.change],
+		.generation = t->m.generation,
+		.ctl = t->m.ctl,
+		.sha1_signature = t->m.sha1_signature,
+		.accepted = t->m.has & CTLP_BIT(CTLP_TAG_ACCEPTED),
+	};
+	struct notes notes = NOTES_INIT;
+	struct err e = ERR_INIT;
+	bool stored = false;
+	int rc = cluster_token_ctl(t->d->cluster, t->session->who, &ctl, &notes, &stored, &e);
+
+	if (!rc && stored) {
+		t->d->stats.stored++;
+		t->d->published(t->d->ctx);
+		rc = token_ctl_write_stored(t->d->cluster, &notes, t->out, &e);
+	}
+	if (rc)
+		refuse_because(t, rc, &e);
+	else if (!stored)
+		warn(t, &notes);
+	notes_clear(&notes);
+}
+
+static void answer(struct turn *t)
+{
+	struct err e = ERR_INIT;
+	int rc = 0;
+
+	if (t->m.type == CTLP_LOGIN) {
+		login(t);
+		return;
+	}
+	if (!t->session) {
+		refuse(t, CTLP_REASON_SESSION, 0, "the login does not hold any longer: log in again");
+		return;
+	}
+	t->session->expires_ms = t->now_ms + CTLP_SESSION_MS;
+	switch (t->m.type) {
+	case CTLP_GET_STATE: rc = token_ctl_write_state(t->d->cluster, t->out, &e); break;
+	case CTLP_GET_CTL: rc = token_ctl_write_ctl(t->d->cluster, t->out, &e); break;
+	case CTLP_STORE: store(t); return;
+	default: rc = err_set(&e, ERR_PROTO, "that is no question"); break;
+	}
+	if (rc)
+		refuse_because(t, rc, &e);
+}
+
+/* Reply: octets session, octets frame. */
+static int decide(struct ctl_provider_director *d, const struct ipc_msg *m, struct wr *reply, struct err *e)
+{
+	struct turn *t = calloc(1, sizeof(*t));
+	char peer[STORE_ADDRESS_SIZE];
+	struct view session, frame;
+	struct wr out;
+	int rc = t ? 0 : err_set(e, ERR_NOMEM, "no memory for a question");
+
+	wr_init(&out, CTLP_FRAME_MAX);
+	if (!rc && (!get_ask(m->body, peer, &session, &frame) || ctlp_msg_read(frame, &t->m, e)))
+		rc = err_rule(e, "ctl-provider-ask", -1, "a worker's question about the CTL Provider is malformed");
+	if (!rc) {
+		static const uint8_t none[CTLP_SESSION_LEN];
+
+		t->d = d;
+		t->now_ms = clock_mono_ms(d->clock);
+		t->peer = peer;
+		t->out = &out;
+		t->session = find_session(d, session.p, t->now_ms);
+		answer(t);
+		wr_bytes(reply, t->session ? t->session->id : none, CTLP_SESSION_LEN);
+		wr_view(reply, wr_view_all(&out));
+	}
+	wr_clear(&out);
+	if (t)
+		secret_wipe(t, sizeof(*t));
+	free(t);
+	return rc;
+}
+
+void ctl_provider_director_ask(struct ctl_provider_director *d, struct ipc_channel *ch, const struct ipc_msg *m)
+{
+	static struct log_limiter limiter = {.burst = 20};
+	struct err e = ERR_INIT;
+	struct wr w;
+
+	wr_init(&w, IPC_BODY_MAX);
+	int rc = decide(d, m, &w, &e);
+	if (rc)
+		ipc_failed_encode(&w, &e);
+	struct ipc_msg reply = {.type = rc ? IPC_FAILED : IPC_REPLY, .id = m->id, .body = wr_view_all(&w)};
+	e = ERR_INIT;
+	if (ipc_channel_send(ch, &reply, &e) < 0)
+		log_limited(&limiter, LOG_LEVEL_WARN, "an answer to a worker: %s", e.text);
+	wr_clear(&w);
+}
+
+int ctl_provider_director_new(struct cluster *c, const struct clock *clock, void (*published)(void *ctx), void *ctx,
+			      struct ctl_provider_director **d, struct err *e)
+{
+	struct ctl_provider_director *got = calloc(1, sizeof(*got));
+
+	if (!got)
+		return err_set(e, ERR_NOMEM, "no memory for the CTL Provider");
+	*got = (struct ctl_provider_director){.cluster = c, .clock = clock, .published = published, .ctx = ctx,
+					      .logins_left = CTLP_LOGIN_BURST, .logins_ms = clock_mono_ms(clock)};
+	*d = got;
+	return 0;
+}
+
+void ctl_provider_director_free(struct ctl_provider_director *d)
+{
+	if (d)
+		secret_wipe(d->sessions, sizeof(d->sessions));
+	free(d);
+}
+
+const struct ctl_provider_stats *ctl_provider_director_stats(const struct ctl_provider_director *d)
+{
+	return &d->stats;
+}
+
+/* --- in a worker --- */
+
+/* One question that waits for its answer. */
+struct asking {
+	struct ctl_provider_asker *by;
+	ctl_provider_decided *decided;
+	void *ctx;
+	struct ipc_call *call;
+};
+
+static void on_answer(void *ctx, int rc, struct view reply, const struct err *e)
+{
+	static struct log_limiter limiter = {.burst = 20};
+	static const uint8_t none[CTLP_SESSION_LEN];
+	struct asking *a = ctx;
+	ctl_provider_decided *decided = a->decided;
+	struct view session = {none, sizeof(none)}, frame = {0};
+	void *to = a->ctx;
+	struct rd r;
+
+	--*a->by->asking;
+	rd_init(&r, reply.p, reply.len);
+	if (rc < 0)
+		log_limited(&limiter, LOG_LEVEL_WARN, "%s: the director did not answer: %s", a->by->listener, e->text);
+	else if (rd_view(&r, CTLP_SESSION_LEN, &session))
+		frame = rd_rest(&r);
+	free(a);
+	decided(to, frame, session.p);
+}
+
+static int ask_director(void *ctx, const struct ctl_provider_ask *ask, ctl_provider_decided *decided, void *decided_ctx,
+			void **wait, struct err *e)
+{
+	struct ctl_provider_asker *by = ctx;
+	struct asking *a = malloc(sizeof(*a));
+	char peer[INET6_ADDRSTRLEN];
+	struct wr body;
+	int rc;
+
+	if (!a)
+		return err_set(e, ERR_NOMEM, "no memory for a question to the director");
+	*a = (struct asking){.by = by, .decided = decided, .ctx = decided_ctx};
+	sockaddr_text(ask->peer, peer);
+	wr_init(&body, IPC_BODY_MAX);
+	if (!*by->director)
+		rc = err_set(e, ERR_CLOSED, "this process is about to end");
+	else if (!put_ask(&body, peer, ask->session, ask->frame))
+		rc = err_set(e, ERR_LIMIT, "a question to the director is too long");
+	else
+		rc = ipc_channel_call(*by->director, IPC_CTL_PROVIDER, wr_view_all(&body), ASK_TIMEOUT_MS, on_answer, a, &a->call,
+				      e);
+	if (body.p)
+		secret_wipe(body.p, body.len);
+	wr_clear(&body);
+	if (rc < 0) {
+		free(a);
+		return rc;
+	}
+	++*by->asking;
+	*wait = a;
+	return 0;
+}
+
+static void cancel_asking(void *ctx, void *wait)
+{
+	struct ctl_provider_asker *by = ctx;
+	struct asking *a = wait;
+
+	--*by->asking;
+	ipc_call_cancel(a->call);
+	free(a);
+}
+
+static void log_ended(void *ctx, const struct sockaddr *peer, const char *why)
+{
+	const struct ctl_provider_asker *by = ctx;
+	char from[INET6_ADDRSTRLEN];
+
+	if (!log_enabled(LOG_LEVEL_DEBUG))
+		return;
+	sockaddr_text(peer, from);
+	log_debug("%s: connection of %s ended: %s", by->listener, from, why);
+}
+
+struct ctl_provider_decider ctl_provider_decider_by_director(struct ctl_provider_asker *a)
+{
+	return (struct ctl_provider_decider){ask_director, cancel_asking, log_ended, a};
+}
