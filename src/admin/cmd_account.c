@@ -6,6 +6,7 @@
 #include "admin/print.h"
 #include "base/cleanup.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "cluster/administrator.h"
 #include "store/administrator.h"
 
@@ -48,6 +49,21 @@ int cmd_account_password_ask(struct command_run *r, struct err *e)
 	return 0;
 }
 
+/* What the CTL client is to compare, or to be given: the certificate that the CTL Provider shows. */
+static int print_fingerprint(struct command_run *r, struct err *e)
+{
+	struct cert *cert = NULL;
+	char hex[100];
+	int rc = cluster_own_cert(r->host->cluster, NULL, "tomcat", &cert, e);
+
+	if (rc == 0 && cert) {
+		text_hex(hex, sizeof(hex), (struct view){cert_sha256(cert), 32}, ':', true);
+		fprintf(r->out, "The CTL Provider shows a certificate with this SHA-256:\n%s\n", hex);
+	}
+	cert_unref(cert);
+	return rc;
+}
+
 typedef int operation(struct cluster *c, const char *who, const char *name, const char *password, struct err *e);
 
 static int set_password(struct command_run *r, operation *run, const char *done, struct err *e)
@@ -62,6 +78,7 @@ static int set_password(struct command_run *r, operation *run, const char *done,
 	if (rc == 0) {
 		r->audited = true;
 		fprintf(r->out, "Account %s: %s\n", name, done);
+		rc = print_fingerprint(r, e);
 	}
 	return rc;
 }
@@ -141,5 +158,5 @@ int cmd_account_show(struct command_run *r, struct err *e)
 		else if (list[i].failures)
 			fprintf(r->out, "  %u wrong password%s since\n", list[i].failures, list[i].failures == 1 ? "" : "s");
 	}
-	return 0;
+	return print_fingerprint(r, e);
 }

@@ -1,0 +1,256 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cmd/ctl_client/ctl_client.h"
+#include "cmd/ctl_client/plan.h"
+
+/* `set-cluster` and `update`: what the wizard does, without its questions. */
+
+enum { OPT_YES = CMD_LONG, OPT_DRY_RUN };
+
+static const struct cmd_opt opts[] = {
+	SERVER_OPTS,
+	TOKEN_OPT_MODULE_LINE,
+	{ TOKEN_OPT_TOKEN, "token", "URI", "a token: pkcs11:... (RFC 7512); once for each that the CTL is to have. Without it:\n"
+					   "those that are there" },
+	{ TOKEN_OPT_PIN_FILE, "pin-file", "FILE", "its first line is the PIN of the token named before (RINGFENCE_PIN, or the\n"
+						  "terminal)" },
+	{ OPT_YES, "yes", NULL, "go on although phones may be concerned" },
+	{ OPT_DRY_RUN, "dry-run", NULL, "show the entries of the CTL; sign and store nothing" },
+	{ 0 },
+};
+
+struct job {
+	struct ctl_server_options server;
+	struct token_options tokens[LIST_MAX_SAST_TOKENS]; /* one for each --token */
+	size_t n_tokens;
+	const char *module, *pin_file;
+	bool yes, dry_run;
+
+	struct ctl_server s;
+	struct plan plan;
+	struct ctl_token found[CTL_TOKENS_MAX];
+	size_t n_found;
+};
+
+static void job_clear(struct job *j)
+{
+	plan_clear(&j->plan);
+	for (size_t i = 0; i < j->n_found; i++)
+		ctl_token_clear(&j->found[i]);
+	ctl_server_clear(&j->s);
+	free(j);
+}
+
+static int take(const struct cmd *c, struct job *j, int key, const char *value)
+{
+	if (key == OPT_YES)
+		j->yes = true;
+	else if (key == OPT_DRY_RUN)
+		j->dry_run = true;
+	else if (key == TOKEN_OPT_MODULE)
+		j->module = value;
+	else if (key == TOKEN_OPT_PIN_FILE && j->n_tokens)
+		j->tokens[j->n_tokens - 1].pin_file = value;
+	else if (key == TOKEN_OPT_PIN_FILE)
+		j->pin_file = value;
+	else if (key == TOKEN_OPT_TOKEN && j->n_tokens == LIST_MAX_SAST_TOKENS)
+		return cmd_usage_error(c, "a CTL has at most %d tokens", LIST_MAX_SAST_TOKENS);
+	else if (key == TOKEN_OPT_TOKEN)
+		j->tokens[j->n_tokens++] = (struct token_options){.uri = value};
+	else
+		return ctl_server_option(&j->server, key, value) ? 0 : CMD_USAGE;
+	return 0;
+}
+
+static int nobody(void *ctx, const char *prompt, char *out, size_t size, struct err *e)
+{
+	(void)ctx;
+	(void)out;
+	(void)size;
+	return err_set(e, ERR_USAGE, "%s is missing", strncmp(prompt, "User", 4) == 0 ? "--user NAME" : "--server HOST[:PORT]");
+}
+
+/* --- tokens --- */
+
+/* The one that a URI names, or all that are there. */
+static int find_tokens(struct job *j, const struct token_options *o, struct err *e)
+{
+	struct token_options with = *o;
+	struct ctl_token list[CTL_TOKENS_MAX];
+	size_t n = 0;
+
+	with.module = j->module;
+	if (!with.pin_file)
+		with.pin_file = j->pin_file;
+	int rc = ctl_tokens_scan(&with, list, &n, e);
+	if (!rc && n == 0)
+		rc = o->uri ? err_set(e, ERR_IO, "%s: no such token is there, or it holds no certificate for a CTL", o->uri) :
+			      err_set(e, ERR_IO, "no security token is there");
+	if (!rc && o->uri && n > 1)
+		rc = err_set(e, ERR_USAGE, "%s: %zu certificates match", o->uri, n);
+	for (size_t i = 0; i < n; i++) {
+		if (rc || j->n_found == CTL_TOKENS_MAX)
+			ctl_token_clear(&list[i]);
+		else
+			j->found[j->n_found++] = list[i];
+	}
+	return rc;
+}
+
+static int find_all(struct job *j, struct err *e)
+{
+	int rc = 0;
+
+	if (!j->n_tokens)
+		return find_tokens(j, &(struct token_options){0}, e);
+	for (size_t i = 0; i < j->n_tokens && !rc; i++)
+		rc = find_tokens(j, &j->tokens[i], e);
+	return rc;
+}
+
+/* What was named is added; what only happens to be there just for a first CTL. */
+static int choose(struct job *j, struct err *e)
+{
+	struct plan *p = &j->plan;
+	const struct ctl_token *signer = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; i < j->n_found && !rc; i++) {
+		if (p->view.ctl && !j->n_tokens && !plan_knows(p, j->found[i].cert))
+			continue;
+		rc = plan_add(p, &j->found[i], e);
+	}
+	/* The last one, as the CTL client signs with the one that was inserted last; with a CTL, of those that it knows. */
+	for (size_t i = 0; i < j->n_found; i++)
+		if (!p->view.ctl || plan_knows(p, j->found[i].cert))
+			signer = &j->found[i];
+	if (!rc && !signer)
+		rc = err_set(e, ERR_AUTH, TOKEN_CTL_NOT_IN_CTL);
+	return rc ? rc : plan_signer(p, signer, e);
+}
+
+/* --- storing --- */
+
+static bool goes_on(const struct job *j, const struct notes *warnings)
+{
+	char line[16] = "";
+
+	for (size_t i = 0; i < warnings->n; i++)
+		fprintf(stderr, "%s\n", warnings->text[i]);
+	if (j->yes)
+		return true;
+	if (!isatty(STDIN_FILENO))
+		return false;
+	fputs("Do you want to continue? (y/n):", stdout);
+	fflush(stdout);
+	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
+static int store(struct job *j, struct err *e)
+{
+	struct ctl_server_stored r = {0};
+	int rc = plan_store(&j->plan, &j->s, false, &r, e);
+
+	if (!rc && !r.stored) {
+		bool on = goes_on(j, &r.texts);
+		ctl_server_stored_clear(&r);
+		rc = on ? plan_store(&j->plan, &j->s, true, &r, e) :
+			  err_set(e, ERR_USAGE, "nothing was changed (--yes goes on all the same)");
+	}
+	if (!rc)
+		plan_finished(&j->plan, &r, stdout);
+	ctl_server_stored_clear(&r);
+	return rc;
+}
+
+static int perform(struct job *j, enum ctlp_change change, struct err *e)
+{
+	struct ctl_server_view view = {0};
+	int rc = find_all(j, e);
+
+	if (!rc)
+		rc = ctl_server_init(&j->s, &j->server, nobody, NULL, e);
+	if (!rc)
+		rc = ctl_server_look(&j->s, &view, e);
+	if (!rc)
+		rc = plan_start_take(&j->plan, &view, change, e);
+	if (!rc)
+		rc = choose(j, e);
+	if (!rc)
+		rc = plan_compose(&j->plan, e);
+	if (!rc && j->dry_run) {
+		plan_print(&j->plan, stdout);
+		return 0;
+	}
+	if (!rc)
+		rc = plan_sign(&j->plan, &(struct token_options){.module = j->module}, e);
+	return rc ? rc : store(j, e);
+}
+
+static int run_change(const struct cmd *c, struct job *j, enum ctlp_change change)
+{
+	struct err e = ERR_INIT;
+
+	signal(SIGPIPE, SIG_IGN);
+	int rc = perform(j, change, &e);
+	return rc ? cmd_error(c, CMD_NO, "%s", e.text) : CMD_OK;
+}
+
+static int run(const struct cmd *c, int argc, char **argv)
+{
+	struct cmd_args args = { .cmd = c, .argc = argc, .argv = argv };
+	bool update = strcmp(c->name, "ctl-client update") == 0;
+	struct job *j = calloc(1, sizeof(*j));
+	int key, status = 0;
+
+	if (!j)
+		return cmd_error(c, CMD_NO, "out of memory");
+	while (!status && (key = cmd_opt_next(&args)) > 0)
+		status = take(c, j, key, args.value);
+	if (!status && key < 0)
+		status = args.exit;
+	else if (!status && args.argc != 1)
+		status = cmd_usage_error(c, update ? "CTLFile is missing" : "mixed-mode or non-secure-mode is missing");
+	else if (!status && update)
+		status = text_same(args.argv[0], "CTLFile") ? run_change(c, j, CTLP_CHANGE_UPDATE) :
+							      cmd_usage_error(c, "'%s' is not CTLFile", args.argv[0]);
+	else if (!status && text_same(args.argv[0], "mixed-mode"))
+		status = run_change(c, j, CTLP_CHANGE_MIXED);
+	else if (!status && text_same(args.argv[0], "non-secure-mode"))
+		status = run_change(c, j, CTLP_CHANGE_NON_SECURE);
+	else if (!status)
+		status = cmd_usage_error(c, "'%s' is neither mixed-mode nor non-secure-mode", args.argv[0]);
+	job_clear(j);
+	return status;
+}
+
+#define USAGE "--server HOST[:PORT] --user NAME [--password-file FILE]\n"                                              \
+	      " [--trust FILE | --fingerprint SHA256] [--module FILE] [--token URI [--pin-file FILE]]...\n"              \
+	      " [--yes] [--dry-run]"
+#define MORE                                                                                                           \
+	"The token that signs must be in the CTL that the cluster has, or the cluster has none; a CTL has at least two\n"  \
+	"tokens. Of several, the last one that may sign does.\n"                                                        \
+	"Exit status: 0 done, 1 not done, 3 wrong command line."
+
+const struct cmd cmd_ctl_client_set_cluster = {
+	.name = "ctl-client set-cluster",
+	.summary = "set the cluster to mixed or non-secure mode, with a CTL that a token signs",
+	.usage = "mixed-mode|non-secure-mode " USAGE,
+	.opts = opts,
+	.more = MORE,
+	.run = run,
+};
+
+const struct cmd cmd_ctl_client_update = {
+	.name = "ctl-client update",
+	.summary = "make the CTL anew and sign it with a token; add tokens to it",
+	.usage = "CTLFile " USAGE,
+	.opts = opts,
+	.more = MORE,
+	.run = run,
+};
