@@ -157,6 +157,7 @@ static void login(struct turn *t)
 		return;
 	}
 	d->stats.logins++;
+	d->logins_left++; /* who knows the password is no guesser */
 	t->m = (struct ctlp_msg){.type = CTLP_WELCOME};
 	rc = ctlp_msg_write(&t->m, t->out, &e);
 	if (rc)

@@ -11,7 +11,7 @@
  */
 #define CTLP_SESSIONS 16          /* at once; the oldest makes room */
 #define CTLP_SESSION_MS 120000    /* after its last message */
-#define CTLP_LOGIN_BURST 10       /* logins that are looked at at once, and then one a second: scrypt takes the director's time */
+#define CTLP_LOGIN_BURST 10       /* wrong logins that are looked at at once, and then one a second: scrypt takes its time */
 
 /* --- in the director --- */
 

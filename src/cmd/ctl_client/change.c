@@ -10,15 +10,16 @@
 
 /* `set-cluster` and `update`: what the wizard does, without its questions. */
 
-enum { OPT_YES = CMD_LONG, OPT_DRY_RUN };
+enum { OPT_YES = CMD_LONG, OPT_DRY_RUN, OPT_REMOVE };
 
 static const struct cmd_opt opts[] = {
 	SERVER_OPTS,
 	TOKEN_OPT_MODULE_LINE,
 	{ TOKEN_OPT_TOKEN, "token", "URI", "a token: pkcs11:... (RFC 7512); once for each that the CTL is to have. Without it:\n"
 					   "those that are there" },
-	{ TOKEN_OPT_PIN_FILE, "pin-file", "FILE", "its first line is the PIN of the token named before (RINGFENCE_PIN, or the\n"
-						  "terminal)" },
+	{ TOKEN_OPT_PIN_FILE, "pin-file", "FILE", "its first line is the PIN of the token named before, or of all when it is the\n"
+						  "only one (RINGFENCE_PIN, or the terminal)" },
+	{ OPT_REMOVE, "remove-token", "CN", "take a token that is lost out of the CTL, by its common name" },
 	{ OPT_YES, "yes", NULL, "go on although phones may be concerned" },
 	{ OPT_DRY_RUN, "dry-run", NULL, "show the entries of the CTL; sign and store nothing" },
 	{ 0 },
@@ -28,7 +29,10 @@ struct job {
 	struct ctl_server_options server;
 	struct token_options tokens[LIST_MAX_SAST_TOKENS]; /* one for each --token */
 	size_t n_tokens;
-	const char *module, *pin_file;
+	const char *module, *pin_file;                     /* pin_file: the only one */
+	size_t n_pin_files;
+	const char *remove[LIST_MAX_SAST_TOKENS];
+	size_t n_remove;
 	bool yes, dry_run;
 
 	struct ctl_server s;
@@ -46,18 +50,26 @@ static void job_clear(struct job *j)
 	free(j);
 }
 
+/* The only one is for all tokens. */
+static void take_pin_file(struct job *j, const char *file)
+{
+	j->pin_file = j->n_pin_files++ ? NULL : file;
+	if (j->n_tokens)
+		j->tokens[j->n_tokens - 1].pin_file = file;
+}
+
 static int take(const struct cmd *c, struct job *j, int key, const char *value)
 {
 	if (key == OPT_YES)
 		j->yes = true;
 	else if (key == OPT_DRY_RUN)
 		j->dry_run = true;
+	else if (key == OPT_REMOVE && j->n_remove < LIST_MAX_SAST_TOKENS)
+		j->remove[j->n_remove++] = value;
 	else if (key == TOKEN_OPT_MODULE)
 		j->module = value;
-	else if (key == TOKEN_OPT_PIN_FILE && j->n_tokens)
-		j->tokens[j->n_tokens - 1].pin_file = value;
 	else if (key == TOKEN_OPT_PIN_FILE)
-		j->pin_file = value;
+		take_pin_file(j, value);
 	else if (key == TOKEN_OPT_TOKEN && j->n_tokens == LIST_MAX_SAST_TOKENS)
 		return cmd_usage_error(c, "a CTL has at most %d tokens", LIST_MAX_SAST_TOKENS);
 	else if (key == TOKEN_OPT_TOKEN)
@@ -113,15 +125,35 @@ static int find_all(struct job *j, struct err *e)
 	return rc;
 }
 
+static int remove_tokens(struct job *j, struct err *e)
+{
+	for (size_t i = 0; i < j->n_remove; i++) {
+		size_t at;
+
+		if (!plan_find_token(&j->plan, j->remove[i], &at))
+			return err_set(e, ERR_USAGE, "--remove-token %s: the CTL has no such token", j->remove[i]);
+		plan_remove(&j->plan, at);
+	}
+	return 0;
+}
+
+static bool is_removed(const struct job *j, const struct cert *cert)
+{
+	for (size_t i = 0; i < j->n_remove; i++)
+		if (text_same(cert_cn(cert), j->remove[i]))
+			return true;
+	return false;
+}
+
 /* What was named is added; what only happens to be there just for a first CTL. */
 static int choose(struct job *j, struct err *e)
 {
 	struct plan *p = &j->plan;
 	const struct ctl_token *signer = NULL;
-	int rc = 0;
+	int rc = remove_tokens(j, e);
 
 	for (size_t i = 0; i < j->n_found && !rc; i++) {
-		if (p->view.ctl && !j->n_tokens && !plan_knows(p, j->found[i].cert))
+		if (is_removed(j, j->found[i].cert) || (p->view.ctl && !j->n_tokens && !plan_knows(p, j->found[i].cert)))
 			continue;
 		rc = plan_add(p, &j->found[i], e);
 	}
@@ -231,7 +263,7 @@ static int run(const struct cmd *c, int argc, char **argv)
 
 #define USAGE "--server HOST[:PORT] --user NAME [--password-file FILE]\n"                                              \
 	      " [--trust FILE | --fingerprint SHA256] [--module FILE] [--token URI [--pin-file FILE]]...\n"              \
-	      " [--yes] [--dry-run]"
+	      " [--remove-token CN]... [--yes] [--dry-run]"
 #define MORE                                                                                                           \
 	"The token that signs must be in the CTL that the cluster has, or the cluster has none; a CTL has at least two\n"  \
 	"tokens. Of several, the last one that may sign does.\n"                                                        \

@@ -58,11 +58,36 @@ int plan_add(struct plan *p, const struct ctl_token *t, struct err *e)
 	return 0;
 }
 
+void plan_remove(struct plan *p, size_t at)
+{
+	struct compose_tokens *list = &p->tokens;
+
+	cert_unref((struct cert *)list->certs[at]);
+	list->n--;
+	for (size_t i = at; i < list->n; i++)
+		list->certs[i] = list->certs[i + 1];
+	if (at < list->n_first)
+		list->n_first--;
+}
+
+bool plan_find_token(const struct plan *p, const char *cn, size_t *at)
+{
+	for (size_t i = 0; i < p->tokens.n; i++) {
+		if (text_same(cert_cn(p->tokens.certs[i]), cn)) {
+			*at = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 int plan_signer(struct plan *p, const struct ctl_token *t, struct err *e)
 {
 	for (size_t i = 0; i < p->tokens.n; i++)
 		if (cert_same(p->tokens.certs[i], t->cert))
 			p->tokens.signer = i;
+	if (!plan_has(p, t->cert))
+		return err_set(e, ERR_USAGE, "the token that signs, %s, cannot be removed from the CTL", t->label);
 	int rc = token_ctl_check_signer(p->view.ctl, &p->tokens, e);
 	if (!rc)
 		p->signer = t;

@@ -31,6 +31,10 @@ bool plan_has(const struct plan *p, const struct cert *token); /* the next one *
  */
 int plan_add(struct plan *p, const struct ctl_token *t, struct err *e) MUST_CHECK;
 
+/* plan_remove: a token that is lost goes, by its number in tokens; plan_find_token finds that by common name. */
+void plan_remove(struct plan *p, size_t at);
+bool plan_find_token(const struct plan *p, const char *cn, size_t *at);
+
 /* plan_signer: t signs. Errors: as token_ctl_check_signer. */
 int plan_signer(struct plan *p, const struct ctl_token *t, struct err *e) MUST_CHECK;
 

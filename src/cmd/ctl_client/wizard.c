@@ -223,6 +223,27 @@ static int further_token(struct wizard *w, struct err *e)
 	return rc ? rc : add_token(w, &t, e);
 }
 
+/* One that is lost; the token that signs cannot go. */
+static int delete_token(struct wizard *w, struct err *e)
+{
+	struct compose_tokens *list = &w->plan.tokens;
+	char line[64];
+	uint64_t number;
+
+	for (size_t i = 0; i < list->n; i++)
+		printf("  %zu) %s\n", i + 1, cert_subject(list->certs[i]));
+	int rc = ask(NULL, "Delete which of them? ", line, sizeof(line), e);
+	if (rc)
+		return rc;
+	if (!text_number(line, 1, list->n, &number))
+		return 0;
+	if (w->plan.view.ctl && cert_same(list->certs[number - 1], w->used[0].cert))
+		puts("This token signs the CTL File: it cannot be deleted.");
+	else
+		plan_remove(&w->plan, (size_t)number - 1);
+	return 0;
+}
+
 /* --- pages --- */
 
 static int choose_change(enum ctlp_change *change, struct err *e)
@@ -281,10 +302,12 @@ static int entries(struct wizard *w, struct err *e)
 		if (rc)
 			return rc;
 		plan_print(&w->plan, stdout);
-		rc = ask_letter("[a] Add Tokens, [f] Finish, [c] Cancel: ", "afc", &letter, e);
+		rc = ask_letter("[a] Add Tokens, [d] Delete Token, [f] Finish, [c] Cancel: ", "adfc", &letter, e);
 		if (rc || letter == 'c')
 			return rc ? rc : cancelled(e);
 		if (letter == 'a' && (rc = further_token(w, e)))
+			return rc;
+		if (letter == 'd' && (rc = delete_token(w, e)))
 			return rc;
 		if (letter == 'f' && choose_signer(w, &why) == 0)
 			return plan_compose(&w->plan, e); /* which names the signer */
