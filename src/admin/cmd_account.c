@@ -64,6 +64,20 @@ static int print_fingerprint(struct command_run *r, struct err *e)
 	return rc;
 }
 
+static int rehearse(struct command_run *r, const char *what, bool there, struct err *e)
+{
+	struct store_administrator a;
+	const char *name = command_arg(r, 0);
+	bool found;
+	int rc = store_administrator_get(r->host->store, name, &a, &found, e);
+
+	if (rc == 0 && found != there)
+		rc = err_set(e, ERR_USAGE, found ? "there is an account %s" : "there is no account %s", name);
+	if (rc == 0)
+		fprintf(r->out, "Nothing was changed. With this command account %s would %s.\n", name, what);
+	return rc;
+}
+
 typedef int operation(struct cluster *c, const char *who, const char *name, const char *password, struct err *e);
 
 static int set_password(struct command_run *r, operation *run, const char *done, struct err *e)
@@ -85,16 +99,20 @@ static int set_password(struct command_run *r, operation *run, const char *done,
 
 int cmd_account_add(struct command_run *r, struct err *e)
 {
-	return set_password(r, administrator_add, "created", e);
+	return command_option(r, "--dry-run") ? rehearse(r, "be created", false, e) :
+						set_password(r, administrator_add, "created", e);
 }
 
 int cmd_account_password(struct command_run *r, struct err *e)
 {
-	return set_password(r, administrator_password, "password set", e);
+	return command_option(r, "--dry-run") ? rehearse(r, "get another password", true, e) :
+						set_password(r, administrator_password, "password set", e);
 }
 
 int cmd_account_delete(struct command_run *r, struct err *e)
 {
+	if (command_option(r, "--dry-run"))
+		return rehearse(r, "be deleted", true, e);
 	int rc = administrator_delete(r->host->cluster, r->peer->actor, command_arg(r, 0), e);
 
 	if (rc == 0) {

@@ -4,13 +4,14 @@
 /* The words of accounts; they begin with "show", "set" and "delete", as CUCM's. */
 
 static const struct grammar_option opts_json[] = {OPT_JSON, {0}};
+static const struct grammar_option opts_dry[] = {OPT_DRY, {0}};
 
 const struct command command_show_account = {.options = opts_json, .privilege = ADMIN_READ, .run = cmd_account_show};
-static const struct command account_add = {.privilege = ADMIN_CHANGE, .upload = 2, .ask = cmd_account_password_ask,
-					   .run = cmd_account_add};
-static const struct command account_password = {.privilege = ADMIN_CHANGE, .upload = 2, .ask = cmd_account_password_ask,
-						.run = cmd_account_password};
-CHANGE(account_delete, NULL, NULL, cmd_account_delete);
+static const struct command account_add = {.options = opts_dry, .privilege = ADMIN_CHANGE, .upload = 2,
+					   .ask = cmd_account_password_ask, .run = cmd_account_add};
+static const struct command account_password = {.options = opts_dry, .privilege = ADMIN_CHANGE, .upload = 2,
+						.ask = cmd_account_password_ask, .run = cmd_account_password};
+CHANGE(account_delete, opts_dry, NULL, cmd_account_delete);
 
 #define FILE_HELP "a file of yours whose first line is the password, - is standard input; without it you are asked"
 

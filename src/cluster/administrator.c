@@ -11,7 +11,7 @@
 #include "store/administrator.h"
 #include "store/audit.h"
 
-/* 16 MiB and some tens of milliseconds of the director a login; how often it may be asked is limited (server/ctl_provider.c). */
+/* 16 MiB and some tens of milliseconds of the director a login; how often is limited in server/ctl_provider.c. */
 #define SCRYPT_N 16384
 #define SCRYPT_R 8
 #define SCRYPT_P 1

@@ -10,7 +10,7 @@
  */
 #define ADMINISTRATOR_PASSWORD_MIN 8      /* characters */
 #define ADMINISTRATOR_PASSWORD_MAX 128
-#define ADMINISTRATOR_ATTEMPTS 5          /* wrong passwords in a row; the account is locked then, and after each further one */
+#define ADMINISTRATOR_ATTEMPTS 5          /* wrong passwords in a row lock it, and then each further one */
 #define ADMINISTRATOR_LOCKOUT_S 300
 
 /* administrator_add: Errors: ERR_USAGE it is there already, or name or password is not allowed: the text says what is. */

@@ -140,7 +140,7 @@ struct change {
 	struct notes *notes;
 	/* The change itself, in the transaction; may be NULL. */
 	int (*apply)(struct cluster *c, void *ctx, struct err *e);
-	/* CTL_GIVEN: put the CTL that somebody else has signed, and its twin, into l; g is what the store says after apply. */
+	/* CTL_GIVEN: put the CTL that somebody else has signed, and its twin, into l; g is the store after apply. */
 	int (*give)(struct cluster *c, struct gathered *g, void *ctx, struct lists *l, struct err *e);
 	void *ctx;
 };

@@ -6,7 +6,8 @@
 /*
  * A CTL that a hardware token has signed elsewhere (`ringfence ctl-client`): taken only when it is, octet for octet, what
  * this cluster's records make with those tokens, when phones would take it, and when its signer may sign it. Then it is
- * published with the mode, as every other change: whole or not at all. Source: behaviour.md 8.8, 9 scenarios 3 to 5, 19 to 24.
+ * published with the mode, as every other change: whole or not at all.
+ * Source: behaviour.md 8.8, 9 scenarios 3 to 5, 19 to 24.
  */
 #define TOKEN_CTL_MIN 2 /* tokens in a CTL, so that one may be lost (behaviour.md 8.8) */
 

@@ -134,7 +134,8 @@ struct list_signer list_keystore_signer(struct keystore_signer *ctx);
 /*
  * list_build: write and sign a trust list, then read it back and verify it.
  * Out:    *data heap buffer. Errors: ERR_USAGE: no SAST record for the signer, more SAST records than LIST_MAX_SAST (with
- *         a token LIST_MAX_SAST_TOKENS), duplicate records, signer not RSA or of a size without a code (1.9), SHA-256 asked for; ERR_LIMIT; ERR_CRYPTO.
+ *         a token LIST_MAX_SAST_TOKENS), duplicate records, signer not RSA or of a size without a code (1.9), SHA-256
+ *         asked for; ERR_LIMIT; ERR_CRYPTO.
  */
 int list_build(const struct list_spec *spec, const struct list_signer *signer, uint8_t **data, size_t *len,
 	       struct err *e) MUST_CHECK;

@@ -150,8 +150,9 @@ static bool octet_ok(uint8_t tag, uint8_t v)
 /* Names and passwords become C strings. */
 static bool text_ok(uint8_t tag, struct view v)
 {
-	return tag == CTLP_TAG_CTL || tag == CTLP_TAG_SHA1_SIGNATURE || tag == CTLP_TAG_CAPF || tag == CTLP_TAG_ITLRECOVERY ||
-	       tag == CTLP_TAG_SIGNER_VERSION || !memchr(v.p, 0, v.len);
+	const uint32_t octets = B(CTL) | B(SHA1_SIGNATURE) | B(CAPF) | B(ITLRECOVERY) | B(SIGNER_VERSION);
+
+	return octets & CTLP_BIT(tag) || !memchr(v.p, 0, v.len);
 }
 
 static bool read_node(struct ctlp_msg *m, struct view v)

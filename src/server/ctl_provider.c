@@ -106,7 +106,8 @@ static bool may_try(struct ctl_provider_director *d, uint64_t now_ms)
 	uint64_t since = (now_ms - d->logins_ms) / 1000;
 
 	if (since) {
-		d->logins_left = since >= CTLP_LOGIN_BURST - d->logins_left ? CTLP_LOGIN_BURST : d->logins_left + (unsigned)since;
+		uint64_t left = d->logins_left + since;
+		d->logins_left = left < CTLP_LOGIN_BURST ? (unsigned)left : CTLP_LOGIN_BURST;
 		d->logins_ms = now_ms;
 	}
 	if (!d->logins_left)
@@ -366,8 +367,8 @@ static int ask_director(void *ctx, const struct ctl_provider_ask *ask, ctl_provi
 	else if (!put_ask(&body, peer, ask->session, ask->frame))
 		rc = err_set(e, ERR_LIMIT, "a question to the director is too long");
 	else
-		rc = ipc_channel_call(*by->director, IPC_CTL_PROVIDER, wr_view_all(&body), ASK_TIMEOUT_MS, on_answer, a, &a->call,
-				      e);
+		rc = ipc_channel_call(*by->director, IPC_CTL_PROVIDER, wr_view_all(&body), ASK_TIMEOUT_MS, on_answer, a,
+				      &a->call, e);
 	if (body.p)
 		secret_wipe(body.p, body.len);
 	wr_clear(&body);

@@ -4,10 +4,13 @@
 The numbers are those of the scenarios that administrators know (behaviour.md 9); the pages of the wizard are those of the
 seeds 000 and 004, and so are the sizes of the files.
 """
+import json
 import os
 import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import tempfile
 
@@ -59,7 +62,7 @@ class Tokens:
         for label in labels:
             self.new(label)
             made = ringfence('ctl-client', 'init-token', '--module', MODULE, '--token', f'pkcs11:token={label}', '--pin-file',
-                      self.path('pin'), '--ca-cert', self.path('ca.pem'), '--ca-key', self.path('ca.key'), '--make-ca',
+                      self.path('pin'), '--ca-cert', self.path('ca.pem'), '--ca-key', self.path('ca.key'), '--make-ca', '--key-bits', '1024',
                       env=self.env).stdout
             self.cn[label] = re.search(r'certificate of (SAST-ADN[0-9a-f]{8})', made)[1]
 
@@ -90,6 +93,7 @@ class Client:
         self.folder = tempfile.mkdtemp(prefix='ringfence-ctl-')
         self.tokens = Tokens(self.folder)
         node.admin('utils service activate Cisco CTL Provider')
+        assert 'would be created' in node.admin('set account name admin --dry-run').stdout
         made = node.admin(f'set account name admin {self.tokens.path("password")}').stdout
         self.fingerprint = re.search(r'^((?:[0-9A-F]{2}:){31}[0-9A-F]{2})$', made, re.M)[1]
         self.server = f'127.0.0.1:{node.port["ctl-provider"]}'
@@ -154,6 +158,13 @@ def seed_cluster(node):
         node.admin('set network cluster subscriber details cucm-1051-a-sub1 10.48.47.156')
         node.admin('set network cluster subscriber certificate cucm-1051-a-sub1 CallManager '
                    + other.path('certs', 'CallManager', 'CallManager.pem'))
+
+
+def stranger(port):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers('DEFAULT:@SECLEVEL=0')
+    return context.wrap_socket(socket.create_connection(('127.0.0.1', port), harness.PATIENCE))
 
 
 def finish(t, token, pin=PIN):
@@ -241,9 +252,18 @@ def test_wizard():
         assert 'admin from 127.0.0.1' in node.admin('show audit').stdout
 
 
+class SmallSite(Site):
+    """With small keys, which are made sooner."""
+
+    def __init__(self, generation):
+        self.legacy, self.generation = harness.free_port(), generation
+        Node.__init__(self, init=('--generation', generation, '--key-bits', '1024', '--listen',
+                                  f'legacy-tvs=127.0.0.1:{self.legacy}'))
+
+
 def scenarios(generation):
     """Phones of a site whose tokens sign, take over, get lost and come back."""
-    with Site(generation) as site, Client(site.start()) as c:
+    with SmallSite(generation) as site, Client(site.start()) as c:
         c.tokens.make('one', 'two')
         new, old = settle(Phone(site)), settle(Phone(site, OLD))
         said = c.do('set-cluster', 'mixed-mode', tokens=('one', 'two'))
@@ -303,8 +323,8 @@ def test_scenarios_12_0():
 
 
 def test_bad_days():
-    """Refused, lost and late: what is published is as before, and the client says what happened"""
-    node = Node(init=('--generation', '10.0', '--key-bits', '1024'))
+    """23, and refused, lost and late: what is published is as before, and the client says what happened"""
+    node = Node(init=('--generation', '8.0', '--key-bits', '1024'))
     with node, Client(node.start()) as c:
         c.tokens.make('one', 'two')
         port = node.port['ctl-provider']
@@ -320,6 +340,7 @@ def test_bad_days():
         assert 'not in mixed mode' in c.do('update', 'CTLFile', status=1)
         assert 'Security Token' in c.do('set-cluster', 'mixed-mode', options=('--dry-run',))
         assert 'CTL File not found' in node.admin('show ctl', check=False).stdout
+        assert 'only with hardware tokens' in node.admin('utils ctl set-cluster mixed-mode --yes', check=False).stderr
         c.do('set-cluster', 'mixed-mode')
         was = node.tftp('CTLFile.tlv')
         # Two at once: whoever comes second begins again.
@@ -355,17 +376,31 @@ def test_bad_days():
         # Guessing is slow and ends.
         with open(c.tokens.path('guess'), 'w') as f:
             f.write('Cisco124\n')
-        for _ in range(5):
-            assert 'User name or password is wrong' in c.do('update', 'CTLFile', password='guess', status=1)
+        guesses = [subprocess.Popen([harness.RINGFENCE, *c.args('update', 'CTLFile', password='guess')], env=c.tokens.env,
+                                    stderr=subprocess.PIPE, text=True) for _ in range(5)]
+        for guess in guesses:
+            assert 'User name or password is wrong' in guess.communicate(timeout=harness.PATIENCE)[1]
         assert 'User name or password is wrong' in c.do('update', 'CTLFile', status=1)
         assert 'locked until' in node.admin('show account').stdout
         node.admin(f'set password user admin {c.tokens.path("password")}')
         c.do('update', 'CTLFile')
-        # What is no TLS, and no login, gets no further.
-        run('bash', '-c', f'echo hello > /dev/tcp/127.0.0.1/{port}')
+        # 23: all of them are lost in a release that has no other way.
+        node.admin('file delete tftp CTLFile.tlv --yes')
+        c.tokens.make('three', 'four')
+        c.tokens.only('three', 'four')
+        c.do('update', 'CTLFile')
+        assert 'Length of CTL file: 4276' in node.admin('show ctl').stdout
+        # Strangers: what is no login, or is none of these messages, ends the connection.
+        for octets in (b'GET / HTTP/1.0\r\n\r\n', b'C\1\3\0\0\0\0\0', b'C\1\1\0\0\1\0\0' + bytes(300), b'C\1\2\0\0\0\0\0'):
+            with stranger(port) as s:
+                s.sendall(octets)
+                assert s.recv(100) == b''
+        counted = lambda: json.loads(node.admin('show status --json').stdout)['counters']
+        harness.until('they are counted', lambda: counted()['ctl-provider messages malformed'] == 4)
         node.admin('utils service stop Cisco CTL Provider')
         assert 'refused' in c.do('update', 'CTLFile', status=1)
         assert node.stop() == 0
 
 
-harness.main()
+if __name__ == '__main__':
+    harness.main()

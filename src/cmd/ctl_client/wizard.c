@@ -137,7 +137,8 @@ static int look(struct wizard *w, bool to_sign, struct ctl_token *t, struct err 
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < n; i++) {
-		bool fits = to_sign && w->plan.view.ctl ? plan_knows(&w->plan, list[i].cert) : !plan_has(&w->plan, list[i].cert);
+		bool fits = to_sign && w->plan.view.ctl ? plan_knows(&w->plan, list[i].cert) :
+							  !plan_has(&w->plan, list[i].cert);
 		if (fits)
 			use[n_use++] = list[i];
 		else

@@ -87,7 +87,8 @@ static void test_round_trip(void **state)
 			assert_int_equal(ctlp_msg_read((struct view){frame.p, n}, &m, &e), ERR_PROTO);
 			assert_string_equal(e.rule, "body-length");
 			err_clear(&e);
-			assert_int_equal(ctlp_frame_len((struct view){frame.p, n}, &len, &e), n < CTLP_HEADER_LEN ? ERR_AGAIN : 0);
+			assert_int_equal(ctlp_frame_len((struct view){frame.p, n}, &len, &e),
+					 n < CTLP_HEADER_LEN ? ERR_AGAIN : 0);
 			err_clear(&e);
 		}
 		wr_clear(&first);
