@@ -117,7 +117,8 @@ struct command {
 	void (*follow)(struct command_run *r, bool cancel);
 	/*
 	 * 1 + the argument that names a file at the client's side, 0: none does. The client sends its contents, because the
-	 * node may neither see that file nor be allowed to read it for whoever asks. The name "-" is standard input.
+	 * node may neither see that file nor be allowed to read it for whoever asks. The name "-" is standard input. An
+	 * argument that may be left out brings no file then.
 	 */
 	unsigned upload;
 	/*

@@ -94,7 +94,12 @@ class Client:
         self.tokens = Tokens(self.folder)
         node.admin('utils service activate Cisco CTL Provider')
         assert 'would be created' in node.admin('set account name admin --dry-run').stdout
-        made = node.admin(f'set account name admin {self.tokens.path("password")}').stdout
+        with Terminal(harness.RINGFENCE, 'admin', '--data', node.data, 'set', 'account', 'name', 'admin') as t:
+            for prompt in ('Password of admin: ', 'The same again: '):
+                t.wait(prompt)
+                t.type(PASSWORD + '\n')
+            assert t.end() == 0
+        made = node.admin('show account').stdout
         self.fingerprint = re.search(r'^((?:[0-9A-F]{2}:){31}[0-9A-F]{2})$', made, re.M)[1]
         self.server = f'127.0.0.1:{node.port["ctl-provider"]}'
 
@@ -384,6 +389,15 @@ def test_bad_days():
         assert 'locked until' in node.admin('show account').stdout
         node.admin(f'set password user admin {c.tokens.path("password")}')
         c.do('update', 'CTLFile')
+        # Phones that know no SHA-512 get the same CTL with SHA-1, also from a token.
+        node.admin('set parameter', 'TFTP File Signature Algorithm', 'SHA-512', '--yes')
+        c.do('update', 'CTLFile')
+        for name, digest in (('CTLFile.tlv', 3), ('CTLFile.sha1.tlv', 1)):
+            path = node.path('published', 'current', name)
+            assert ringfence('inspect', path, '--trust', path).returncode == 0
+            with open(path, 'rb') as f:
+                assert bytes((8, 0, 1, digest)) in f.read(200), name
+        node.admin('set parameter', 'TFTP File Signature Algorithm', 'SHA-1', '--yes')
         # 23: all of them are lost in a release that has no other way.
         node.admin('file delete tftp CTLFile.tlv --yes')
         c.tokens.make('three', 'four')

@@ -332,6 +332,14 @@ static int take_stored(const struct ctlp_msg *m, struct ctl_server_stored *r, st
 	return rc;
 }
 
+/* A director that was restarted in between knows neither the login nor what its predecessor has done. */
+static bool is_in_doubt(const struct ctlp_msg *m, int rc)
+{
+	if (m->type == CTLP_REFUSED)
+		return m->reason == CTLP_REASON_SESSION;
+	return rc == ERR_CLOSED || rc == ERR_IO;
+}
+
 int ctl_server_store(struct ctl_server *s, const struct ctl_server_store *what, struct ctl_server_stored *r, struct err *e)
 {
 	AUTO(auto_free) struct ctlp_msg *m = calloc(1, sizeof(*m));
@@ -349,7 +357,7 @@ int ctl_server_store(struct ctl_server *s, const struct ctl_server_store *what, 
 	m->ctl = what->ctl;
 	m->sha1_signature = what->sha1_signature;
 	rc = ask(t, m, e);
-	s->in_doubt = rc == ERR_CLOSED || (rc == ERR_IO && t->m.type != CTLP_REFUSED);
+	s->in_doubt = rc && is_in_doubt(&t->m, rc);
 	if (!rc)
 		rc = take_stored(&t->m, r, e);
 	talk_free(t);

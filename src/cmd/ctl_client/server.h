@@ -74,7 +74,7 @@ void ctl_server_stored_clear(struct ctl_server_stored *r);
 
 /*
  * ctl_server_store: Errors: also ERR_USAGE the server does not take it: its reason is the text. s->in_doubt is set when the
- * connection ended after the CTL was sent and before the answer came.
+ * connection, or the server behind it, ended after the CTL was sent and before the answer came.
  */
 int ctl_server_store(struct ctl_server *s, const struct ctl_server_store *what, struct ctl_server_stored *r,
 		     struct err *e) MUST_CHECK;
