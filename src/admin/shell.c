@@ -64,10 +64,11 @@ static int read_answer(const sigset_t *waking, char *out, size_t size)
 static int answer(void *ctx, const char *prompt, bool secret, const sigset_t *waking, char *out, size_t size)
 {
 	(void)ctx;
-	fputs(prompt, stdout);
-	fflush(stdout);
+	/* First the terminal: who answers the prompt at once must neither be shown nor be thrown away. */
 	if (secret)
 		echo(false);
+	fputs(prompt, stdout);
+	fflush(stdout);
 	int n = read_answer(waking, out, size);
 	if (secret)
 		echo(true);
