@@ -248,12 +248,6 @@ static int match_request(struct admin_conn *c, const struct control_request *q, 
 	struct grammar_line l = {0};
 	int rc = 0;
 
-/* A file may be left out; pasted text is asked for in any case. */
-static bool takes_file(const struct grammar_match *m)
-{
-	return m->command->paste || (m->command->upload && m->command->upload <= m->n_args);
-}
-
 	for (size_t i = 0; rc == 0 && i < q->n_words; i++) {
 		words[i] = strndup((const char *)q->words[i].p, q->words[i].len);
 		rc = words[i] ? 0 : err_set(e, ERR_NOMEM, "out of memory");
@@ -266,6 +260,12 @@ static bool takes_file(const struct grammar_match *m)
 	for (size_t i = 0; i < q->n_words; i++)
 		free(words[i]);
 	return rc;
+}
+
+/* A file may be left out; pasted text is asked for in any case. */
+static bool takes_file(const struct grammar_match *m)
+{
+	return m->command->paste || (m->command->upload && m->command->upload <= m->n_args);
 }
 
 static int request(struct admin_conn *c, struct view body, struct wr *out, struct err *e)
