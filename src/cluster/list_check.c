@@ -1,6 +1,7 @@
 #include "cluster/list_check.h"
 
 #include "cluster/cluster_internal.h"
+#include "cluster/mode.h"
 #include "cluster/param.h"
 
 int list_lacks(struct cluster *c, const struct trust_list *l, enum list_type type, const char *unit, bool *lacks,
@@ -8,14 +9,16 @@ int list_lacks(struct cluster *c, const struct trust_list *l, enum list_type typ
 {
 	enum compose_generation g;
 	struct cert *cert = NULL;
-	bool blank = false;
+	bool bare = false, mixed;
 	int rc = param_generation(c, &g, e);
 
 	*lacks = false;
+	/* A blank ITL names nobody on purpose, nor need a CTL that is left over from mixed mode. */
 	if (!rc && type == LIST_ITL)
-		rc = param_get_bool(c, PARAM_ROLLBACK, &blank, e);
-	/* A blank ITL names nobody, on purpose. */
-	if (!rc && !blank && compose_names_unit(g, type, unit))
+		rc = param_get_bool(c, PARAM_ROLLBACK, &bare, e);
+	else if (!rc && (rc = cluster_is_mixed(c, &mixed, e)) == 0)
+		bare = !mixed;
+	if (!rc && !bare && compose_names_unit(g, type, unit))
 		rc = cluster_own_cert(c, NULL, unit, &cert, e);
 	if (rc || !cert)
 		return rc;

@@ -4,7 +4,7 @@
 
 #include "pki/issue.h"
 
-/* What certificates of units, of phones, of tokens and requests have in common: for issue.c, lsc.c, request.c and token.c. */
+/* What certificates of units, of phones and of tokens, and requests have in common. */
 #define ISSUE_DAY_S 86400
 #define ISSUE_SERIAL_OCTETS 16
 

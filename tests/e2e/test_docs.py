@@ -30,7 +30,8 @@ def readme_examples():
 
 
 def manual_examples():
-    for path in sorted(glob.glob(os.path.join(harness.ROOT, 'man', '*.[1-8]'))):
+    # The tokens of ringfence-ctl-client(1) come last: the others' phones do not know them.
+    for path in sorted(glob.glob(os.path.join(harness.ROOT, 'man', '*.[1-8]')), key=lambda p: ('ctl-client' in p, p)):
         with open(path) as f:
             section = re.search(r'^\.Sh EXAMPLES\n(.*?)(?=^\.Sh |\Z)', f.read(), re.S | re.M)
         for block in re.findall(r'^\.Bd [^\n]*\n(.*?)^\.Ed', section[1] if section else '', re.S | re.M):
