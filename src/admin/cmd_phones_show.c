@@ -72,6 +72,7 @@ static json_t *phone_json(const struct store_device *d)
 	      json_object_set_new(j, "authentication_locked_until", time_json(d->locked_until)) < 0 ||
 	      json_object_set_new(j, "lsc", cert_json(&d->lsc)) < 0 || json_object_set_new(j, "mic", cert_json(&d->mic)) < 0 ||
 	      json_object_set_new(j, "lsc_last_proven", time_json(d->lsc_proven)) < 0 ||
+	      json_object_set_new(j, "encrypted_last_fetched", time_json(d->encrypted_fetched)) < 0 ||
 	      json_object_set_new(j, "last_contact", time_json(d->last_seen)) < 0 ||
 	      json_object_set_new(j, "last_address", json_string(d->last_address)) < 0;
 	if (!bad)
@@ -222,6 +223,8 @@ static void show_text(FILE *out, const struct store_device *d)
 	if (d->lsc.sha256[0])
 		time_line(out, "LSC last used", d->lsc_proven);
 	cert_lines(out, "MIC", &d->mic);
+	if (d->encrypt_config)
+		time_line(out, "Encrypted File Last Fetched", d->encrypted_fetched);
 	time_line(out, "Last Contact", d->last_seen);
 	line(out, "Last Address", d->last_address);
 }

@@ -72,6 +72,8 @@ static int contact(struct cluster *c, struct phone_change *ch, struct contacts *
 	if (q.address && strlen(q.address) >= STORE_ADDRESS_SIZE)
 		q.address = NULL;
 	int rc = store_device_seen(c->store, q.name, q.model, q.address, q.when, &known, e);
+	if (!rc && known && q.encrypted)
+		rc = store_device_fetched(c->store, q.name, q.when, e);
 	if (rc || known || !is_phone(q.name))
 		return rc;
 	if (k->allowed < 0)

@@ -95,6 +95,7 @@ struct phone_contact {
 	const char *model;     /* NULL: not known */
 	const char *address;   /* NULL: not known */
 	int64_t when;
+	bool encrypted;        /* it fetched an encrypted configuration */
 };
 int phones_contact(struct cluster *c, const struct phone_contact *contacts, size_t n, size_t *created,
 		   struct err *e) MUST_CHECK;

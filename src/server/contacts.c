@@ -14,6 +14,7 @@ struct entry {
 	char name[CONTACTS_NAME];
 	char model[CONTACTS_MODEL];
 	char address[INET6_ADDRSTRLEN];
+	bool encrypted; /* it fetched an encrypted configuration */
 };
 
 struct contacts {
@@ -51,23 +52,38 @@ static size_t slot_of(const struct contacts *k, const char *name)
 	return i;
 }
 
-void contacts_note(struct contacts *k, const char *device, const char *model, const char *address)
+/* The device's entry, an old one or a new one; NULL: that is no device's name, or there is no room. */
+static struct entry *entry_of(struct contacts *k, const char *device)
 {
 	if (strlen(device) >= CONTACTS_NAME || !text_is_device_name(device))
-		return;
+		return NULL;
 	size_t i = slot_of(k, device);
 	if (!k->slots[i]) {
 		if (k->n == CONTACTS_MAX)
-			return;
+			return NULL;
 		k->slots[i] = (uint16_t)(k->n + 1);
 		k->entries[k->n] = (struct entry){0};
 		snprintf(k->entries[k->n++].name, CONTACTS_NAME, "%s", device);
 	}
-	struct entry *e = &k->entries[k->slots[i] - 1];
-	if (model && *model && strlen(model) < CONTACTS_MODEL)
+	return &k->entries[k->slots[i] - 1];
+}
+
+static void note(struct contacts *k, const char *device, const char *model, const char *address, bool encrypted)
+{
+	struct entry *e = entry_of(k, device);
+
+	if (!e)
+		return;
+	if (*model && strlen(model) < CONTACTS_MODEL)
 		snprintf(e->model, sizeof(e->model), "%s", model);
-	if (address && *address)
+	if (*address)
 		snprintf(e->address, sizeof(e->address), "%s", address);
+	e->encrypted = e->encrypted || encrypted;
+}
+
+void contacts_note(struct contacts *k, const char *device, const char *model, const char *address)
+{
+	note(k, device, model ? model : "", address ? address : "", false);
 }
 
 size_t contacts_count(const struct contacts *k)
@@ -106,7 +122,7 @@ void contacts_note_file(struct contacts *k, const char *file_name, const struct 
 	if (!device_in(file_name, device))
 		return;
 	sockaddr_text(peer, address);
-	contacts_note(k, device, NULL, address);
+	note(k, device, "", address, text_ends(file_name, ".cnf.xml.enc.sgn"));
 }
 
 void contacts_note_tvs(struct contacts *k, const char *name, const struct sockaddr *peer)
@@ -122,7 +138,7 @@ void contacts_note_tvs(struct contacts *k, const char *name, const struct sockad
 	contacts_note(k, dash + 1, model, address);
 }
 
-/* Body: for each device str name, str model, str address. */
+/* Body: for each device str name, str model, str address, u8 encrypted: 0 or 1. */
 int contacts_send(struct contacts *k, struct ipc_channel *director, struct err *e)
 {
 	int rc = 0;
@@ -134,6 +150,7 @@ int contacts_send(struct contacts *k, struct ipc_channel *director, struct err *
 			ipc_put_str(&w, k->entries[i].name);
 			ipc_put_str(&w, k->entries[i].model);
 			ipc_put_str(&w, k->entries[i].address);
+			wr_u8(&w, k->entries[i].encrypted);
 		}
 		struct ipc_msg m = {.type = IPC_CONTACTS, .body = wr_view_all(&w)};
 		rc = w.failed ? err_set(e, ERR_NOMEM, "no memory for a message") : ipc_channel_send(director, &m, e);
@@ -146,14 +163,15 @@ int contacts_send(struct contacts *k, struct ipc_channel *director, struct err *
 int contacts_receive(struct contacts *k, struct view body, struct err *e)
 {
 	struct entry got;
+	uint8_t encrypted;
 	struct rd r;
 
 	rd_init(&r, body.p, body.len);
 	while (!rd_done(&r)) {
 		if (!ipc_get_str(&r, got.name, sizeof(got.name)) || !ipc_get_str(&r, got.model, sizeof(got.model)) ||
-		    !ipc_get_str(&r, got.address, sizeof(got.address)))
+		    !ipc_get_str(&r, got.address, sizeof(got.address)) || !rd_u8(&r, &encrypted) || encrypted > 1)
 			return err_rule(e, "contacts", -1, "a worker's message about devices is malformed");
-		contacts_note(k, got.name, got.model, got.address);
+		note(k, got.name, got.model, got.address, encrypted);
 	}
 	return 0;
 }
@@ -173,6 +191,7 @@ int contacts_store(struct contacts *k, struct cluster *c, int64_t now, size_t *c
 			.model = from->model[0] ? from->model : NULL,
 			.address = from->address[0] ? from->address : NULL,
 			.when = now,
+			.encrypted = from->encrypted,
 		};
 	}
 	int rc = phones_contact(c, all, k->n, created, e);

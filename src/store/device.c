@@ -297,6 +297,12 @@ int store_device_seen(struct store *s, const char *name, const char *model, cons
 	return rc;
 }
 
+int store_device_fetched(struct store *s, const char *name, int64_t when, struct err *e)
+{
+	return store_db_exec(s, NULL, e, "UPDATE device SET encryptedfetched = $2 WHERE name = $1 AND encryptconfig = 't'",
+			     VALUES(value_text(name), value_int(when)));
+}
+
 int store_device_proven(struct store *s, const char *name, const char *lsc_sha256, int64_t when, struct err *e)
 {
 	return on_device(s, NULL, e, "UPDATE device SET lscproven = $3 WHERE name = $1 AND lsc = $2",

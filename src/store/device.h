@@ -76,6 +76,7 @@ struct store_device {
 	struct device_cert lsc, mic;
 	int64_t lsc_proven;                /* when it last proved to hold the LSC's key; 0: never since it got it */
 	int64_t last_seen;                 /* 0: never */
+	int64_t encrypted_fetched;         /* its encrypted configuration, under its name; 0: never */
 	char last_address[STORE_ADDRESS_SIZE];
 };
 
@@ -121,5 +122,7 @@ int store_device_attempts_set(struct store *s, const char *name, unsigned failur
  * when none is known yet; model and address may be NULL. */
 int store_device_seen(struct store *s, const char *name, const char *model, const char *address, int64_t when, bool *known,
 		      struct err *e) MUST_CHECK;
+/* store_device_fetched: its encrypted configuration. Nothing is done when it has none. */
+int store_device_fetched(struct store *s, const char *name, int64_t when, struct err *e) MUST_CHECK;
 /* store_device_proven: it used the key of its LSC. Nothing is done when that is not its LSC. */
 int store_device_proven(struct store *s, const char *name, const char *lsc_sha256, int64_t when, struct err *e) MUST_CHECK;

@@ -8,7 +8,7 @@
 enum column {
 	NAME, DESCRIPTION, MODEL, POOL, GROUP, SECURITY, TRANSPORT, ENCRYPT, OPERATION, AUTH, KEY_ORDER, RSA_BITS, EC_BITS,
 	COMPLETE_BY, STATUS, HAS_STRING, FAILURES, LOCKED, LSC, LSC_ISSUER, LSC_END, LSC_PROVEN, MIC, MIC_ISSUER, MIC_END,
-	SEEN, ADDRESS,
+	SEEN, ADDRESS, FETCHED,
 };
 
 static int take_texts(const struct store_row *r, struct store_device *d, struct err *e)
@@ -79,6 +79,7 @@ int device_row_take(const struct store_row *r, struct store_device *d, struct er
 	d->lsc_proven = row_int(r, LSC_PROVEN);
 	d->mic.not_after = row_int(r, MIC_END);
 	d->last_seen = row_int(r, SEEN);
+	d->encrypted_fetched = row_int(r, FETCHED);
 	return 0;
 }
 

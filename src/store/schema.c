@@ -224,6 +224,12 @@ static const char *const version_7[] = {
 	NULL,
 };
 
+/* When its encrypted configuration was last fetched. */
+static const char *const version_8[] = {
+	"ALTER TABLE device ADD COLUMN encryptedfetched BIGINT",
+	NULL,
+};
+
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
@@ -232,6 +238,7 @@ const struct store_migration store_migrations[] = {
 	{5, version_5, NULL},
 	{6, version_6, NULL},
 	{7, version_7, NULL},
+	{8, version_8, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 

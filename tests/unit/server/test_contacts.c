@@ -110,6 +110,7 @@ static void more_than_fit(void **state)
 
 static void malformed_ones(void **state)
 {
+	static const uint8_t not_a_flag[] = {0, 3, 'S', 'E', 'P', 0, 0, 0, 0, 2};
 	static const uint8_t cut[] = {0, 3, 'S', 'E', 'P', 0, 9, 'x'};
 	struct fixture f;
 	struct err e = ERR_INIT;
@@ -118,6 +119,8 @@ static void malformed_ones(void **state)
 	start(&f);
 	assert_int_equal(contacts_receive(f.to, (struct view){cut, sizeof(cut)}, &e), ERR_PROTO);
 	assert_string_equal(e.rule, "contacts");
+	err_clear(&e);
+	assert_int_equal(contacts_receive(f.to, (struct view){not_a_flag, sizeof(not_a_flag)}, &e), ERR_PROTO);
 	assert_int_equal(contacts_count(f.to), 0);
 	stop(&f);
 }

@@ -232,6 +232,16 @@ static void contact_is_remembered(void **state)
 	assert_string_equal(d.model, "8861");
 	assert_string_equal(d.last_address, "10.1.2.3");
 	assert_int_equal(d.last_seen, 1780000005);
+
+	/* That its encrypted configuration was fetched counts when it has one. */
+	assert_ok(store_device_fetched(f->s, d.name, 1780000006, &e), &e);
+	assert_ok(store_device_get(f->s, d.name, &d, &found, &e), &e);
+	assert_int_equal(d.encrypted_fetched, 0);
+	d.encrypt_config = true;
+	assert_ok(store_device_set(f->s, &d, &e), &e);
+	assert_ok(store_device_fetched(f->s, d.name, 1780000007, &e), &e);
+	assert_ok(store_device_get(f->s, d.name, &d, &found, &e), &e);
+	assert_int_equal(d.encrypted_fetched, 1780000007);
 }
 
 static int count(void *ctx, const struct store_device *d)
