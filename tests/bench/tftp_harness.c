@@ -191,8 +191,8 @@ int main(int argc, char **argv)
 	printf("\n");
 	fflush(stdout);
 	int status, worst = 0;
-	while (wait(&status) > 0 || errno == EINTR)
-		if (status)
+	for (pid_t pid; (pid = wait(&status)) > 0 || errno == EINTR;)
+		if (pid > 0 && status)
 			worst = 1;
 	return worst;
 }
