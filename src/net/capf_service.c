@@ -3,51 +3,39 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/queue.h>
-#include <unistd.h>
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "net/tls.h"
+#include "net/tls_service.h"
 
 #define INCARNATION_BITS 24
 #define KEEP_ALIVE_PROBES 4
 
 struct client {
-	struct net_conn net; /* first: net_conn's evict gets it */
-	LIST_ENTRY(client) link;
-	struct capf_service *service;
-	struct sockaddr_storage peer;
-	struct bufferevent *bev;
-	struct event *timer;
+	struct tls_conn tls; /* first */
 	struct capf_conn conn;
 	uint64_t number;
 	void *wait;          /* for a decision */
-	bool handshake_done;
 	bool known;          /* the decider believes that this connection goes on */
-	bool ending;         /* what is written goes out, nothing more is read */
 };
 
 struct capf_service {
-	struct event_base *base;
-	struct net_pool *pool;
+	struct tls_service tls; /* first */
 	struct capf_decider decider;
-	SSL_CTX *tls;
 	struct capf_service_stats stats;
-	uint64_t incarnation, connections;
-	bool draining;
-	LIST_HEAD(, client) clients;
+	uint64_t incarnation, last; /* of these connections' numbers */
 };
 
-/* ---- ends ---- */
+static struct capf_service *service_of(const struct client *c)
+{
+	return (struct capf_service *)c->tls.service;
+}
 
 static void forget(struct client *c, bool timed_out)
 {
-	const struct capf_decider *d = &c->service->decider;
+	const struct capf_decider *d = &service_of(c)->decider;
 
 	if (c->wait)
 		d->cancel(d->ctx, c->wait);
@@ -57,44 +45,17 @@ static void forget(struct client *c, bool timed_out)
 	c->known = false;
 }
 
-static void client_free(struct client *c)
+static void on_gone(struct tls_conn *tls)
 {
-	forget(c, false);
-	c->service->stats.current--;
-	net_pool_leave(c->service->pool, &c->net);
-	LIST_REMOVE(c, link);
-	if (c->timer)
-		event_free(c->timer);
-	bufferevent_free(c->bev);
-	free(c);
+	forget((struct client *)tls, false);
 }
 
-/* The phone is still there: it is told that nothing more comes. */
-static void client_end(struct client *c)
+static void on_ended(struct tls_service *tls, const struct tls_conn *c, const char *why)
 {
-	if (c->handshake_done)
-		tls_close_notify(c->bev);
-	client_free(c);
-}
-
-static void on_evict(struct net_conn *net)
-{
-	client_end((struct client *)net);
-}
-
-static void log_end(struct client *c, const char *why)
-{
-	const struct capf_decider *d = &c->service->decider;
+	const struct capf_decider *d = &((struct capf_service *)tls)->decider;
 
 	if (d->ended)
-		d->ended(d->ctx, (struct sockaddr *)&c->peer, why);
-}
-
-static void set_timer(struct client *c, uint64_t ms)
-{
-	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
-
-	event_add(c->timer, &tv);
+		d->ended(d->ctx, (const struct sockaddr *)&c->peer, why);
 }
 
 /* ---- the conversation ---- */
@@ -104,36 +65,29 @@ static void go_on(struct client *c);
 /* One message is one write, and so one record. False: the client is gone. */
 static bool send_out(struct client *c, struct wr *out)
 {
-	bool ok = !out->len || !bufferevent_write(c->bev, out->p, out->len);
+	bool ok = !out->len || !bufferevent_write(c->tls.bev, out->p, out->len);
 
 	wr_clear(out);
 	if (ok)
 		return true;
-	log_end(c, "no memory");
-	client_free(c);
+	tls_conn_log(&c->tls, "no memory");
+	tls_conn_free(&c->tls);
 	return false;
 }
 
-/* The last message is on its way, or there is none. */
+/* The last message, or there is none. */
 static void finish(struct client *c, struct wr *out)
 {
-	bool nothing = !out->len;
+	struct wr last = *out;
 
-	if (!send_out(c, out))
-		return;
-	if (nothing) {
-		client_end(c);
-		return;
-	}
-	c->ending = true;
-	bufferevent_disable(c->bev, EV_READ);
-	set_timer(c, CAPF_IDLE_MS);
+	tls_conn_finish(&c->tls, wr_view_all(&last), CAPF_IDLE_MS);
+	wr_clear(&last);
 }
 
 /* A phone may be silent for half an hour while it makes its key; who is still there then? */
 static void keep_alive(struct client *c, unsigned seconds)
 {
-	int fd = bufferevent_getfd(c->bev), on = 1, idle = (int)seconds, probes = KEEP_ALIVE_PROBES;
+	int fd = bufferevent_getfd(c->tls.bev), on = 1, idle = (int)seconds, probes = KEEP_ALIVE_PROBES;
 
 	/* Without it a dead connection lasts until its deadline: no reason to end a live one. */
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
@@ -157,10 +111,10 @@ static void on_decided(void *ctx, const struct capf_decision *d, unsigned keep_a
 	enum capf_want want = capf_conn_decide(&c->conn, d ? d : &nobody, clock_mono_ms(&clock_system), &out, &e);
 	if (want != CAPF_WANT_WRITE || !d || !c->known) {
 		if (e.code)
-			log_end(c, e.text);
+			tls_conn_log(&c->tls, e.text);
 		finish(c, &out);
 	} else if (send_out(c, &out)) {
-		net_pool_busy(c->service->pool, &c->net); /* it has shown who it is, and may take its time */
+		net_pool_busy(c->tls.service->pool, &c->tls.net); /* it has shown who it is, and may take its time */
 		go_on(c);
 	}
 }
@@ -168,11 +122,11 @@ static void on_decided(void *ctx, const struct capf_decision *d, unsigned keep_a
 /* The message is the first `len` octets of what has come. */
 static void ask(struct client *c, enum capf_question question, size_t len)
 {
-	const struct capf_decider *d = &c->service->decider;
-	struct evbuffer *in = bufferevent_get_input(c->bev);
+	const struct capf_decider *d = &service_of(c)->decider;
+	struct evbuffer *in = bufferevent_get_input(c->tls.bev);
 	const struct capf_service_ask ask = {
 		.conn = c->number,
-		.peer = (struct sockaddr *)&c->peer,
+		.peer = (struct sockaddr *)&c->tls.peer,
 		.session = c->conn.session,
 		.question = question,
 		.frame = {evbuffer_pullup(in, (ev_ssize_t)len), len},
@@ -181,12 +135,12 @@ static void ask(struct client *c, enum capf_question question, size_t len)
 	int rc = d->ask(d->ctx, &ask, on_decided, c, &c->wait, &e);
 
 	evbuffer_drain(in, len);
-	event_del(c->timer); /* whoever decides has a deadline of his own */
+	tls_conn_wait_not(&c->tls); /* whoever decides has a deadline of his own */
 	if (rc == 0) {
 		c->known = true;
 		return;
 	}
-	log_end(c, e.text);
+	tls_conn_log(&c->tls, e.text);
 	on_decided(c, NULL, 0);
 }
 
@@ -203,9 +157,9 @@ static void broken(struct client *c, const struct err *e, struct wr *out)
 {
 	bool timed_out = e->code == ERR_AGAIN;
 
-	c->service->stats.timed_out += timed_out;
-	c->service->stats.malformed += e->code == ERR_PROTO;
-	log_end(c, e->code ? e->text : "no memory");
+	service_of(c)->stats.timed_out += timed_out;
+	service_of(c)->stats.malformed += e->code == ERR_PROTO;
+	tls_conn_log(&c->tls, e->code ? e->text : "no memory");
 	forget(c, timed_out);
 	finish(c, out);
 }
@@ -213,7 +167,7 @@ static void broken(struct client *c, const struct err *e, struct wr *out)
 /* One message. False: nothing more to do now; the client may be gone. */
 static bool step(struct client *c)
 {
-	struct evbuffer *in = bufferevent_get_input(c->bev);
+	struct evbuffer *in = bufferevent_get_input(c->tls.bev);
 	struct view have = {evbuffer_pullup(in, -1), evbuffer_get_length(in)};
 	uint64_t now = clock_mono_ms(&clock_system);
 	enum capf_question question;
@@ -233,7 +187,7 @@ static bool step(struct client *c)
 		evbuffer_drain(in, used);
 		if (used)
 			return true;
-		set_timer(c, capf_conn_deadline(&c->conn) > now ? capf_conn_deadline(&c->conn) - now : 0);
+		tls_conn_wait(&c->tls, capf_conn_deadline(&c->conn) > now ? capf_conn_deadline(&c->conn) - now : 0);
 		return false;
 	case CAPF_WANT_WRITE:
 		evbuffer_drain(in, used);
@@ -255,107 +209,59 @@ static void go_on(struct client *c)
 		;
 }
 
-static void on_read(struct bufferevent *bev, void *ctx)
+static void on_readable(struct tls_conn *tls)
 {
-	struct client *c = ctx;
+	struct client *c = (struct client *)tls;
 
-	(void)bev;
-	if (!c->wait && !c->ending)
+	if (!c->wait)
 		go_on(c);
 }
 
-static void on_written(struct bufferevent *bev, void *ctx)
+static void on_late(struct tls_conn *tls)
 {
-	struct client *c = ctx;
-
-	(void)bev;
-	if (c->ending)
-		client_end(c);
+	go_on((struct client *)tls); /* whose deadline has passed */
 }
 
-static void begin(struct client *c)
+static void on_begin(struct tls_conn *tls)
 {
+	struct client *c = (struct client *)tls;
 	struct err e = ERR_INIT;
 	uint32_t session;
 
-	c->handshake_done = true;
 	if (random_fill(&random_system, &session, sizeof(session), &e) < 0) {
-		log_end(c, e.text);
-		client_end(c);
+		tls_conn_log(tls, e.text);
+		tls_conn_end(tls);
 		return;
 	}
+	c->number = service_of(c)->incarnation << (56 - INCARNATION_BITS) | (++service_of(c)->last & 0xffffffff);
 	capf_conn_init(&c->conn, session, clock_mono_ms(&clock_system));
 	go_on(c);
 }
 
-static void on_event(struct bufferevent *bev, short what, void *ctx)
+static bool is_idle(struct tls_conn *tls)
 {
-	struct client *c = ctx;
-
-	if (what & BEV_EVENT_CONNECTED) {
-		begin(c);
-		return;
-	}
-	if (!c->handshake_done) {
-		c->service->stats.handshakes_failed++;
-		log_end(c, tls_failure(bev));
-	}
-	client_free(c);
+	return !((struct client *)tls)->known;
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *ctx)
-{
-	struct client *c = ctx;
+static const struct tls_service_ops ops = {
+	.conn_size = sizeof(struct client),
+	.in_max = CAPF_SERVICE_FRAME_MAX,
+	.unread = "the phone does not read the end of its session",
+	.begin = on_begin,
+	.readable = on_readable,
+	.late = on_late,
+	.gone = on_gone,
+	.idle = is_idle,
+	.ended = on_ended,
+};
 
-	(void)fd;
-	(void)what;
-	if (!c->handshake_done) {
-		c->service->stats.handshakes_failed++;
-		log_end(c, "the TLS handshake took too long");
-		client_free(c);
-	} else if (c->ending) {
-		log_end(c, "the phone does not read the end of its session");
-		client_free(c);
-	} else {
-		go_on(c); /* whose deadline has passed */
-	}
-}
-
-/* ---- connections ---- */
+/* ---- the service ---- */
 
 void capf_service_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_t len)
 {
 	struct capf_service *s = ctx;
-	struct client *c = s->tls && !s->draining ? calloc(1, sizeof(*c)) : NULL;
-	struct err e = ERR_INIT;
 
-	if (c)
-		c->net.evict = on_evict;
-	if (!c || len > sizeof(c->peer) || !net_pool_admit(s->pool, &c->net, peer, len)) {
-		free(c);
-		close(fd);
-		return;
-	}
-	c->service = s;
-	memcpy(&c->peer, peer, len);
-	if (tls_accept(s->base, s->tls, fd, &c->bev, &e)) {
-		net_pool_leave(s->pool, &c->net);
-		free(c);
-		return;
-	}
-	LIST_INSERT_HEAD(&s->clients, c, link);
-	s->stats.connections++;
-	s->stats.current++;
-	c->number = s->incarnation << (56 - INCARNATION_BITS) | (++s->connections & 0xffffffff);
-	c->timer = evtimer_new(s->base, on_timer, c);
-	if (!c->timer) {
-		client_free(c);
-		return;
-	}
-	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, CAPF_SERVICE_FRAME_MAX);
-	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-	set_timer(c, TLS_HANDSHAKE_MS);
+	tls_service_accept(&s->tls, fd, peer, len);
 }
 
 int capf_service_new(struct event_base *base, struct net_pool *pool, const struct capf_decider *decider,
@@ -370,52 +276,40 @@ int capf_service_new(struct event_base *base, struct net_pool *pool, const struc
 		free(s);
 		return rc;
 	}
-	*s = (struct capf_service){.base = base, .pool = pool, .decider = *decider};
+	s->decider = *decider;
 	s->incarnation = incarnation >> (32 - INCARNATION_BITS);
-	LIST_INIT(&s->clients);
+	tls_service_init(&s->tls, &ops, base, pool);
 	*out = s;
 	return 0;
 }
 
 void capf_service_close_all(struct capf_service *s)
 {
-	struct client *c;
-
-	while ((c = LIST_FIRST(&s->clients)))
-		client_end(c);
+	tls_service_close_all(&s->tls);
 }
 
 void capf_service_free(struct capf_service *s)
 {
 	if (!s)
 		return;
-	capf_service_close_all(s);
-	SSL_CTX_free(s->tls);
+	tls_service_clear(&s->tls);
 	free(s);
 }
 
 void capf_service_set_tls(struct capf_service *s, SSL_CTX *ctx)
 {
-	if (ctx)
-		SSL_CTX_up_ref(ctx);
-	SSL_CTX_free(s->tls);
-	s->tls = ctx;
+	tls_service_set_tls(&s->tls, ctx);
 }
 
 bool capf_service_drain(struct capf_service *s)
 {
-	struct client *c, *following;
-
-	s->draining = true;
-	for (c = LIST_FIRST(&s->clients); c; c = following) {
-		following = LIST_NEXT(c, link);
-		if (!c->known && !c->ending)
-			client_end(c);
-	}
-	return LIST_EMPTY(&s->clients);
+	return tls_service_drain(&s->tls);
 }
 
-const struct capf_service_stats *capf_service_stats(const struct capf_service *s)
+const struct capf_service_stats *capf_service_stats(struct capf_service *s)
 {
+	s->stats.connections = s->tls.connections;
+	s->stats.handshakes_failed = s->tls.handshakes_failed;
+	s->stats.current = s->tls.current;
 	return &s->stats;
 }

@@ -62,4 +62,4 @@ struct capf_service_stats {
 	uint64_t connections, handshakes_failed, malformed, timed_out;
 	unsigned current;
 };
-const struct capf_service_stats *capf_service_stats(const struct capf_service *s);
+const struct capf_service_stats *capf_service_stats(struct capf_service *s);

@@ -56,4 +56,4 @@ struct ctl_provider_service_stats {
 	uint64_t connections, handshakes_failed, malformed, timed_out;
 	unsigned current;
 };
-const struct ctl_provider_service_stats *ctl_provider_service_stats(const struct ctl_provider_service *s);
+const struct ctl_provider_service_stats *ctl_provider_service_stats(struct ctl_provider_service *s);

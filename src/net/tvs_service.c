@@ -1,77 +1,38 @@
 #include "net/tvs_service.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <sys/queue.h>
-#include <unistd.h>
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 
 #include "base/clock.h"
-#include "net/tls.h"
+#include "net/tls_service.h"
 
 struct client {
-	struct net_conn net; /* first: net_conn's evict gets it */
-	LIST_ENTRY(client) link;
-	struct tvs_service *service;
-	struct sockaddr_storage peer;
-	struct bufferevent *bev;
-	struct event *timer;
+	struct tls_conn tls; /* first */
 	struct tvs_conn conn;
-	bool handshake_done, ending; /* ending: what is written goes out, nothing more is read */
 };
 
 struct tvs_service {
-	struct event_base *base;
-	struct net_pool *pool;
+	struct tls_service tls; /* first */
 	tvs_service_log *log;
 	void *ctx;
-	SSL_CTX *tls;
 	const struct tvs_index *ix;
 	struct tvs_lookup lookup;
 	struct tvs_service_stats stats;
-	bool draining;
-	LIST_HEAD(, client) clients;
 };
 
-static void client_free(struct client *c)
+static struct tvs_service *service_of(const struct client *c)
 {
-	c->service->stats.current--;
-	net_pool_leave(c->service->pool, &c->net);
-	LIST_REMOVE(c, link);
-	if (c->timer)
-		event_free(c->timer);
-	bufferevent_free(c->bev);
-	free(c);
+	return (struct tvs_service *)c->tls.service;
 }
 
-/* The client is still there: it is told that nothing more comes. */
-static void client_end(struct client *c)
+static void on_ended(struct tls_service *tls, const struct tls_conn *c, const char *why)
 {
-	if (c->handshake_done)
-		tls_close_notify(c->bev);
-	client_free(c);
-}
-
-static void on_evict(struct net_conn *net)
-{
-	client_end((struct client *)net);
-}
-
-static void log_end(struct client *c, const char *why)
-{
+	const struct tvs_service *s = (struct tvs_service *)tls;
 	const struct tvs_event none = {0};
 
-	if (c->service->log)
-		c->service->log(c->service->ctx, (struct sockaddr *)&c->peer, &none, why);
-}
-
-static void set_timer(struct client *c, uint64_t ms)
-{
-	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
-
-	event_add(c->timer, &tv);
+	if (s->log)
+		s->log(s->ctx, (const struct sockaddr *)&c->peer, &none, why);
 }
 
 /* ---- requests ---- */
@@ -79,8 +40,8 @@ static void set_timer(struct client *c, uint64_t ms)
 /* One request of what has come. False: the client is gone, or is going, or nothing whole has come. */
 static bool answer_one(struct client *c)
 {
-	struct tvs_service *s = c->service;
-	struct evbuffer *in = bufferevent_get_input(c->bev);
+	struct tvs_service *s = service_of(c);
+	struct evbuffer *in = bufferevent_get_input(c->tls.bev);
 	uint64_t now = clock_mono_ms(&clock_system);
 	size_t used, have = evbuffer_get_length(in);
 	struct err e = ERR_INIT;
@@ -90,138 +51,104 @@ static bool answer_one(struct client *c)
 
 	wr_init(&out, TVS_FRAME_MAX);
 	want = tvs_conn_step(&c->conn, (struct view){evbuffer_pullup(in, -1), have}, now, &used, &out, &ev, &e);
-	if (want == TVS_WANT_WRITE && !bufferevent_write(c->bev, out.p, out.len)) {
+	if (want == TVS_WANT_WRITE && !bufferevent_write(c->tls.bev, out.p, out.len)) {
 		wr_clear(&out);
 		evbuffer_drain(in, used);
-		net_pool_busy(s->pool, &c->net); /* until the client has read it */
+		net_pool_busy(s->tls.pool, &c->tls.net); /* until the client has read it */
 		if (s->log)
-			s->log(s->ctx, (struct sockaddr *)&c->peer, &ev, NULL);
+			s->log(s->ctx, (struct sockaddr *)&c->tls.peer, &ev, NULL);
 		return true;
 	}
 	wr_clear(&out);
 	if (want == TVS_WANT_READ) {
-		set_timer(c, tvs_conn_deadline(&c->conn) - now);
+		tls_conn_wait(&c->tls, tvs_conn_deadline(&c->conn) - now);
 		return false;
 	}
-	log_end(c, e.code ? e.text : "no memory");
-	client_end(c);
+	tls_conn_log(&c->tls, e.code ? e.text : "no memory");
+	tls_conn_end(&c->tls);
 	return false;
-}
-
-static size_t unsent(const struct client *c)
-{
-	return evbuffer_get_length(bufferevent_get_output(c->bev));
 }
 
 static void answer_all(struct client *c)
 {
-	while (unsent(c) < TVS_OUT_MAX)
+	while (tls_conn_unsent(&c->tls) < TVS_OUT_MAX)
 		if (!answer_one(c))
 			return;
 	/* the client reads more slowly than it asks: go on when it has */
-	bufferevent_disable(c->bev, EV_READ);
-	set_timer(c, TVS_IDLE_MS);
+	bufferevent_disable(c->tls.bev, EV_READ);
+	tls_conn_wait(&c->tls, TVS_IDLE_MS);
 }
 
-static void on_read(struct bufferevent *bev, void *ctx)
+static void on_readable(struct tls_conn *tls)
 {
-	struct client *c = ctx;
+	struct client *c = (struct client *)tls;
 
-	(void)bev;
-	if (!c->service->ix) {
-		log_end(c, "there is no index yet");
-		client_free(c);
+	if (service_of(c)->ix) {
+		answer_all(c);
 		return;
 	}
-	answer_all(c);
+	tls_conn_log(tls, "there is no index yet");
+	tls_conn_free(tls);
 }
 
 /* Everything that was answered has gone out. */
-static void on_written(struct bufferevent *bev, void *ctx)
+static void on_written(struct tls_conn *tls)
 {
-	struct client *c = ctx;
-
-	if (!c->handshake_done)
-		return;
-	if (c->ending) {
-		client_end(c);
-		return;
-	}
-	net_pool_waiting(c->service->pool, &c->net);
-	bufferevent_enable(bev, EV_READ);
-	if (evbuffer_get_length(bufferevent_get_input(bev)))
-		on_read(bev, c);
+	net_pool_waiting(tls->service->pool, &tls->net);
+	bufferevent_enable(tls->bev, EV_READ);
+	if (evbuffer_get_length(bufferevent_get_input(tls->bev)))
+		on_readable(tls);
 }
 
-static void on_event(struct bufferevent *bev, short what, void *ctx)
+static void on_begin(struct tls_conn *tls)
 {
-	struct client *c = ctx;
-	struct tvs_service *s = c->service;
+	struct client *c = (struct client *)tls;
+	struct tvs_service *s = service_of(c);
 
-	if (what & BEV_EVENT_CONNECTED) {
-		c->handshake_done = true;
-		tvs_conn_init(&c->conn, &s->lookup, &s->stats.requests, clock_mono_ms(&clock_system));
-		set_timer(c, TVS_IDLE_MS);
-		return;
-	}
-	if (!c->handshake_done) {
-		s->stats.handshakes_failed++;
-		log_end(c, tls_failure(bev));
-	}
-	client_free(c);
+	tvs_conn_init(&c->conn, &s->lookup, &s->stats.requests, clock_mono_ms(&clock_system));
+	tls_conn_wait(tls, TVS_IDLE_MS);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *ctx)
-{
-	struct client *c = ctx;
+static const char unread[] = "the client does not read its answers";
 
-	(void)fd;
-	(void)what;
-	if (!c->handshake_done) {
-		c->service->stats.handshakes_failed++;
-		log_end(c, "the TLS handshake took too long");
-		client_free(c);
-	} else if (unsent(c)) {
-		log_end(c, "the client does not read its answers");
-		client_free(c);
+static void on_late(struct tls_conn *tls)
+{
+	if (tls_conn_unsent(tls)) {
+		tls_conn_log(tls, unread);
+		tls_conn_free(tls);
 	} else {
-		answer_one(c); /* whose deadline has passed: it ends the connection and counts it */
+		answer_one((struct client *)tls); /* whose deadline has passed: it ends the connection and counts it */
 	}
 }
 
-/* ---- connections ---- */
+/* What has been answered goes out. */
+static bool is_idle(struct tls_conn *tls)
+{
+	if (!tls_conn_unsent(tls))
+		return true;
+	tls_conn_finish(tls, (struct view){0}, TVS_IDLE_MS);
+	return false;
+}
+
+static const struct tls_service_ops ops = {
+	.conn_size = sizeof(struct client),
+	.in_max = TVS_FRAME_MAX,
+	.unread = unread,
+	.begin = on_begin,
+	.readable = on_readable,
+	.written = on_written,
+	.late = on_late,
+	.idle = is_idle,
+	.ended = on_ended,
+};
+
+/* ---- the service ---- */
 
 void tvs_service_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_t len)
 {
 	struct tvs_service *s = ctx;
-	struct client *c = s->tls && !s->draining ? calloc(1, sizeof *c) : NULL;
-	struct err e = ERR_INIT;
 
-	if (c)
-		c->net.evict = on_evict;
-	if (!c || len > sizeof c->peer || !net_pool_admit(s->pool, &c->net, peer, len)) {
-		free(c);
-		close(fd);
-		return;
-	}
-	c->service = s;
-	memcpy(&c->peer, peer, len);
-	if (tls_accept(s->base, s->tls, fd, &c->bev, &e)) {
-		net_pool_leave(s->pool, &c->net);
-		free(c);
-		return;
-	}
-	LIST_INSERT_HEAD(&s->clients, c, link);
-	s->stats.current++;
-	c->timer = evtimer_new(s->base, on_timer, c);
-	if (!c->timer) {
-		client_free(c);
-		return;
-	}
-	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, TVS_FRAME_MAX);
-	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-	set_timer(c, TLS_HANDSHAKE_MS);
+	tls_service_accept(&s->tls, fd, peer, len);
 }
 
 /* Asked through the service, so that a new index counts for old connections too. */
@@ -246,36 +173,30 @@ int tvs_service_new(struct event_base *base, struct net_pool *pool, tvs_service_
 
 	if (!s)
 		return err_set(e, ERR_NOMEM, "no memory for the TVS service");
-	*s = (struct tvs_service){.base = base, .pool = pool, .log = log, .ctx = ctx};
+	s->log = log;
+	s->ctx = ctx;
 	s->lookup = (struct tvs_lookup){verify, query, s};
-	LIST_INIT(&s->clients);
+	tls_service_init(&s->tls, &ops, base, pool);
 	*out = s;
 	return 0;
 }
 
 void tvs_service_close_all(struct tvs_service *s)
 {
-	struct client *c;
-
-	while ((c = LIST_FIRST(&s->clients)))
-		client_end(c);
+	tls_service_close_all(&s->tls);
 }
 
 void tvs_service_free(struct tvs_service *s)
 {
 	if (!s)
 		return;
-	tvs_service_close_all(s);
-	SSL_CTX_free(s->tls);
+	tls_service_clear(&s->tls);
 	free(s);
 }
 
 void tvs_service_set_tls(struct tvs_service *s, SSL_CTX *ctx)
 {
-	if (ctx)
-		SSL_CTX_up_ref(ctx);
-	SSL_CTX_free(s->tls);
-	s->tls = ctx;
+	tls_service_set_tls(&s->tls, ctx);
 }
 
 void tvs_service_set_index(struct tvs_service *s, const struct tvs_index *ix)
@@ -285,22 +206,12 @@ void tvs_service_set_index(struct tvs_service *s, const struct tvs_index *ix)
 
 bool tvs_service_drain(struct tvs_service *s)
 {
-	struct client *c, *following;
-
-	s->draining = true;
-	for (c = LIST_FIRST(&s->clients); c; c = following) {
-		following = LIST_NEXT(c, link);
-		if (!c->handshake_done || !unsent(c)) {
-			client_end(c);
-		} else {
-			c->ending = true;
-			bufferevent_disable(c->bev, EV_READ);
-		}
-	}
-	return LIST_EMPTY(&s->clients);
+	return tls_service_drain(&s->tls);
 }
 
-const struct tvs_service_stats *tvs_service_stats(const struct tvs_service *s)
+const struct tvs_service_stats *tvs_service_stats(struct tvs_service *s)
 {
+	s->stats.handshakes_failed = s->tls.handshakes_failed;
+	s->stats.current = s->tls.current;
 	return &s->stats;
 }

@@ -44,4 +44,4 @@ struct tvs_service_stats {
 	uint64_t handshakes_failed;
 	unsigned current;
 };
-const struct tvs_service_stats *tvs_service_stats(const struct tvs_service *s);
+const struct tvs_service_stats *tvs_service_stats(struct tvs_service *s);

@@ -263,7 +263,7 @@ static void report_http(uint64_t now[STAT_COUNT], int first, const struct http_s
 	now[first + 3] = s->timed_out;
 }
 
-static void report_tvs(uint64_t now[STAT_COUNT], const struct tvs_service *srv, bool legacy)
+static void report_tvs(uint64_t now[STAT_COUNT], struct tvs_service *srv, bool legacy)
 {
 	const struct tvs_service_stats *s = srv ? tvs_service_stats(srv) : NULL;
 
@@ -280,7 +280,7 @@ static void report_tvs(uint64_t now[STAT_COUNT], const struct tvs_service *srv, 
 	now[STAT_TVS_CURRENT] += s->current;
 }
 
-static void report_capf(uint64_t now[STAT_COUNT], const struct capf_service *srv, bool legacy)
+static void report_capf(uint64_t now[STAT_COUNT], struct capf_service *srv, bool legacy)
 {
 	const struct capf_service_stats *s = srv ? capf_service_stats(srv) : NULL;
 
@@ -293,7 +293,7 @@ static void report_capf(uint64_t now[STAT_COUNT], const struct capf_service *srv
 	now[STAT_CAPF_CURRENT] += s->current;
 }
 
-static void report_ctl_provider(uint64_t now[STAT_COUNT], const struct ctl_provider_service *srv)
+static void report_ctl_provider(uint64_t now[STAT_COUNT], struct ctl_provider_service *srv)
 {
 	const struct ctl_provider_service_stats *s = srv ? ctl_provider_service_stats(srv) : NULL;
 
