@@ -4,15 +4,10 @@ import glob
 import os
 import re
 import shutil
-import stat
 import subprocess
-import sys
 
 import harness
 from harness import Node, ringfence
-
-sys.path.insert(0, os.path.join(harness.ROOT, 'tests', 'house'))
-import tree  # noqa: E402
 
 # Lines that are not commands to run here, and why.
 NOT_RUN = {
@@ -193,24 +188,6 @@ def test_help():
             if more.returncode == 0:
                 assert f'ringfence {name} {sub}' in more.stdout
         assert glob.glob(os.path.join(harness.ROOT, 'man', f'ringfence-{name}.[1-8]')), f'no manual page for {name}'
-
-
-def test_tour():
-    """./start --once from a copy of the tree in an empty folder"""
-    if os.environ.get('RINGFENCE_TOUR') == '0':
-        raise harness.Skip('RINGFENCE_TOUR=0')
-    with Node() as node:
-        copy = os.path.join(node.folder, 'clone')
-        for name in tree.tracked():
-            source, target = os.path.join(harness.ROOT, name), os.path.join(copy, name)
-            if os.path.exists(source):
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copy(source, target)
-                os.chmod(target, stat.S_IMODE(os.stat(source).st_mode))
-        done = subprocess.run([os.path.join(copy, 'start'), '--once'], cwd=copy, text=True, capture_output=True, timeout=540,
-                              stdin=subprocess.DEVNULL)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        assert 'The tour is over' in done.stdout
 
 
 if __name__ == '__main__':
