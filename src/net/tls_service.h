@@ -37,7 +37,8 @@ struct tls_service_ops {
 	void (*late)(struct tls_conn *c);     /* the deadline of tls_conn_wait has passed */
 	void (*gone)(struct tls_conn *c);     /* about to be freed. May be NULL */
 	bool (*idle)(struct tls_conn *c);     /* nobody loses anything when it ends now; asked when the process is to end */
-	void (*ended)(struct tls_service *s, const struct tls_conn *c, const char *why); /* otherwise than by its client, for logs */
+	/* It ends otherwise than by its client; for logs. */
+	void (*ended)(struct tls_service *s, const struct tls_conn *c, const char *why);
 };
 
 struct tls_service {

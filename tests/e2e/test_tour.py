@@ -5,9 +5,9 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 
 import harness
-from harness import Node
 
 sys.path.insert(0, os.path.join(harness.ROOT, 'tests', 'house'))
 import tree  # noqa: E402
@@ -15,8 +15,8 @@ import tree  # noqa: E402
 
 def test_tour():
     """./start --once from a copy of the tree in an empty folder"""
-    with Node() as node:
-        copy = os.path.join(node.folder, 'clone')
+    with tempfile.TemporaryDirectory(prefix='ringfence-tour-') as folder:
+        copy = os.path.join(folder, 'clone')
         for name in tree.tracked():
             source, target = os.path.join(harness.ROOT, name), os.path.join(copy, name)
             if os.path.exists(source):

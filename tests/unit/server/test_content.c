@@ -492,7 +492,7 @@ static void signed_by_others(void **state)
 	assert_int_equal(f->n_questions, asked);
 }
 
-/* A folder whose names took long to read, on a busy machine, is not read again at once: until then other cases are not found. */
+/* A folder whose names took long to read, on a busy machine, is not read again at once. */
 static void wait_for_other_case(struct fixture *f, const char *name)
 {
 	for (int i = 0; i < 1000; i++) {
