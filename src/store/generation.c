@@ -5,7 +5,8 @@
 #include "store/store_internal.h"
 
 #define COLUMNS                                                                                                        \
-	"number, created, ctlsha256, itlsha256, signerkey, signercertificate, digest, reason, tkgenerationstate"
+	"number, created, ctlsha256, itlsha256, signerkey, signercertificate, digest, reason, tkgenerationstate, " \
+	"ctlsigner, itlsigner"
 
 static int take(void *ctx, const struct store_row *r, struct err *e)
 {
@@ -16,6 +17,8 @@ static int take(void *ctx, const struct store_row *r, struct err *e)
 	g->number = (uint64_t)row_int(r, 0);
 	g->created = row_int(r, 1);
 	g->state = (enum store_generation_state)row_int(r, 8);
+	g->ctl_signer = (enum store_signer)row_int(r, 9);
+	g->itl_signer = (enum store_signer)row_int(r, 10);
 	int rc = ROW_COPY(r, 2, g->ctl_sha256, e);
 	if (!rc)
 		rc = ROW_COPY(r, 3, g->itl_sha256, e);
@@ -94,10 +97,11 @@ static int add(struct store *s, const struct store_generation *g, struct err *e)
 	if (rc)
 		return rc;
 	return store_db_exec(s, NULL, e,
-			     "INSERT INTO generation (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+			     "INSERT INTO generation (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
 			     VALUES(value_int((int64_t)g->number), value_int(g->created), value_text(g->ctl_sha256),
 				    value_text(g->itl_sha256), value_text(g->signer_key), value_text(g->signer_cert),
-				    value_text(g->digest), value_text(g->reason), value_int(STORE_GENERATION_CURRENT)));
+				    value_text(g->digest), value_text(g->reason), value_int(STORE_GENERATION_CURRENT),
+				    value_int(g->ctl_signer), value_int(g->itl_signer)));
 }
 
 int store_generation_add(struct store *s, const struct store_generation *g, struct err *e)

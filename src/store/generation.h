@@ -9,16 +9,24 @@ enum store_generation_state {
 	STORE_GENERATION_GONE = 3,    /* no phone depends on it: its folder and keys may be removed */
 };
 
+/* Who signed a list. Source: behaviour.md 1.3, 1.4. */
+enum store_signer {
+	STORE_SIGNER_NORMAL = 0,     /* the signer of its trust list generation */
+	STORE_SIGNER_OTHER = 1,      /* a reset: this node's other SAST */
+	STORE_SIGNER_ELSEWHERE = 2,  /* a reset: a key that this node does not keep; ITL only */
+};
+
 struct store_generation {
 	uint64_t number;             /* from 1, without gaps in the order of adding */
 	int64_t created;
 	char ctl_sha256[65];         /* lower-case hex; "" without a CTL */
 	char itl_sha256[65];
-	char signer_key[STORE_NAME_SIZE];  /* name of the key that signed them (keystore.h) */
+	char signer_key[STORE_NAME_SIZE];  /* name of the key that signed the ITL (keystore.h) */
 	char signer_cert[65];        /* SHA-256 of the signer's certificate, lower-case hex */
 	char digest[16];             /* "SHA-1", "SHA-512" */
 	char reason[STORE_NAME_SIZE];      /* the command or event that led to it */
 	enum store_generation_state state;
+	enum store_signer ctl_signer, itl_signer;
 };
 
 /* store_generation_add: g becomes CURRENT (g->state is ignored), the one before KEPT.

@@ -230,6 +230,13 @@ static const char *const version_8[] = {
 	NULL,
 };
 
+/* Which key signs the lists: not always the generation's own. */
+static const char *const version_9[] = {
+	"ALTER TABLE generation ADD COLUMN ctlsigner BIGINT NOT NULL DEFAULT 0",
+	"ALTER TABLE generation ADD COLUMN itlsigner BIGINT NOT NULL DEFAULT 0",
+	NULL,
+};
+
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
@@ -239,6 +246,7 @@ const struct store_migration store_migrations[] = {
 	{6, version_6, NULL},
 	{7, version_7, NULL},
 	{8, version_8, NULL},
+	{9, version_9, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 
