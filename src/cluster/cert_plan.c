@@ -13,7 +13,7 @@ struct reach {
 	enum compose_generation g;
 	bool in_itl, in_ctl; /* in_ctl: and there is a CTL */
 	bool has_ctl;
-	bool signs;          /* both lists are signed with its key */
+	const char *signer;  /* whose key signs the ITL; NULL: a key that is not here */
 };
 
 static int look(struct cluster *c, const char *unit, struct reach *r, struct err *e)
@@ -28,8 +28,7 @@ static int look(struct cluster *c, const char *unit, struct reach *r, struct err
 		return rc;
 	r->in_itl = compose_names_unit(r->g, LIST_ITL, r->rule->unit);
 	r->in_ctl = r->has_ctl && compose_names_unit(r->g, LIST_CTL, r->rule->unit);
-	r->signs = text_same(r->rule->unit, compose_signer_unit(r->g));
-	return 0;
+	return itl_signer_unit(c, &r->signer, e);
 }
 
 static int plan_copies(const struct unit_rule *rule, struct notes *plan, struct err *e)
@@ -52,9 +51,12 @@ static int plan_lists(const struct reach *r, struct notes *plan, struct err *e)
 
 	if (!r->in_itl)
 		rc = notes_add(plan, e, "ITLFile.tlv: stays as it is.");
+	else if (!r->signer)
+		rc = notes_add(plan, e, "ITLFile.tlv: it is signed by a key that is not on this node and cannot be made anew: first end the "
+			       "reset with 'utils service restart Cisco Tftp'.");
 	else
-		rc = notes_add(plan, e, "ITLFile.tlv: made anew at once, signed by %s%s.", compose_signer_unit(r->g),
-			       r->signs ? " with the new key" : "");
+		rc = notes_add(plan, e, "ITLFile.tlv: made anew at once, signed by %s%s.", r->signer,
+			       text_same(r->rule->unit, r->signer) ? " with the new key" : "");
 	if (rc)
 		return rc;
 	if (!r->has_ctl)

@@ -58,18 +58,81 @@ static int keep_ctl(struct step *s, struct err *e)
 	return rc ? rc : list_file_copy(&s->old.ctl_sha1, &s->new.ctl_sha1, e);
 }
 
+/* What is lost and was signed by a key that is not here can only be signed anew by one that is. */
+static enum store_signer itl_signer(const struct step *s)
+{
+	switch (s->ch->itl) {
+	case ITL_NORMAL:
+		return STORE_SIGNER_NORMAL;
+	case ITL_OTHER:
+		return STORE_SIGNER_OTHER;
+	case ITL_ELSEWHERE:
+		return STORE_SIGNER_ELSEWHERE;
+	case ITL_KEEP:
+		break;
+	}
+	return s->lost && s->before.itl_signer == STORE_SIGNER_ELSEWHERE ? STORE_SIGNER_NORMAL : s->before.itl_signer;
+}
+
+static enum store_signer ctl_signer(const struct step *s)
+{
+	if (s->ch->ctl == CTL_KEEP)
+		return s->before.ctl_signer;
+	return s->ch->ctl == CTL_RESET ? STORE_SIGNER_OTHER : STORE_SIGNER_NORMAL;
+}
+
+/* A reset lasts until the usual signer is asked for, or there is no other. */
+static void choose_signers(struct step *s)
+{
+	struct gathered *g = s->g;
+
+	g->by[LIST_CTL] = ctl_signer(s);
+	g->by[LIST_ITL] = itl_signer(s);
+	for (int type = LIST_CTL; type <= LIST_ITL; type++)
+		if (g->by[type] == STORE_SIGNER_OTHER && !compose_other_signer(g->in.generation, (enum list_type)type))
+			g->by[type] = STORE_SIGNER_NORMAL;
+	if (s->ch->itl == ITL_ELSEWHERE) {
+		g->elsewhere = cert_ref(s->ch->elsewhere);
+		g->elsewhere_key = s->ch->elsewhere_key;
+	}
+}
+
+static int keep_itl(struct step *s, struct err *e)
+{
+	bool same;
+	int rc = lists_keep_elsewhere(s->g, &s->old.itl, &s->new.itl, &same, e);
+
+	/* At start-up nobody is there to be told; what phones hold stays valid. */
+	if (!rc && !same && s->ch->apply)
+		rc = err_set(e, ERR_USAGE,
+			     "this would change the ITL, which is signed by a key that is not on this node: when phones have loaded "
+			     "it, end the reset with 'utils service restart Cisco Tftp', and try again");
+	return rc ? rc : list_file_copy(&s->old.itl_sha1, &s->new.itl_sha1, e);
+}
+
+static int build_itl(struct step *s, struct err *e)
+{
+	/* The administrator asked for a new one: its time says when. */
+	bool reset = s->ch->itl == ITL_OTHER || s->ch->itl == ITL_ELSEWHERE;
+
+	if (s->g->by[LIST_ITL] == STORE_SIGNER_ELSEWHERE && !reset)
+		return keep_itl(s, e);
+	int rc = lists_build(s->c, s->g, LIST_ITL, reset ? NULL : &s->old.itl, s->ch->notes, &s->new.itl, e);
+	return rc ? rc : lists_build_sha1(s->c, s->g, LIST_ITL, &s->new.itl, &s->new.itl_sha1, e);
+}
+
 static int build_lists(struct step *s, struct err *e)
 {
-	enum ctl_action ctl = s->ch->ctl;
+	enum ctl_action ctl = s->ch->ctl == CTL_RESET ? CTL_COMPOSE : s->ch->ctl;
 	int rc = gather(s->c, &s->g, e);
 
 	/* A CTL that was in force and is gone can only be made anew. */
 	if (ctl == CTL_KEEP && s->lost && s->before.ctl_sha256[0])
 		ctl = CTL_COMPOSE;
-	if (!rc)
-		rc = lists_build(s->c, s->g, LIST_ITL, &s->old.itl, s->ch->notes, &s->new.itl, e);
-	if (!rc)
-		rc = lists_build_sha1(s->c, s->g, LIST_ITL, &s->new.itl, &s->new.itl_sha1, e);
+	if (!rc) {
+		choose_signers(s);
+		rc = build_itl(s, e);
+	}
 	if (!rc && ctl == CTL_COMPOSE)
 		/* The administrator asked for a new one: its time says when, also when nothing else differs. */
 		rc = lists_build(s->c, s->g, LIST_CTL, NULL, s->ch->notes, &s->new.ctl, e);
@@ -80,15 +143,15 @@ static int build_lists(struct step *s, struct err *e)
 	if (!rc && ctl == CTL_KEEP)
 		rc = keep_ctl(s, e);
 	s->differs = !rc && (s->lost || s->ch->force || !same_list(&s->old.itl, &s->new.itl) ||
-			     !same_list(&s->old.ctl, &s->new.ctl) || !same_list(&s->old.itl_sha1, &s->new.itl_sha1));
+			     !same_list(&s->old.ctl, &s->new.ctl) || !same_list(&s->old.itl_sha1, &s->new.itl_sha1) ||
+			     s->g->by[LIST_ITL] != s->before.itl_signer);
 	return rc;
 }
 
 static int describe(struct step *s, struct manifest *m, struct store_generation *row, char key[KEY_NAME_MAX], struct err *e)
 {
-	const char *unit = compose_signer_unit(s->g->in.generation);
-	const struct cert *signer = strcmp(unit, "ITLRecovery") == 0 ? s->g->itl_recovery :
-								       s->g->nodes[s->g->self].call_manager;
+	const struct cert *signer;
+	const char *unit = lists_signer(s->g, LIST_ITL, &signer);
 	int rc = key_name(unit, cert_spki(signer), key, e);
 
 	*m = (struct manifest){
@@ -101,7 +164,8 @@ static int describe(struct step *s, struct manifest *m, struct store_generation 
 		.signer_key = key,
 	};
 	text_hex(m->signer_cert, sizeof(m->signer_cert), (struct view){ cert_sha256(signer), 32 }, '\0', false);
-	*row = (struct store_generation){ .number = m->number, .created = m->created };
+	*row = (struct store_generation){ .number = m->number, .created = m->created,
+					  .ctl_signer = s->g->by[LIST_CTL], .itl_signer = s->g->by[LIST_ITL] };
 	snprintf(row->signer_key, sizeof(row->signer_key), "%s", key);
 	snprintf(row->signer_cert, sizeof(row->signer_cert), "%s", m->signer_cert);
 	snprintf(row->digest, sizeof(row->digest), "%s", m->digest);

@@ -75,8 +75,11 @@ struct gathered {
 	size_t n_nodes;
 	size_t self;
 	struct cert *capf, *itl_recovery;
-	struct compose_input in; /* all but type, mixed and timestamp */
+	struct compose_input in; /* all but type, mixed, timestamp and who signs */
 	bool mixed;
+	enum store_signer by[2];             /* whose key signs the list of this enum list_type */
+	struct cert *elsewhere;              /* of STORE_SIGNER_ELSEWHERE: a reference */
+	struct keystore_signer elsewhere_key;
 };
 int gather(struct cluster *c, struct gathered **g, struct err *e) MUST_CHECK;
 void gathered_free(struct gathered *g); /* accepts NULL */
@@ -87,6 +90,16 @@ void gathered_free(struct gathered *g); /* accepts NULL */
  */
 int lists_build(struct cluster *c, struct gathered *g, enum list_type type, const struct list_file *like,
 		struct notes *notes, struct list_file *out, struct err *e) MUST_CHECK;
+
+/* lists_signer: the unit whose key signs, and its certificate (borrowed). A key from elsewhere counts as ITLRecovery's. */
+const char *lists_signer(const struct gathered *g, enum list_type type, const struct cert **cert);
+
+/*
+ * lists_keep_elsewhere: the ITL that a key signed which is not here can be kept, and not made again.
+ * Out:    *itl a copy of `old`, *same: it says what a new one would.
+ */
+int lists_keep_elsewhere(struct gathered *g, const struct list_file *old, struct list_file *itl, bool *same,
+			 struct err *e) MUST_CHECK;
 
 /* lists_build_sha1: the twin of `list`, which was composed from g just now; none when that has SHA-1 itself. */
 int lists_build_sha1(struct cluster *c, struct gathered *g, enum list_type type, const struct list_file *list,
@@ -129,13 +142,20 @@ void sha256_hex(const uint8_t *data, size_t len, char out[65]);
 
 /* --- a change: change.c --- */
 
-enum ctl_action { CTL_KEEP, CTL_COMPOSE, CTL_DROP, CTL_GIVEN };
+/* CTL_RESET: as CTL_COMPOSE, signed by compose_other_signer. */
+enum ctl_action { CTL_KEEP, CTL_COMPOSE, CTL_DROP, CTL_GIVEN, CTL_RESET };
+
+/* The ITL is composed with every change; this is by whom it is then signed. KEEP: as before. */
+enum itl_action { ITL_KEEP, ITL_NORMAL, ITL_OTHER, ITL_ELSEWHERE };
 
 struct change {
 	const char *who;
 	const char *command;  /* for the audit, as it is typed */
 	const char *object, *before, *after;
 	enum ctl_action ctl;
+	enum itl_action itl;
+	struct cert *elsewhere;           /* of ITL_ELSEWHERE: whose key it is; borrowed */
+	struct keystore_signer elsewhere_key;
 	bool force;           /* publish although nothing differs */
 	struct notes *notes;
 	/* The change itself, in the transaction; may be NULL. */
@@ -151,6 +171,11 @@ struct change {
  * Out: *published, when not NULL: a new generation is in force.
  */
 int change_run(struct cluster *c, const struct change *ch, bool *published, struct err *e) MUST_CHECK;
+
+/* --- resets: list_reset.c --- */
+
+/* itl_signer_unit: whose key signs the next ITL that a change makes; NULL: a key that is not here. */
+int itl_signer_unit(struct cluster *c, const char **unit, struct err *e) MUST_CHECK;
 
 /* --- security mode: mode.c --- */
 

@@ -97,6 +97,22 @@ const char *compose_signer_unit(enum compose_generation g)
 	return generations[g].signer == SIGNER_ITLRECOVERY ? "ITLRecovery" : "CallManager";
 }
 
+static const enum part *parts_of(enum compose_generation g, enum list_type type)
+{
+	return type == LIST_CTL ? generations[g].ctl : generations[g].itl;
+}
+
+const char *compose_other_signer(enum compose_generation g, enum list_type type)
+{
+	bool recovery = generations[g].signer == SIGNER_CALLMANAGER;
+	enum part other = recovery ? PART_SAST_ITLRECOVERY : PART_SAST_CALLMANAGER;
+
+	for (const enum part *p = parts_of(g, type); *p != PART_END; p++)
+		if (*p == other)
+			return recovery ? "ITLRecovery" : "CallManager";
+	return NULL;
+}
+
 static const char *part_unit(enum part p)
 {
 	switch (p) {
@@ -117,11 +133,6 @@ static const char *part_unit(enum part p)
 		break;
 	}
 	return "";
-}
-
-static const enum part *parts_of(enum compose_generation g, enum list_type type)
-{
-	return type == LIST_CTL ? generations[g].ctl : generations[g].itl;
 }
 
 bool compose_names_unit(enum compose_generation g, enum list_type type, const char *unit)
@@ -258,6 +269,24 @@ static bool is_blanked(const struct work *w, enum part part, enum function *f)
 	}
 }
 
+static const struct cert *signer_cert(const struct work *w, bool other)
+{
+	bool recovery = (generations[w->in->generation].signer == SIGNER_ITLRECOVERY) != other;
+
+	return recovery ? w->in->itl_recovery : w->lead->call_manager;
+}
+
+/* Phones are known to keep two SAST: a signer from elsewhere takes the place of the one that is not the usual signer. */
+static int add_sast(struct work *w, const char *unit, struct err *e)
+{
+	bool other = strcmp(unit, compose_signer_unit(w->in->generation)) != 0;
+	const struct cert *normal = signer_cert(w, false), *elsewhere = w->in->elsewhere;
+
+	if (!other || !elsewhere || (normal && cert_same(elsewhere, normal)))
+		return add_needed(w, FUNCTION_SAST, unit, signer_cert(w, other), e);
+	return add(w, RECORD_FULL, FUNCTION_SAST, elsewhere, w->lead, e);
+}
+
 static int add_part(struct work *w, enum part part, struct err *e)
 {
 	enum function blank;
@@ -268,9 +297,8 @@ static int add_part(struct work *w, enum part part, struct err *e)
 
 	switch (part) {
 	case PART_SAST_CALLMANAGER:
-		return add_needed(w, FUNCTION_SAST, "CallManager", w->lead->call_manager, e);
 	case PART_SAST_ITLRECOVERY:
-		return add_needed(w, FUNCTION_SAST, "ITLRecovery", w->in->itl_recovery, e);
+		return add_sast(w, part_unit(part), e);
 	case PART_CCM_TFTP_LEAD:
 		return add_ccm_tftp(w, w->lead, e);
 	case PART_CCM_TFTP_NEXT:
@@ -348,7 +376,7 @@ int compose(const struct compose_input *in, struct composition *out, struct err 
 		.names = in->names,
 		.digest = in->digest,
 		.signer_version = in->advanced ? signer_version_1_1 : NULL,
-		.signer = g->signer == SIGNER_ITLRECOVERY ? in->itl_recovery : w.lead->call_manager,
+		.signer = in->elsewhere ? in->elsewhere : signer_cert(&w, in->by_other),
 		.timestamp = in->timestamp,
 		.records = out->records,
 	};

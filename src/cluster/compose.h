@@ -16,6 +16,12 @@ bool compose_generation_find(const char *name, enum compose_generation *g);
 bool compose_has_tokenless_ctl(enum compose_generation g);      /* false: 8.0, which knows only hardware tokens */
 const char *compose_signer_unit(enum compose_generation g);     /* "CallManager" or "ITLRecovery": of both lists */
 
+/*
+ * compose_other_signer: the other unit that phones let sign, because a list of this type names it as SAST too; NULL when
+ * there is none. A reset is signed by it. Source: behaviour.md 1.4.
+ */
+const char *compose_other_signer(enum compose_generation g, enum list_type type);
+
 enum record_style compose_itl_style(enum compose_generation g); /* of TVS and CAPF in an ITL: whole, or only the hash */
 
 /* Does the list of this type, composed for g, name the unit's certificate? A change of it changes the list. */
@@ -55,6 +61,9 @@ struct compose_input {
 	size_t self;                           /* ITL: whose it is */
 	const struct cert *capf;               /* the publisher's; NULL: no CAPF */
 	const struct cert *itl_recovery;
+	bool by_other;                         /* signed by compose_other_signer */
+	/* ITL: signs, and is SAST in place of compose_other_signer, so that the usual signer can follow it. NULL: none. */
+	const struct cert *elsewhere;
 	const struct compose_tokens *tokens;   /* CTL: NULL: none, the generation's own signer signs */
 	uint32_t timestamp;                    /* Unix seconds */
 };

@@ -1,6 +1,7 @@
 #include "cluster/list_check.h"
 
 #include "cluster/cluster_internal.h"
+#include "cluster/list_reset.h"
 #include "cluster/mode.h"
 #include "cluster/param.h"
 
@@ -32,7 +33,7 @@ int list_lacks(struct cluster *c, const struct trust_list *l, enum list_type typ
 
 int list_notes(struct cluster *c, const struct trust_list *l, enum list_type type, struct notes *notes, struct err *e)
 {
-	int rc = 0;
+	int rc = list_reset_notes(c, type, notes, e);
 
 	for (const char *const *unit = template_units; *unit && !rc; unit++) {
 		bool lacks;

@@ -145,6 +145,7 @@ void gathered_free(struct gathered *g)
 	}
 	cert_unref(g->capf);
 	cert_unref(g->itl_recovery);
+	cert_unref(g->elsewhere);
 	free(g);
 }
 
@@ -159,17 +160,47 @@ static size_t count_certs(const struct composition *comp)
 	return n;
 }
 
-static int sign_list(struct cluster *c, const struct composition *comp, const char *unit, struct list_file *out,
+const char *lists_signer(const struct gathered *g, enum list_type type, const struct cert **cert)
+{
+	const struct compose_node *lead = &g->nodes[type == LIST_CTL ? 0 : g->self];
+	const char *unit = g->by[type] == STORE_SIGNER_NORMAL ? compose_signer_unit(g->in.generation) :
+								compose_other_signer(g->in.generation, type);
+
+	if (g->by[type] == STORE_SIGNER_ELSEWHERE) {
+		*cert = g->elsewhere;
+		return "ITLRecovery";
+	}
+	*cert = strcmp(unit, "ITLRecovery") == 0 ? g->itl_recovery : lead->call_manager;
+	return unit;
+}
+
+static int compose_list(struct gathered *g, enum list_type type, uint32_t timestamp, struct composition *comp, struct err *e)
+{
+	g->in.type = type;
+	g->in.mixed = g->mixed;
+	g->in.timestamp = timestamp;
+	g->in.by_other = g->by[type] == STORE_SIGNER_OTHER;
+	g->in.elsewhere = g->by[type] == STORE_SIGNER_ELSEWHERE ? g->elsewhere : NULL;
+	int rc = compose(&g->in, comp, e);
+	g->in.by_other = false;
+	g->in.elsewhere = NULL;
+	return rc;
+}
+
+static int sign_list(struct cluster *c, const struct gathered *g, const struct composition *comp, struct list_file *out,
 		     struct err *e)
 {
-	struct keystore_signer key = { .ks = c->keys };
-	int rc = key_name(unit, cert_spki(comp->spec.signer), key.name, e);
+	bool elsewhere = g->by[comp->spec.type] == STORE_SIGNER_ELSEWHERE;
+	struct keystore_signer key = elsewhere ? g->elsewhere_key : (struct keystore_signer){ .ks = c->keys };
+	const struct cert *cert;
+	const char *unit = lists_signer(g, comp->spec.type, &cert);
+	int rc = elsewhere ? 0 : key_name(unit, cert_spki(comp->spec.signer), key.name, e);
 
 	if (rc)
 		return rc;
 	struct list_signer signer = list_keystore_signer(&key);
 	rc = list_build(&comp->spec, &signer, &out->data, &out->len, e);
-	if (rc == ERR_AUTH)
+	if (rc == ERR_AUTH && !elsewhere)
 		err_prefix(e, "the key of the %s certificate is not in keys/ (restore it from the recovery export)", unit);
 	return rc;
 }
@@ -193,18 +224,15 @@ int lists_build(struct cluster *c, struct gathered *g, enum list_type type, cons
 
 	if (!comp)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	g->in.type = type;
-	g->in.mixed = g->mixed;
 	bool compare = timestamp_of(like, &then);
-	g->in.timestamp = compare ? then : (uint32_t)clock_wall_s(c->clock);
-	int rc = compose(&g->in, comp, e);
+	int rc = compose_list(g, type, compare ? then : (uint32_t)clock_wall_s(c->clock), comp, e);
 	if (!rc)
-		rc = sign_list(c, comp, compose_signer_unit(g->in.generation), &made, e);
+		rc = sign_list(c, g, comp, &made, e);
 	if (!rc && compare && (made.len != like->len || memcmp(made.data, like->data, made.len) != 0)) {
 		free(made.data);
 		made = (struct list_file){ 0 };
 		comp->spec.timestamp = (uint32_t)clock_wall_s(c->clock);
-		rc = sign_list(c, comp, compose_signer_unit(g->in.generation), &made, e);
+		rc = sign_list(c, g, comp, &made, e);
 	}
 	if (!rc)
 		rc = compose_check_size(type, made.len, count_certs(comp), notes, e);
@@ -229,13 +257,62 @@ int lists_build_sha1(struct cluster *c, struct gathered *g, enum list_type type,
 	comp = calloc(1, sizeof(*comp));
 	if (!comp)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	g->in.type = type;
-	g->in.mixed = g->mixed;
-	g->in.timestamp = when;
 	g->in.digest = DIGEST_SHA1;
-	int rc = compose(&g->in, comp, e);
+	int rc = compose_list(g, type, when, comp, e);
 	if (!rc)
-		rc = sign_list(c, comp, compose_signer_unit(g->in.generation), out, e);
+		rc = sign_list(c, g, comp, out, e);
 	g->in.digest = digest;
+	return rc;
+}
+
+/* --- signed by a key that is not here --- */
+
+/* What the list in force says its signature is, in place of one that nobody here can make. */
+static int sign_again(void *ctx, enum digest d, const uint8_t *hash, uint8_t *sig, size_t *len, struct err *e)
+{
+	const struct view *signature = ctx;
+
+	(void)d;
+	(void)hash;
+	if (signature->len > KEY_SIG_MAX)
+		return err_set(e, ERR_LIMIT, "the signature is longer than %d octets", KEY_SIG_MAX);
+	memcpy(sig, signature->p, signature->len);
+	*len = signature->len;
+	return 0;
+}
+
+static int take_signer(struct gathered *g, struct trust_list *l, struct err *e)
+{
+	int rc = list_verify_self(l, e);
+
+	if (!rc && !g->elsewhere)
+		rc = cert_from_der(l->records[l->signer].certificate, &g->elsewhere, e);
+	return rc;
+}
+
+int lists_keep_elsewhere(struct gathered *g, const struct list_file *old, struct list_file *itl, bool *same, struct err *e)
+{
+	AUTO(auto_free) struct composition *comp = calloc(1, sizeof(*comp));
+	struct trust_list *l = NULL;
+	struct list_file made = { 0 };
+	struct err why = ERR_INIT;
+
+	if (!comp)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	int rc = list_parse((struct view){ old->data, old->len }, LIST_ITL, &l, e);
+	if (!rc)
+		rc = take_signer(g, l, e);
+	if (!rc)
+		rc = compose_list(g, LIST_ITL, l->header.timestamp, comp, e);
+	if (!rc) {
+		const struct list_signer signer = { sign_again, &l->header.signature };
+		/* That the signature does not hold is how another content shows. */
+		int built = list_build(&comp->spec, &signer, &made.data, &made.len, &why);
+
+		*same = !built && made.len == old->len && memcmp(made.data, old->data, made.len) == 0;
+		rc = built == ERR_NOMEM ? err_set(e, built, "%s", why.text) : list_file_copy(old, itl, e);
+	}
+	free(made.data);
+	list_free(l);
 	return rc;
 }

@@ -180,8 +180,10 @@ int cluster_mode_warnings(struct cluster *c, enum mode_change change, struct not
 	rc = warn_token_ctl(c, notes, e);
 	if (!rc)
 		rc = param_generation(c, &g, e);
-	if (!rc)
-		rc = cluster_own_cert(c, NULL, compose_signer_unit(g), &signer, e);
+	const char *unit = rc ? NULL : change == MODE_RESET ? compose_other_signer(g, LIST_CTL) : compose_signer_unit(g);
+	if (rc || !unit)
+		return rc; /* it will be refused */
+	rc = cluster_own_cert(c, NULL, unit, &signer, e);
 	if (!rc)
 		rc = mode_signer_warnings(c, signer, notes, e);
 	cert_unref(signer);

@@ -19,6 +19,12 @@ int cluster_set_non_secure(struct cluster *c, const char *who, struct notes *not
 /* Errors: also ERR_USAGE the cluster is not in mixed mode. */
 int cluster_ctl_update(struct cluster *c, const char *who, struct notes *notes, struct err *e) MUST_CHECK;
 
+/*
+ * cluster_ctl_reset: the CTL anew, signed by compose_other_signer until cluster_ctl_update (`utils ctl reset localkey`).
+ * Errors: also ERR_USAGE not in mixed mode, not the publisher, the generation's CTL knows no other signer.
+ */
+int cluster_ctl_reset(struct cluster *c, const char *who, struct notes *notes, struct err *e) MUST_CHECK;
+
 /* cluster_ctl_delete: what `file delete tftp CTLFile.tlv` does; phones keep the CTL that they have. Out: *found. */
 int cluster_ctl_delete(struct cluster *c, const char *who, bool *found, struct err *e) MUST_CHECK;
 
@@ -26,5 +32,5 @@ int cluster_ctl_delete(struct cluster *c, const char *who, bool *found, struct e
  * cluster_mode_warnings: what the change would do to phones, to be shown before asking. Changes nothing.
  * Source: behaviour.md 9 scenarios 3, 7, 20, 21.
  */
-enum mode_change { MODE_MIXED, MODE_NON_SECURE, MODE_UPDATE, MODE_DELETE };
+enum mode_change { MODE_MIXED, MODE_NON_SECURE, MODE_UPDATE, MODE_DELETE, MODE_RESET };
 int cluster_mode_warnings(struct cluster *c, enum mode_change change, struct notes *notes, struct err *e) MUST_CHECK;

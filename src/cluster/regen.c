@@ -103,17 +103,21 @@ int cluster_web_security(struct cluster *c, const char *who, const struct web_se
  * Who signs the ITL and who vouches for its signer decide whether phones take it. CallManager signs the configurations too,
  * also where it does not sign the ITL: a phone that cannot take the next ITL would lose them as well.
  */
-static int warn_reach(struct cluster *c, const struct unit_rule *rule, enum compose_generation g, struct notes *notes,
-		      struct err *e)
+static int warn_reach(struct cluster *c, const struct unit_rule *rule, struct notes *notes, struct err *e)
 {
-	bool is_signer = text_same(rule->unit, compose_signer_unit(g)), is_tvs = rule->number == STORE_UNIT_TVS;
+	bool is_tvs = rule->number == STORE_UNIT_TVS;
 	struct cert *signer = NULL, *tvs = NULL;
-	int rc = 0;
+	const char *unit;
+	int rc = itl_signer_unit(c, &unit, e);
 
+	/* A reset by a key that is not here: the change will be refused. */
+	if (rc || !unit)
+		return rc;
+	bool is_signer = text_same(rule->unit, unit);
 	if (!is_signer && !is_tvs && rule->number != STORE_UNIT_CALLMANAGER)
 		return 0;
 	if (!is_signer)
-		rc = cluster_own_cert(c, NULL, compose_signer_unit(g), &signer, e);
+		rc = cluster_own_cert(c, NULL, unit, &signer, e);
 	if (!rc && !is_tvs)
 		rc = cluster_own_cert(c, NULL, "TVS", &tvs, e);
 	if (!rc)
@@ -126,16 +130,13 @@ static int warn_reach(struct cluster *c, const struct unit_rule *rule, enum comp
 int cluster_regen_warnings(struct cluster *c, const char *unit, struct notes *notes, struct err *e)
 {
 	const struct unit_rule *rule = NULL;
-	enum compose_generation g;
 	bool mixed;
 	int rc = unit_find(c, unit, &rule, e);
 
 	if (!rc)
-		rc = param_generation(c, &g, e);
-	if (!rc)
 		rc = cluster_is_mixed(c, &mixed, e);
 	if (!rc)
-		rc = warn_reach(c, rule, g, notes, e);
+		rc = warn_reach(c, rule, notes, e);
 	if (!rc && mixed && rule->number == STORE_UNIT_CALLMANAGER)
 		rc = notes_add(notes, e,
 			       "The cluster is in mixed mode: secure phones register with the new certificate only after 'utils ctl "

@@ -9,11 +9,13 @@
 static int warn_reach(struct cluster *c, struct notes *notes, struct err *e)
 {
 	struct cert *signer = NULL, *tvs = NULL;
-	enum compose_generation g;
-	int rc = param_generation(c, &g, e);
+	const char *unit;
+	int rc = itl_signer_unit(c, &unit, e);
 
-	if (!rc)
-		rc = cluster_own_cert(c, NULL, compose_signer_unit(g), &signer, e);
+	/* A reset by a key that is not here: the change will be refused. */
+	if (rc || !unit)
+		return rc;
+	rc = cluster_own_cert(c, NULL, unit, &signer, e);
 	if (!rc)
 		rc = cluster_own_cert(c, NULL, "TVS", &tvs, e);
 	if (!rc)

@@ -1,6 +1,7 @@
 #include "cluster/strand.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -99,7 +100,8 @@ int strand_warnings(struct cluster *c, const struct strand_change *ch, struct no
 	if (f.lost)
 		return notes_add(notes, e,
 				 "No phone will take %s after this: phones know neither its next signer nor the TVS certificate that "
-				 "could vouch for it. Every phone would need its ITL and CTL deleted by hand.", ch->what);
+				 "could vouch for it. Unless another key that they know can sign ('utils %s reset localkey'), every phone "
+				 "would need its ITL and CTL deleted by hand.", ch->what, strcmp(ch->what, "the CTL") ? "itl" : "ctl");
 	if (f.tvs)
 		rc = notes_add(notes, e,
 			       "Phones do not know the next signer of %s. Those that ask TVS take it while Cisco Trust Verification "
