@@ -47,6 +47,15 @@ static const struct ctl_change update = {
 	cluster_ctl_update,
 };
 
+static const struct ctl_change reset = {
+	MODE_RESET,
+	"This operation resets the CTLFile. Do you want to continue? (y/n):",
+	"Generating the reset CTL file.....",
+	"The reset CTL file was generated successfully",
+	"the CTL would be made anew from the current certificates, signed with the other key that phones know, and published",
+	cluster_ctl_reset,
+};
+
 static int warnings(struct command_run *r, const struct ctl_change *c, struct err *e)
 {
 	struct notes notes = NOTES_INIT;
@@ -151,4 +160,14 @@ int cmd_ctl_update_ask(struct command_run *r, struct err *e)
 int cmd_ctl_update(struct command_run *r, struct err *e)
 {
 	return change(r, &update, e);
+}
+
+int cmd_ctl_reset_ask(struct command_run *r, struct err *e)
+{
+	return ask(r, &reset, e);
+}
+
+int cmd_ctl_reset(struct command_run *r, struct err *e)
+{
+	return change(r, &reset, e);
 }

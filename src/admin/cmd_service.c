@@ -5,10 +5,14 @@
 #include "admin/print.h"
 #include "admin/services.h"
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "cluster/cluster.h"
+#include "cluster/list_reset.h"
 #include "store/service.h"
 
 /* `utils service`. Source: behaviour.md 1.9. */
+
+#define TFTP "Cisco Tftp"
 
 const char *service_state(const struct admin_host *host, const struct store_service *s, const char **why)
 {
@@ -145,6 +149,39 @@ static void report(struct command_run *r, const char *name, enum admin_service_a
 		fprintf(r->out, "%s[STARTING]\n%s[STARTED]\n", name, name);
 }
 
+/*
+ * TFTP signs with the usual key again when it is started: here ends a reset of the ITL. Source: behaviour.md 1.4.
+ */
+static bool ends_reset(const char *service, enum admin_service_action a)
+{
+	return strcmp(service, TFTP) == 0 && a != ADMIN_SERVICE_STOP && a != ADMIN_SERVICE_DEACTIVATE;
+}
+
+static int end_reset(struct command_run *r, struct err *e)
+{
+	bool changed;
+	int rc = cluster_itl_normal(r->host->cluster, r->peer->actor, &changed, e);
+
+	if (rc == 0 && changed)
+		fputs("The reset of the ITL has ended: its usual signer has signed it again. Reset all phones a second time.\n", r->out);
+	return rc;
+}
+
+int cmd_service_ask(struct command_run *r, struct err *e)
+{
+	struct notes notes = NOTES_INIT;
+
+	if (command_answers(r) || !text_same(command_arg(r, 0), TFTP))
+		return 0;
+	int rc = itl_normal_warnings(r->host->cluster, &notes, e);
+	if (rc == 0 && notes.n) {
+		print_notes(r->out, &notes);
+		command_confirm(r, "This ends the reset of the ITL. Do you want to continue? (y/n):");
+	}
+	notes_clear(&notes);
+	return rc;
+}
+
 static int change(struct command_run *r, enum admin_service_action a, const char *word, struct err *e)
 {
 	const char *name = command_arg(r, 0);
@@ -165,7 +202,7 @@ static int change(struct command_run *r, enum admin_service_action a, const char
 	rc = apply(r, &s, a, e);
 	if (rc == 0)
 		report(r, s.name, a);
-	return rc;
+	return rc == 0 && ends_reset(s.name, a) ? end_reset(r, e) : rc;
 }
 
 int cmd_service_start(struct command_run *r, struct err *e)

@@ -6,6 +6,7 @@
 #include "admin/services.h"
 #include "base/cleanup.h"
 #include "cluster/certs.h"
+#include "cluster/list_reset.h"
 #include "cluster/mode.h"
 #include "cluster/param.h"
 #include "cluster/phone_config.h"
@@ -26,6 +27,7 @@ struct status_list {
 	int64_t modified_s;
 	bool verified;
 	size_t records;
+	bool reset;          /* not signed by its usual signer */
 	char signer[NAME_MAX_LEN];
 };
 
@@ -78,8 +80,12 @@ static int gather_list(struct cluster *c, struct status_list *s, struct err *e)
 	AUTO(auto_free) uint8_t *data = NULL;
 	struct trust_list *l = NULL;
 	struct err why = ERR_INIT;
+	enum store_signer by = STORE_SIGNER_NORMAL;
 	int rc = publish_read(c, s->type, &data, &s->len, &s->modified_s, e);
 
+	if (rc == 0)
+		rc = list_reset_state(c, s->type, &by, e);
+	s->reset = by != STORE_SIGNER_NORMAL;
 	if (rc < 0 || !data) {
 		s->len = 0;
 		return rc;
@@ -182,8 +188,10 @@ static void text_list(FILE *out, const struct status_list *l)
 		fprintf(out, "  %-12s none\n", list_type_file_name(l->type));
 		return;
 	}
-	fprintf(out, "  %-12s %zu octets, %zu records, %s, signed by %s, %s\n", list_type_file_name(l->type), l->len, l->records,
-		print_time(l->modified_s, when), l->signer, l->verified ? "verified" : "NOT VERIFIED");
+	fprintf(out, "  %-12s %zu octets, %zu records, %s, signed by %s, %s%s\n", list_type_file_name(l->type), l->len, l->records,
+		print_time(l->modified_s, when), l->signer, l->verified ? "verified" : "NOT VERIFIED",
+		!l->reset ? "" : l->type == LIST_CTL ? "; RESET: ends with 'utils ctl update CTLFile'" :
+						       "; RESET: ends with 'utils service restart Cisco Tftp'");
 }
 
 static void text_certs(FILE *out, const struct status *s)
@@ -256,8 +264,8 @@ static json_t *json_list(const struct status_list *l)
 {
 	if (!l->len)
 		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:s, s:b}", "octets", (json_int_t)l->len, "records", (json_int_t)l->records,
-			 "modified", (json_int_t)l->modified_s, "signer", l->signer, "verified", l->verified);
+	return json_pack("{s:I, s:I, s:I, s:s, s:b, s:b}", "octets", (json_int_t)l->len, "records", (json_int_t)l->records,
+			 "modified", (json_int_t)l->modified_s, "signer", l->signer, "verified", l->verified, "reset", l->reset);
 }
 
 static json_t *json_certs(const struct status *s)

@@ -46,8 +46,16 @@ int cmd_ctl_non_secure_ask(struct command_run *r, struct err *e);
 int cmd_ctl_non_secure(struct command_run *r, struct err *e);
 int cmd_ctl_update_ask(struct command_run *r, struct err *e);
 int cmd_ctl_update(struct command_run *r, struct err *e);
+int cmd_ctl_reset_ask(struct command_run *r, struct err *e);
+int cmd_ctl_reset(struct command_run *r, struct err *e);
+
+int cmd_itl_local_ask(struct command_run *r, struct err *e);
+int cmd_itl_local(struct command_run *r, struct err *e);
+int cmd_itl_remote_ask(struct command_run *r, struct err *e);
+int cmd_itl_remote(struct command_run *r, struct err *e);
 
 int cmd_service_list(struct command_run *r, struct err *e);
+int cmd_service_ask(struct command_run *r, struct err *e);
 int cmd_service_start(struct command_run *r, struct err *e);
 int cmd_service_stop(struct command_run *r, struct err *e);
 int cmd_service_restart(struct command_run *r, struct err *e);

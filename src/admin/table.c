@@ -116,11 +116,17 @@ CHANGE(set_parameter, opts_change, cmd_set_parameter_ask, cmd_set_parameter);
 CHANGE(ctl_mixed, opts_change, cmd_ctl_mixed_ask, cmd_ctl_mixed);
 CHANGE(ctl_non_secure, opts_change, cmd_ctl_non_secure_ask, cmd_ctl_non_secure);
 CHANGE(ctl_update, opts_change, cmd_ctl_update_ask, cmd_ctl_update);
+static const struct command ctl_reset = {.options = opts_change, .privilege = ADMIN_RESET, .ask = cmd_ctl_reset_ask,
+					 .run = cmd_ctl_reset};
+static const struct command itl_local = {.options = opts_change, .privilege = ADMIN_RESET, .ask = cmd_itl_local_ask,
+					 .run = cmd_itl_local};
+static const struct command itl_remote = {.options = opts_change, .privilege = ADMIN_RESET, .ask = cmd_itl_remote_ask,
+					  .run = cmd_itl_remote, .upload = 1};
 READ(services, opts_json, cmd_service_list);
-CHANGE(service_start, opts_dry, NULL, cmd_service_start);
+CHANGE(service_start, opts_change, cmd_service_ask, cmd_service_start);
 CHANGE(service_stop, opts_dry, NULL, cmd_service_stop);
-CHANGE(service_restart, opts_dry, NULL, cmd_service_restart);
-CHANGE(service_activate, opts_dry, NULL, cmd_service_activate);
+CHANGE(service_restart, opts_change, cmd_service_ask, cmd_service_restart);
+CHANGE(service_activate, opts_change, cmd_service_ask, cmd_service_activate);
 CHANGE(service_deactivate, opts_dry, NULL, cmd_service_deactivate);
 READ(list_tftp, opts_list, cmd_file_list_tftp);
 READ(list_log, opts_list, cmd_file_list_activelog);
@@ -242,9 +248,19 @@ static const struct grammar_word mode[] = {
 	WORD("non-secure-mode", "a CTL without server certificates: phones are not secure", NULL, &ctl_non_secure), END};
 static const struct grammar_word ctl_file[] = {
 	WORD("CTLFile", "the CTL, from the current certificates", NULL, &ctl_update), END};
+static const struct grammar_word ctl_reset_key[] = {
+	WORD("localkey", "signed with the other key that is in the CTL", NULL, &ctl_reset), END};
 static const struct grammar_word ctl[] = {
 	WORD("set-cluster", "the cluster's security mode", mode, NULL),
-	WORD("update", "make the CTL anew", ctl_file, NULL), END};
+	WORD("update", "make the CTL anew", ctl_file, NULL),
+	WORD("reset", "a CTL that phones take which do not know its usual signer", ctl_reset_key, NULL), END};
+static const struct grammar_word itl_remote_file[] = {
+	HINT("FILE", "a file of yours, PKCS#12, such as a recovery export; - is standard input", NULL, &itl_remote), END};
+static const struct grammar_word itl_reset_key[] = {
+	WORD("localkey", "signed with the other key that is in the ITL", NULL, &itl_local),
+	WORD("remotekey", "signed with the ITLRecovery key of a file", itl_remote_file, NULL), END};
+static const struct grammar_word itl[] = {
+	WORD("reset", "an ITL that phones take which do not know its usual signer", itl_reset_key, NULL), END};
 static const struct grammar_word start_name[] = {
 	VALUE("SERVICE", "the service to start", service_name, NULL, &service_start), END};
 static const struct grammar_word stop_name[] = {
@@ -269,6 +285,7 @@ static const struct grammar_word utils_cert[] = {
 static const struct grammar_word utils[] = {
 	WORD("cert", "certificates", utils_cert, NULL),
 	WORD("ctl", "security mode and CTL", ctl, NULL),
+	WORD("itl", "the ITL when phones do not take it", itl, NULL),
 	WORD("capf", "certificates of phones", capf_grammar, NULL),
 	WORD("service", "services of this node", service, NULL), END};
 
