@@ -2,14 +2,20 @@
 
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "net/tls.h"
 #include "net/tls_client.h"
 
 struct tls_link {
 	struct event_base *base;
+	SSL_CTX *ssl;
+	int fd;                   /* until bev has it */
+	struct event *connecting;
 	struct bufferevent *bev;
 	struct event *patience;
 	unsigned patience_ms;
@@ -23,8 +29,13 @@ void tls_link_free(struct tls_link *l)
 		return;
 	if (l->bev)
 		bufferevent_free(l->bev);
+	if (l->connecting)
+		event_free(l->connecting);
+	if (l->fd >= 0)
+		close(l->fd);
 	if (l->patience)
 		event_free(l->patience);
+	SSL_CTX_free(l->ssl);
 	free(l);
 }
 
@@ -91,7 +102,7 @@ static void no_handshake(struct tls_link *l)
 {
 	char why[160];
 
-	snprintf(why, sizeof why, "nobody answers, or the TLS handshake failed: %s", tls_failure(l->bev));
+	snprintf(why, sizeof why, "the TLS handshake failed: %s", tls_failure(l->bev));
 	l->h.failed(l->h.ctx, why);
 }
 
@@ -107,24 +118,54 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 	else if (l->handshake_done)
 		l->h.failed(l->h.ctx, tls_failure(bev));
 	else
-		no_handshake(l); /* libevent loses why a connection could not be made */
+		no_handshake(l);
 }
 
-static int prepare(struct tls_link *l, SSL_CTX *ctx, struct err *e)
+/* --- the connection: made here, because a bufferevent with TLS loses why it could not be made --- */
+
+static bool shake_hands(struct tls_link *l)
 {
-	SSL *ssl = SSL_new(ctx);
+	SSL *ssl = SSL_new(l->ssl);
 
 	if (ssl)
-		l->bev = bufferevent_openssl_socket_new(l->base, -1, ssl, BUFFEREVENT_SSL_CONNECTING,
+		l->bev = bufferevent_openssl_socket_new(l->base, l->fd, ssl, BUFFEREVENT_SSL_CONNECTING,
 							BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-	if (!l->bev)
+	if (!l->bev) {
 		SSL_free(ssl);
-	l->patience = evtimer_new(l->base, on_patience, l);
-	if (!l->bev || !l->patience)
-		return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
+		return false;
+	}
+	l->fd = -1;
 	bufferevent_openssl_set_allow_dirty_shutdown(l->bev, 1);
 	bufferevent_setcb(l->bev, on_read, on_written, on_event, l);
 	bufferevent_enable(l->bev, EV_READ | EV_WRITE);
+	return true;
+}
+
+static void on_connected(evutil_socket_t fd, short what, void *ctx)
+{
+	struct tls_link *l = ctx;
+	int code = 0;
+	socklen_t len = sizeof code;
+
+	(void)what;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
+		code = errno;
+	if (code)
+		l->h.failed(l->h.ctx, strerror(code));
+	else if (!shake_hands(l))
+		l->h.failed(l->h.ctx, "no memory for a TLS connection");
+}
+
+static int dial(struct tls_link *l, const struct sockaddr *server, socklen_t len, struct err *e)
+{
+	l->fd = socket(server->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (l->fd < 0 || (connect(l->fd, server, len) < 0 && errno != EINPROGRESS))
+		return err_sys(e, ERR_IO, "connecting");
+	l->connecting = event_new(l->base, l->fd, EV_WRITE, on_connected, l);
+	l->patience = evtimer_new(l->base, on_patience, l);
+	if (!l->connecting || !l->patience || event_add(l->connecting, NULL))
+		return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
+	tls_link_wait(l);
 	return 0;
 }
 
@@ -136,15 +177,13 @@ int tls_link_start(struct event_base *base, SSL_CTX *ctx, const struct sockaddr 
 
 	if (!l)
 		return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
-	*l = (struct tls_link){.base = base, .h = *h, .patience_ms = TLS_CLIENT_MS};
-	rc = prepare(l, ctx, e);
-	if (!rc && bufferevent_socket_connect(l->bev, server, (int)len) < 0)
-		rc = err_sys(e, ERR_IO, "connecting");
+	*l = (struct tls_link){.base = base, .ssl = ctx, .fd = -1, .h = *h, .patience_ms = TLS_CLIENT_MS};
+	SSL_CTX_up_ref(ctx);
+	rc = dial(l, server, len, e);
 	if (rc) {
 		tls_link_free(l);
 		return rc;
 	}
-	tls_link_wait(l);
 	*out = l;
 	return 0;
 }

@@ -216,7 +216,7 @@ class Log:
 
     def tvs_dead(self, port):
         return self.tvs_begin(port).add(f'SECD: EROR:connectToTvsServer: TVS server IP:127.0.0.1, port:{port}: '
-                                        'nobody answers, or the TLS handshake failed: the connection was closed')
+                                        'Connection refused')
 
     def tvs_found(self, port):
         """Connected, and its certificate stands in the ITL."""

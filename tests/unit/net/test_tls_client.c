@@ -251,12 +251,31 @@ static void answers_that_are_none(void **state)
 	free(data);
 }
 
+static void nobody_listens(void **state)
+{
+	struct tvs_index ix;
+	uint8_t *data = one_certificate(&ix);
+	struct server s;
+	struct seen seen;
+
+	(void)state;
+	server_start(&s, &ix, false);
+	acceptor_free(s.acceptor);
+	s.acceptor = NULL;
+	seen = ask(&s, false, true, "tftp2048");
+	assert_null(seen.octets);
+	assert_string_equal(seen.why, "Connection refused");
+	server_stop(&s);
+	free(data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(asks_and_is_answered),
 		cmocka_unit_test(tls_1_0_only_with_the_legacy_listener),
 		cmocka_unit_test(answers_that_are_none),
+		cmocka_unit_test(nobody_listens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
