@@ -1,117 +1,115 @@
 #include "net/tls_dialog.h"
 
-#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
-#include <openssl/err.h>
-
+#include "base/text.h"
 #include "net/tls_client.h"
+#include "net/tls_link.h"
 
 struct tls_dialog {
+	struct event_base *base;
 	SSL_CTX *ctx;
-	SSL *ssl;
-	struct cert *server;
-	int fd;
+	struct tls_link *link;
+	struct cert *server;   /* NULL: not connected yet */
+	bool sent;             /* everything that was written has gone */
+	bool failed;
+	char why[160];
 };
 
-/* The addresses of a host, one after the other, until one answers. */
-static int connect_one(const struct addrinfo *list, int *out)
+/* --- what happens on the connection ends the waiting --- */
+
+static bool connected(void *ctx, const struct cert *server)
 {
-	const struct timeval wait = {TLS_DIALOG_MS / 1000, 0};
-	int why = ECONNREFUSED;
+	struct tls_dialog *d = ctx;
 
-	for (const struct addrinfo *a = list; a; a = a->ai_next) {
-		int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-		if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) == 0 &&
-		    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) == 0 &&
-		    connect(fd, a->ai_addr, a->ai_addrlen) == 0) {
-			*out = fd;
-			return 0;
-		}
-		why = errno == EINPROGRESS ? ETIMEDOUT : errno;
-		if (fd >= 0)
-			close(fd);
-	}
-	return why;
+	d->server = cert_ref((struct cert *)server);
+	event_base_loopbreak(d->base);
+	return true;
 }
 
-static int connect_to(const char *host, uint16_t port, int *fd, struct err *e)
+static void readable(void *ctx, struct evbuffer *in)
+{
+	struct tls_dialog *d = ctx;
+
+	(void)in;
+	event_base_loopbreak(d->base);
+}
+
+static void drained(void *ctx)
+{
+	struct tls_dialog *d = ctx;
+
+	d->sent = true;
+	event_base_loopbreak(d->base);
+}
+
+static void failed(void *ctx, const char *why)
+{
+	struct tls_dialog *d = ctx;
+
+	d->failed = true;
+	text_escape(d->why, sizeof(d->why), view_str(why));
+	event_base_loopbreak(d->base);
+}
+
+/* Until something has happened; the link's patience is an event too, so that it comes to an end. */
+static void wait_once(struct tls_dialog *d)
+{
+	if (event_base_dispatch(d->base) != 0)
+		failed(d, "the event loop has nothing to wait for");
+}
+
+/* --- one after the other --- */
+
+static int try_address(struct tls_dialog *d, const struct addrinfo *a, struct err *e)
+{
+	const struct tls_link_handler mine = {connected, readable, drained, failed, d};
+
+	tls_link_free(d->link);
+	d->link = NULL;
+	d->failed = false;
+	int rc = tls_link_start(d->base, d->ctx, a->ai_addr, a->ai_addrlen, &mine, &d->link, e);
+	if (rc)
+		return rc;
+	tls_link_set_patience(d->link, TLS_DIALOG_MS);
+	while (!d->server && !d->failed)
+		wait_once(d);
+	return d->failed ? err_set(e, ERR_IO, "%s", d->why) : 0;
+}
+
+static int connect_to(struct tls_dialog *d, const char *host, uint16_t port, struct err *e)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+	struct err why = ERR_INIT;
 	char service[8];
 
 	snprintf(service, sizeof(service), "%u", port);
 	int rc = getaddrinfo(host, service, &hints, &list);
 	if (rc)
 		return err_set(e, ERR_IO, "%s: %s", host, gai_strerror(rc));
-	errno = connect_one(list, fd);
-	rc = errno ? err_sys(e, ERR_IO, "%s port %u", host, port) : 0;
+	rc = ERR_IO;
+	for (const struct addrinfo *a = list; a && rc == ERR_IO; a = a->ai_next) {
+		err_clear(&why);
+		rc = try_address(d, a, &why);
+	}
 	freeaddrinfo(list);
-	return rc;
-}
-
-/* Why the last call on the connection came to nothing. */
-static int failed(struct tls_dialog *d, int ret, const char *what, struct err *e)
-{
-	int saved = errno;
-
-	switch (SSL_get_error(d->ssl, ret)) {
-	case SSL_ERROR_ZERO_RETURN: return err_set(e, ERR_CLOSED, "the server ended the connection");
-	case SSL_ERROR_WANT_READ:
-	case SSL_ERROR_WANT_WRITE: return err_set(e, ERR_IO, "%s: no answer within %d s", what, TLS_DIALOG_MS / 1000);
-	case SSL_ERROR_SYSCALL:
-		if (!saved || saved == ECONNRESET || saved == EPIPE)
-			return err_set(e, ERR_CLOSED, "the server broke the connection off");
-		errno = saved;
-		return err_sys(e, ERR_IO, "%s", what);
-	default: break;
-	}
-	/* The other side was cut off without a word. */
-	if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-		ERR_clear_error();
-		return err_set(e, ERR_CLOSED, "the server broke the connection off");
-	}
-	return err_openssl(e, ERR_CRYPTO, what);
-}
-
-static int handshake(struct tls_dialog *d, const char *host, struct err *e)
-{
-	int rc = tls_client_new(false, &d->ctx, e);
-
-	if (rc)
-		return rc;
-	SSL_CTX_set_security_level(d->ctx, 1); /* no phone from yesteryear is at the other end */
-	d->ssl = SSL_new(d->ctx);
-	if (!d->ssl || SSL_set_fd(d->ssl, d->fd) != 1)
-		return err_openssl(e, ERR_CRYPTO, "TLS: making a connection");
-	ERR_clear_error();
-	errno = 0;
-	int ret = SSL_connect(d->ssl);
-	if (ret != 1)
-		return failed(d, ret, host, e);
-	X509 *x = SSL_get1_peer_certificate(d->ssl);
-	rc = x ? cert_from_x509(x, &d->server, e) : err_set(e, ERR_CRYPTO, "%s shows no certificate", host);
-	X509_free(x);
-	return rc;
+	return rc ? err_set(e, rc, "%s port %u: %s", host, port, why.text) : 0;
 }
 
 int tls_dialog_open(const char *host, uint16_t port, struct tls_dialog **out, struct err *e)
 {
 	struct tls_dialog *d = calloc(1, sizeof(*d));
-	int rc;
 
 	if (!d)
 		return err_set(e, ERR_NOMEM, "no memory for a connection");
-	d->fd = -1;
-	rc = connect_to(host, port, &d->fd, e);
-	if (!rc)
-		rc = handshake(d, host, e);
+	d->base = event_base_new();
+	int rc = d->base ? tls_client_new(false, &d->ctx, e) : err_set(e, ERR_NOMEM, "no memory for a connection");
+	if (!rc) {
+		SSL_CTX_set_security_level(d->ctx, 1); /* no phone from yesteryear is at the other end */
+		rc = connect_to(d, host, port, e);
+	}
 	if (rc) {
 		tls_dialog_close(d);
 		return rc;
@@ -124,13 +122,11 @@ void tls_dialog_close(struct tls_dialog *d)
 {
 	if (!d)
 		return;
-	if (d->server)
-		SSL_shutdown(d->ssl);
+	tls_link_free(d->link);
 	cert_unref(d->server);
-	SSL_free(d->ssl);
 	SSL_CTX_free(d->ctx);
-	if (d->fd >= 0)
-		close(d->fd);
+	if (d->base)
+		event_base_free(d->base);
 	free(d);
 }
 
@@ -139,25 +135,33 @@ const struct cert *tls_dialog_server(const struct tls_dialog *d)
 	return d->server;
 }
 
+static int no_connection(const struct tls_dialog *d, struct err *e)
+{
+	return err_set(e, ERR_CLOSED, "the connection to the server came to an end: %s", d->why);
+}
+
 int tls_dialog_send(struct tls_dialog *d, struct view octets, struct err *e)
 {
-	ERR_clear_error();
-	errno = 0;
-	int ret = SSL_write(d->ssl, octets.p, (int)octets.len);
-
-	return ret > 0 ? 0 : failed(d, ret, "sending", e);
+	d->sent = false;
+	if (!d->failed && tls_link_write(d->link, octets))
+		return err_set(e, ERR_NOMEM, "no memory for a message");
+	while (!d->sent && !d->failed)
+		wait_once(d);
+	return d->sent ? 0 : no_connection(d, e);
 }
 
 int tls_dialog_receive(struct tls_dialog *d, struct wr *in, struct err *e)
 {
-	uint8_t some[16384];
+	struct evbuffer *have = tls_link_input(d->link);
 
-	ERR_clear_error();
-	errno = 0;
-	int ret = SSL_read(d->ssl, some, sizeof(some));
-	if (ret <= 0)
-		return failed(d, ret, "waiting for the server", e);
-	if (!wr_bytes(in, some, (size_t)ret))
-		return err_set(e, in->failed, "the server's answer is too long");
+	while (!evbuffer_get_length(have) && !d->failed)
+		wait_once(d);
+	size_t len = evbuffer_get_length(have);
+	if (!len)
+		return no_connection(d, e);
+	const uint8_t *octets = evbuffer_pullup(have, -1);
+	if (!octets || !wr_bytes(in, octets, len))
+		return err_set(e, in->failed ? in->failed : ERR_NOMEM, "the server's answer is too long");
+	evbuffer_drain(have, len);
 	return 0;
 }
