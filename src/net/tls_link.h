@@ -10,8 +10,9 @@
 
 /*
  * One outgoing TLS connection on the loop, beneath net/tls_client.h, net/capf_dialog.h and net/tls_dialog.h: connect, shake
- * hands, hand over the server's certificate, then octets both ways. The server has TLS_CLIENT_MS for the connection with its handshake, and
- * again from each write on: octets that dribble in do not win it time unless the user says so with tls_link_wait.
+ * hands, hand over the server's certificate, then octets both ways. The server has TLS_CLIENT_MS for the connection with
+ * its handshake, and again from each write on: octets that dribble in do not win it time unless the user says so with
+ * tls_link_wait.
  */
 struct tls_link;
 
