@@ -39,6 +39,8 @@ struct doctor_input {
 	const char *node;                 /* name that phones are told; NULL: not known */
 	const char *address;              /* its IP address, or "" */
 	const char *provisioning;         /* folder, absolute or as seen from the current folder; NULL: not known */
+	bool adapter;                     /* the call control is to get a copy of the CallManager key */
+	bool key_to_token;                /* new CallManager keys are made on a hardware token, which gives none out */
 	const struct doctor_port *ports;
 	size_t n_ports;
 	bool running;                     /* the node is up: its own ports are taken, by itself */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "cluster/certs.h"
 #include "cluster/cluster_internal.h"
@@ -117,6 +118,41 @@ void doctor_keys(struct exam *x)
 	}
 	if (x->r->n == before)
 		found(x, DOCTOR_OK, "key", "", "Every certificate of this node has its key.");
+}
+
+/* Does the back end of the present CallManager key give it out? What else is wrong with it, doctor_keys has told. */
+static bool key_stays(struct exam *x)
+{
+	struct keystore *ks = cluster_keys(x->in->cluster);
+	struct cert *cert = NULL;
+	uint8_t *pkcs8 = NULL;
+	char name[KEY_NAME_MAX];
+	size_t len = 0;
+	int rc = cluster_own_cert(x->in->cluster, NULL, "CallManager", &cert, NULL);
+
+	if (!rc && cert)
+		rc = key_name("CallManager", cert_spki(cert), name, NULL);
+	if (!rc && cert)
+		rc = ks->ops->export(ks, name, &pkcs8, &len, NULL);
+	secret_free(pkcs8, len);
+	cert_unref(cert);
+	return rc == ERR_USAGE;
+}
+
+void doctor_adapter(struct exam *x)
+{
+	if (!x->in->adapter || !x->in->cluster)
+		return;
+	if (key_stays(x))
+		found(x, DOCTOR_PROBLEM, "callcontrol",
+		      "Take CallManager out of units in [keystore] and run 'set cert regen CallManager', or leave adapter in "
+		      "[callcontrol] empty.",
+		      "The call control cannot have the CallManager key: it is on the hardware token, which never gives it out.");
+	else if (x->in->key_to_token)
+		found(x, DOCTOR_PROBLEM, "callcontrol",
+		      "Take CallManager out of units in [keystore], or leave adapter in [callcontrol] empty.",
+		      "The call control could not have the next CallManager key: it would be made on the hardware token, which never "
+		      "gives it out.");
 }
 
 struct dates {

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "pki/keystore.h"
 #include "server/config_keystore.h"
 #include "server/program.h"
 
@@ -39,6 +40,14 @@ bool config_has_legacy(const struct config *c)
 		if (listen_kinds[s].legacy && c->listen[s].n)
 			return true;
 	return false;
+}
+
+bool config_contradicts(const struct config *c)
+{
+	static const char unit[] = "CallManager";
+
+	return c->callcontrol.adapter && *c->keystore.token &&
+	       keystore_split_has_unit(c->keystore.units, unit, sizeof(unit) - 1);
 }
 
 void config_default(struct config *c, bool loopback)

@@ -84,6 +84,14 @@ void config_default(struct config *c, bool loopback);
 
 bool config_has_legacy(const struct config *c); /* a legacy listener has an address */
 
+/* An adapter copies the CallManager key to the call control, and a token gives no key out. */
+#define CONFIG_KEY_ON_TOKEN "the call control cannot have the CallManager key while it is on the hardware token, which never gives it out"
+#define CONFIG_KEY_REMEDY                                                                                              \
+	"take CallManager out of units in [keystore] and run 'set cert regen CallManager', or leave adapter in [callcontrol] empty"
+
+/* config_contradicts: [callcontrol] has an adapter, and new CallManager keys are made on the token of [keystore]. */
+bool config_contradicts(const struct config *c);
+
 /* What is wrong with a file, one call for each mistake. */
 struct config_report {
 	void (*mistake)(void *ctx, const char *file, int line, const char *text);

@@ -238,6 +238,7 @@ static void store_contacts(struct director *d)
 }
 
 #define CALLMANAGER "Cisco CallManager"
+#define CHANGE_NOTIFICATION "Cisco Certificate Change Notification"
 
 /* Phones that are reset come back to the call control: it must have the certificate that they are to find there. */
 static void refresh_callcontrol(struct director *d)
@@ -248,7 +249,7 @@ static void refresh_callcontrol(struct director *d)
 	if (store_service_get(d->store, d->node->cfg.node_name, CALLMANAGER, &svc, &e) < 0)
 		log_error("%s", e.text);
 	else
-		callcontrol_look(d->callcontrol, svc.activated && svc.started);
+		callcontrol_look(d->callcontrol, svc.activated && svc.started && !config_contradicts(&d->node->cfg));
 	resets_hold(d->resets, !callcontrol_in_order(d->callcontrol));
 	resets_look(d->resets);
 }
@@ -399,6 +400,8 @@ static const char *service_absent(void *ctx, const char *service)
 {
 	const struct director *d = ctx;
 
+	if (strcmp(service, CALLMANAGER) == 0 && config_contradicts(&d->node->cfg))
+		return CONFIG_KEY_ON_TOKEN "; " CONFIG_KEY_REMEDY;
 	if (strcmp(service, CALLMANAGER) == 0)
 		return d->node->cfg.callcontrol.adapter ? NULL : "no adapter in [callcontrol] of " CONFIG_FILE;
 	for (int s = 0; s < LISTEN_COUNT; s++)
@@ -406,6 +409,8 @@ static const char *service_absent(void *ctx, const char *service)
 			return NULL;
 	if (strcmp(service, MONITOR_SERVICE_NAME) == 0)
 		return NULL;
+	if (strcmp(service, CHANGE_NOTIFICATION) == 0)
+		return "not needed: each change of a certificate is in force on this node at once";
 	return "this release does not have it";
 }
 
@@ -697,6 +702,8 @@ static int begin(struct director *d, struct err *e)
 		tell_all(d, w);
 	remind_of_recovery(d);
 	remind_of_legacy(d);
+	if (config_contradicts(&d->node->cfg))
+		log_error("Cisco CallManager cannot run: " CONFIG_KEY_ON_TOKEN "; " CONFIG_KEY_REMEDY);
 	return ipc_channel_send(d->link, &ready, e);
 }
 

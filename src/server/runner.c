@@ -193,13 +193,16 @@ static int get_key(struct runner *r, struct view chain, uint8_t **pem, size_t *l
 	uint8_t *pkcs8 = NULL;
 	EVP_PKEY *key = NULL;
 	struct cert *leaf = NULL;
+	struct err why = ERR_INIT;
 	size_t n = 0;
 	int rc = cert_from_pem(chain, &leaf, e);
 
 	if (rc == 0)
 		rc = key_name("CallManager", cert_spki(leaf), name, e);
 	if (rc == 0)
-		rc = r->keys->ops->export(r->keys, name, &pkcs8, &n, e);
+		rc = r->keys->ops->export(r->keys, name, &pkcs8, &n, &why);
+	if (why.code)
+		err_set(e, why.code, "%s", why.code == ERR_USAGE ? CONFIG_KEY_ON_TOKEN "; " CONFIG_KEY_REMEDY : why.text);
 	if (rc == 0)
 		rc = key_from_own_pkcs8((struct view){pkcs8, n}, &key, e);
 	if (rc == 0)

@@ -102,6 +102,7 @@ def test_node_on_a_token():
         kill_keeper(n)
         nothing_to_export(n)
         take_out(n, hsm)
+        copy_out(n)
         assert n.stop() == 0
         assert PIN not in n.log() and 'refused a request of a worker' not in n.log()
 
@@ -182,6 +183,41 @@ def take_out(n, hsm):
     os.rmdir(hsm.tokens)
     os.rename(away, hsm.tokens)
     until('a signature again', lambda: n.http('SEP001122334477.cnf.xml.sgn', check=False))
+
+
+def copy_out(n):
+    """A call control that wants the CallManager key, which is on the token: said before, while and after it fails."""
+    never, remedy = 'which never gives it out', 'take CallManager out of units in [keystore]'
+    folder = os.path.join(n.folder, 'callcontrol')
+    os.mkdir(folder)
+    shutil.chown(folder, os.stat(n.data).st_uid, os.stat(n.data).st_gid)
+    services = lambda: n.admin('utils service list', check=False).stdout
+    doctor = lambda: run(RINGFENCE, 'doctor', '--data', n.data, check=False)
+    with open(n.path('ringfence.conf'), 'a') as f:
+        f.write(f'\n[callcontrol]\nadapter = files\nfolder = {folder}\n')
+    done = run(RINGFENCE, 'serve', '--data', n.data, '--check', check=False)
+    assert done.returncode == 1 and never in done.stdout and remedy in done.stdout, done
+    done = doctor()
+    assert done.returncode == 1 and 'cannot have the CallManager key' in done.stdout and 'Take CallManager' in done.stdout, done
+    n.process.send_signal(signal.SIGHUP)
+    until('the list says so', lambda: 'Cisco CallManager[STOPPED]  the call control cannot' in services())
+    assert 'error: Cisco CallManager cannot run' in n.log()
+    assert remedy in n.admin('utils service activate Cisco CallManager', check=False).stderr
+    # The next key would be made in a file, but the present one is on the token yet.
+    with open(n.path('ringfence.conf')) as f:
+        text = f.read()
+    with open(n.path('ringfence.conf'), 'w') as f:
+        f.write(text.replace('CallManager, CAPF', 'CAPF'))
+    assert run(RINGFENCE, 'serve', '--data', n.data, '--check').returncode == 0
+    assert 'cannot have the CallManager key' in doctor().stdout
+    n.process.send_signal(signal.SIGHUP)
+    until('it is activated', lambda: n.admin('utils service activate Cisco CallManager', check=False).returncode == 0)
+    until('the list says so', lambda: never in services() and 'Cisco CallManager[STARTED]  not reloaded' in services())
+    assert not os.listdir(folder) and remedy in n.log()
+    n.admin('set cert regen CallManager --yes')
+    until('it has its key', lambda: os.path.exists(os.path.join(folder, 'ccm.key')))
+    until('the list is content', lambda: 'Cisco CallManager[STARTED]\n' in services())
+    assert 'CallManager key' not in doctor().stdout
 
 
 def refused_start(n):

@@ -68,6 +68,8 @@ static int examine(const char *data, struct doctor_report *report, struct err *e
 		.provisioning = configured ? provisioning : NULL,
 		.ports = ports->port,
 		.n_ports = ports->n,
+		.adapter = node.config.callcontrol.adapter != CALLCONTROL_NONE,
+		.key_to_token = config_contradicts(&node.config),
 		.running = running,
 		.clock = &clock_system,
 		.cluster = rc ? NULL : node.cluster,

@@ -98,6 +98,10 @@ static int check(const struct cmd *c, const char *data)
 	if (rc < 0 || node_open_provisioning(&node, &provisioning, &e) < 0)
 		return cmd_error(c, CMD_NO, "%s", e.text);
 	print_unserved(&node.cfg);
+	if (config_contradicts(&node.cfg)) {
+		printf("%s/" CONFIG_FILE ": " CONFIG_KEY_ON_TOKEN "; " CONFIG_KEY_REMEDY "\n", data);
+		return CMD_NO;
+	}
 	printf("%s/" CONFIG_FILE " is right\n", data);
 	return CMD_OK;
 }

@@ -126,6 +126,27 @@ static void test_callcontrol(void **state)
 	one_mistake("[node]\nname=a\n[callcontrol]\ngroup = a b\n", 4, "name of a group");
 }
 
+#define ON_TOKEN "[node]\nname=a\n[keystore]\ntoken = pkcs11:token=x?module-path=/x\nunits = "
+#define ADAPTER "\n[callcontrol]\nadapter = files\nfolder = /x\n"
+
+/* An adapter cannot have a key that a token does not give out. */
+static void test_adapter_and_token(void **state)
+{
+	struct collected got;
+	struct config c;
+	struct err e;
+
+	(void)state;
+	assert_ok(parse(ON_TOKEN "CAPF, CallManager" ADAPTER, &c, &got, &e), &e);
+	assert_true(config_contradicts(&c));
+	assert_ok(parse(ON_TOKEN "CAPF, CallManager-ECDSA" ADAPTER, &c, &got, &e), &e);
+	assert_false(config_contradicts(&c));
+	assert_ok(parse(ON_TOKEN "CallManager\n", &c, &got, &e), &e);
+	assert_false(config_contradicts(&c));
+	assert_ok(parse("[node]\nname=a" ADAPTER, &c, &got, &e), &e);
+	assert_false(config_contradicts(&c));
+}
+
 static void test_mistakes(void **state)
 {
 	(void)state;
@@ -297,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_callcontrol),
+		cmocka_unit_test(test_adapter_and_token),
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_conflicts),
