@@ -10,6 +10,7 @@
 #include "cluster/param_internal.h"
 #include "cluster/rollback.h"
 #include "cluster/strand.h"
+#include "cluster/token_ctl.h"
 #include "store/param.h"
 
 static const char *const generation_choices[] = { "8.0", "10.0", "10.5(2)", "11.5", "12.0", NULL };
@@ -335,20 +336,26 @@ static int check_settable(const char *name, const char *value, const struct para
 	return param_check(*def, value, canonical, e);
 }
 
-/* A mixed-mode cluster could not update its CTL any more. */
-static int check_generation(struct cluster *c, const struct param_def *def, const char *value, struct err *e)
+/*
+ * A CTL without tokens is carried over to a generation that knows none, and nothing there can make the next one
+ * (behaviour.md 9 scenario 5).
+ */
+static int warn_no_tokens(struct cluster *c, const char *generation, struct notes *notes, struct err *e)
 {
 	enum compose_generation g;
-	bool mixed;
+	bool has = false, tokens = true;
+	int rc = cluster_has_ctl(c, &has, e);
 
-	if (strcmp(def->name, PARAM_GENERATION) != 0 || !compose_generation_find(value, &g) || compose_has_tokenless_ctl(g))
-		return 0;
-	int rc = cluster_is_mixed(c, &mixed, e);
-	if (!rc && mixed)
-		rc = err_set(e, ERR_USAGE,
-			     "the cluster is in mixed mode, and generation %s knows a CTL only with hardware tokens: first 'utils "
-			     "ctl set-cluster non-secure-mode'", value);
-	return rc;
+	if (rc || !has || !compose_generation_find(generation, &g) || compose_has_tokenless_ctl(g))
+		return rc;
+	rc = cluster_ctl_has_tokens(c, &tokens, e);
+	if (rc || tokens)
+		return rc;
+	return notes_add(notes, e,
+			 "The CTL file is carried over as it is. No hardware token is in it, so in generation %s neither 'utils ctl' nor "
+			 "the CTL client can update it. Afterwards: 'file delete tftp CTLFile.tlv', 'set cert import trust "
+			 "Phone-SAST-trust' with the certificates of two tokens, and 'ringfence ctl-client update CTLFile' with both; "
+			 "phones that ask TVS follow.", generation);
 }
 
 static int warn_signer(struct cluster *c, const char *generation, struct notes *notes, struct err *e)
@@ -374,10 +381,10 @@ int param_warnings(struct cluster *c, const char *name, const char *value, struc
 	const char *canonical;
 	int rc = check_settable(name, value, &def, &canonical, e);
 
-	if (!rc)
-		rc = check_generation(c, def, canonical, e);
 	if (!rc && strcmp(def->name, PARAM_GENERATION) == 0)
 		rc = warn_signer(c, canonical, notes, e);
+	if (!rc && strcmp(def->name, PARAM_GENERATION) == 0)
+		rc = warn_no_tokens(c, canonical, notes, e);
 	if (!rc && strcmp(def->name, PARAM_DIGEST) == 0 && strcmp(canonical, "SHA-512") == 0)
 		rc = notes_add(notes, e,
 			       "Phones that do not know SHA-512 refuse what is signed with it. Those whose model says so here go on getting "
@@ -402,13 +409,28 @@ static int store_setting(struct cluster *c, void *ctx, struct err *e)
 	return store_param_set(c->store, param_key(s->def), s->value, e);
 }
 
+/* `utils ctl` would drop the tokens of a CTL that has some, and makes none where there are only such. */
+static int next_ctl(struct cluster *c, struct notes *notes, struct err *e)
+{
+	enum compose_generation g;
+	bool tokens = false;
+	int rc = cluster_ctl_has_tokens(c, &tokens, e);
+
+	if (!rc)
+		rc = param_generation(c, &g, e);
+	if (rc)
+		return rc;
+	return notes_add(notes, e, "The CTL file does not follow by itself: run '%s update CTLFile'.",
+			 tokens || !compose_has_tokenless_ctl(g) ? "ringfence ctl-client" : "utils ctl");
+}
+
 static int next_steps(struct cluster *c, const struct param_def *def, const char *value, struct notes *notes, struct err *e)
 {
 	bool has_ctl = false;
 	int rc = def->in_ctl ? cluster_has_ctl(c, &has_ctl, e) : 0;
 
 	if (!rc && has_ctl)
-		rc = notes_add(notes, e, "The CTL file does not follow by itself: run 'utils ctl update CTLFile'.");
+		rc = next_ctl(c, notes, e);
 	if (!rc && def->restart)
 		rc = notes_add(notes, e, "Restart %s on all nodes%s.", def->restart, def->reset ? ", then reset all phones" : "");
 	else if (!rc && def->reset)
@@ -424,8 +446,6 @@ int param_set(struct cluster *c, const char *who, const char *name, const char *
 	struct setting s;
 	int rc = check_settable(name, value, &s.def, &s.value, e);
 
-	if (!rc)
-		rc = check_generation(c, s.def, s.value, e);
 	if (!rc)
 		rc = param_get(c, s.def->name, &before, e);
 	if (rc || strcmp(before, s.value) == 0)

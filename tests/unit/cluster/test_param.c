@@ -154,9 +154,13 @@ static void test_notes_about_the_ctl(void **state)
 	struct trust_list *ctl = node_list(&node, LIST_CTL);
 	assert_int_equal(ctl->header.digest, DIGEST_SHA512); /* by command only */
 	list_free(ctl);
-	assert_err(param_set(node.cluster, "test", PARAM_GENERATION, "8.0", NULL, &e), ERR_USAGE);
-	assert_non_null(strstr(e.text, "non-secure-mode"));
-	err_clear(&e);
+	/* Back to where only tokens sign: what is there stays, and the way on is said before. */
+	assert_ok(param_warnings(node.cluster, PARAM_GENERATION, "8.0", &notes, &e), &e);
+	assert_non_null(strstr(notes.text[notes.n - 1], "No hardware token is in it"));
+	notes_clear(&notes);
+	assert_ok(param_set(node.cluster, "test", PARAM_GENERATION, "8.0", &notes, &e), &e);
+	assert_non_null(strstr(notes.text[0], "ringfence ctl-client update CTLFile"));
+	notes_clear(&notes);
 }
 
 static void test_warnings(void **state)
