@@ -273,6 +273,69 @@ class SmallSite(Site):
                                   f'legacy-tvs=127.0.0.1:{self.legacy}'))
 
 
+def to_tokens(site, c, phone, *tokens):
+    """Scenario 4, step by step: from a CTL without tokens to one with these two, which a phone takes because TVS knows them."""
+    lists = site.path('published', 'current', 'ITLFile.tlv')
+    assert NOT_IN_CTL in c.do('update', 'CTLFile', tokens=tokens, status=1)
+    site.admin('file delete tftp CTLFile.tlv --yes')
+    for label in tokens:
+        pem = c.tokens.path(label + '.pem')
+        roles = lambda: ringfence('tvs', 'verify', '--server', f'127.0.0.1:{site.port["tvs"]}', '--trust', lists, pem, check=False)
+        ringfence('ctl-client', 'export', '--module', MODULE, '--token', f'pkcs11:token={label}', '--pin-file', c.tokens.path('pin'),
+                  '-o', pem, env=c.tokens.env)
+        assert 'not trusted' in roles().stdout
+        site.admin(f'set cert import trust Phone-SAST-trust --file {pem}')
+        harness.until('TVS knows the token', lambda: 'Security Token, TFTP' in roles().stdout)   # no CTL has it
+        assert f'Phone-SAST-trust/{c.tokens.cn[label]}' in site.admin('show cert list trust').stdout
+    assert 'Phones do not know the next signer of the CTL' in c.do('update', 'CTLFile', tokens=tokens, options=(), status=1)
+    c.do('update', 'CTLFile', tokens=tokens)
+    assert 'CTL            taken: confirmed by a trust verification server, TVS' in phone.boot('took')
+    phone.agrees()
+
+
+def test_before_10_0():
+    """5, 23: a release without tokenless CTLs: back to it, and after all tokens are lost; phones without TVS stay behind"""
+    with SmallSite('10.0') as site, Client(site.start()) as c:
+        c.tokens.make('one', 'two')
+        new, old = settle(Phone(site)), settle(Phone(site, OLD))
+        site.do('utils', 'ctl', 'set-cluster', 'mixed-mode')
+        new.boot('took')
+        old.boot('took')
+        # 5: the CTL is carried over, and nothing can update it.
+        was = site.sums('CTL')
+        assert 'No hardware token is in it' in site.do('set', 'parameter', 'TrustListGeneration', '8.0')
+        assert site.sums('CTL') == was and new.boot('kept' if site.sums('ITL') == new.held('ITL') else 'took')
+        assert 'only with hardware tokens' in site.admin('utils ctl update CTLFile --yes', check=False).stderr
+        to_tokens(site, c, new, 'one', 'two')
+        left_behind(old)
+        # 23: both are lost; those that would be left behind are told of before.
+        c.tokens.make('three', 'four')
+        c.tokens.only('three', 'four')
+        site.admin('file delete tftp CTLFile.tlv --yes')
+        for phone in (new, old):
+            phone.boot('kept')
+        said = c.do('update', 'CTLFile', options=(), status=1)
+        assert 'models that do not ask TVS keep what they have' in said and 'nothing was changed' in said, said
+        c.do('update', 'CTLFile')
+        left_behind(old)
+        new.boot('took')
+        new.agrees()
+        c.do('set-cluster', 'non-secure-mode')
+        for phone in (new, old):
+            assert 'TVS' not in phone.boot('took')
+            phone.agrees()
+
+
+def left_behind(phone):
+    """It refuses the new CTL with each restart, until its own is deleted by hand."""
+    held = phone.held('CTL')
+    assert 'CTL            refused' in phone.boot('refused') and phone.held('CTL') == held
+    phone.boot('refused')
+    phone.erase()
+    phone.boot('took')
+    phone.agrees()
+
+
 def scenarios(generation):
     """Phones of a site whose tokens sign, take over, get lost and come back."""
     with SmallSite(generation) as site, Client(site.start()) as c:
@@ -309,12 +372,8 @@ def scenarios(generation):
         new.agrees()
         old.boot('took' if generation == '12.0' else 'refused')
         # 4: and back, by way of deleting the CTL.
-        assert NOT_IN_CTL in c.do('update', 'CTLFile', status=1)
-        site.admin('file delete tftp CTLFile.tlv --yes')
         c.tokens.only('one', 'spare')
-        c.do('update', 'CTLFile', tokens=('one', 'spare'))
-        assert 'TVS' in new.boot('took') + '\n'.join(new.console)
-        new.agrees()
+        to_tokens(site, c, new, 'one', 'spare')
         # 20, 22, 21: all tokens are lost; the command line needs none, and takes the file away in the end.
         c.tokens.only()
         site.do('utils', 'ctl', 'set-cluster', 'non-secure-mode')
@@ -335,7 +394,7 @@ def test_scenarios_12_0():
 
 
 def test_bad_days():
-    """23, and refused, lost and late: what is published is as before, and the client says what happened"""
+    """refused, lost and late: what is published is as before, and the client says what happened"""
     node = Node(init=('--generation', '8.0', '--key-bits', '1024'))
     with node, Client(node.start()) as c:
         c.tokens.make('one', 'two')
@@ -407,11 +466,6 @@ def test_bad_days():
             with open(path, 'rb') as f:
                 assert bytes((8, 0, 1, digest)) in f.read(200), name
         node.admin('set parameter', 'TFTP File Signature Algorithm', 'SHA-1', '--yes')
-        # 23: all of them are lost in a release that has no other way.
-        node.admin('file delete tftp CTLFile.tlv --yes')
-        c.tokens.make('three', 'four')
-        c.tokens.only('three', 'four')
-        c.do('update', 'CTLFile')
         assert 'Length of CTL file: 4276' in node.admin('show ctl').stdout
         # Strangers: what is no login, or is none of these messages, ends the connection.
         for octets in (b'GET / HTTP/1.0\r\n\r\n', b'C\1\3\0\0\0\0\0', b'C\1\1\0\0\1\0\0' + bytes(300), b'C\1\2\0\0\0\0\0'):
