@@ -402,7 +402,7 @@ def test_bad_days():
         assert 'is missing' in ringfence('ctl-client', 'update', 'CTLFile', '--token', 'pkcs11:token=one', '--module', MODULE,
                                          check=False, env=c.tokens.env).stderr
         # Nothing is sent to a server that is not the right one.
-        other = 'AA:' + c.fingerprint[3:]
+        other = ('BB:' if c.fingerprint.startswith('AA:') else 'AA:') + c.fingerprint[3:]
         assert 'shows another certificate' in c.do('set-cluster', 'mixed-mode', fingerprint=other, status=1)
         assert 'needs 2 security tokens' in c.do('set-cluster', 'mixed-mode', tokens=('one',), status=1)
         assert 'no such token is there' in c.do('set-cluster', 'mixed-mode', tokens=('none',), status=1)
