@@ -296,6 +296,14 @@ int cert_from_known_pem(struct view pem, const uint8_t sha256[32], struct cert *
 	return from_pem(pem, sha256, c, e);
 }
 
+int cert_from_own_der(struct view der, struct cert **c, struct err *e)
+{
+	uint8_t sha256[DIGEST_MAX];
+	int r = digest_one(DIGEST_SHA256, der, sha256, e);
+
+	return r ? r : from_der(der, sha256, c, e);
+}
+
 int cert_load(int dir_fd, const char *path, struct cert **c, struct err *e)
 {
 	AUTO(auto_free) uint8_t *data = NULL;

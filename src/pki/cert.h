@@ -32,6 +32,9 @@ int cert_from_pem(struct view pem, struct cert **c, struct err *e) MUST_CHECK;
  * Errors: as cert_from_pem; ERR_PROTO also when it is another one.
  */
 int cert_from_known_pem(struct view pem, const uint8_t sha256[32], struct cert **c, struct err *e) MUST_CHECK;
+/* cert_from_own_der: one that was written here a moment ago; decoded as a whole only when somebody needs that, too.
+ * Errors: ERR_PROTO what was written is no certificate. */
+int cert_from_own_der(struct view der, struct cert **c, struct err *e) MUST_CHECK;
 /* cert_load: PEM or DER file. */
 int cert_load(int dir_fd, const char *path, struct cert **c, struct err *e) MUST_CHECK;
 struct cert *cert_ref(struct cert *c);

@@ -11,7 +11,7 @@
 
 /*
  * The certificate is written here and not by OpenSSL, whose way there (3.0: decode the key, encode it, copy, decode again)
- * took a third of an enrolment; what comes out is read back by OpenSSL before anybody gets it.
+ * took a third of an enrolment. That OpenSSL reads and verifies what comes out is what the tests are for.
  */
 
 /* The last octet of 2.5.29.x */
@@ -332,7 +332,7 @@ int lsc_issue(struct keystore *ks, const char *name, const struct cert *issuer, 
 	if (!rc && w.failed)
 		rc = err_set(e, w.failed, "the LSC does not fit");
 	if (!rc)
-		rc = cert_from_der(wr_view_all(&w), lsc, e);
+		rc = cert_from_own_der(wr_view_all(&w), lsc, e);
 	wr_clear(&w);
 	return rc;
 }

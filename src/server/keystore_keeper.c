@@ -15,6 +15,10 @@ struct keystore_keeper {
 	struct keystore base;
 	int fd;
 	uint8_t *buf;      /* IPC_MAX octets; replies to export hold private keys */
+	/* Names of all keys, as they were listed; only the one who lists them makes, takes in and removes keys. */
+	char (*names)[KEY_NAME_MAX];
+	size_t n_names;
+	bool listed;
 	uint64_t pause_ms; /* no signatures are asked for until then: the keeper does not answer */
 };
 
@@ -71,6 +75,7 @@ static int keeper_generate(struct keystore *ks, const char *unit, struct key_spe
 	ipc_put_str(&w, unit);
 	wr_u8(&w, (uint8_t)spec.type);
 	wr_u32(&w, spec.bits);
+	self(ks)->listed = false;
 	int rc = call(ks, IPC_KEY_GENERATE, &w, KEEPER_GENERATE_MS, &r, e);
 	if (rc < 0)
 		return rc;
@@ -134,6 +139,7 @@ static int keeper_import(struct keystore *ks, const char *unit, struct view pkcs
 	wr_open16(&w);
 	wr_view(&w, pkcs8);
 	wr_close(&w);
+	self(ks)->listed = false;
 	int rc = call(ks, IPC_KEY_IMPORT, &w, KEEPER_TIMEOUT_MS, &r, e);
 	if (rc < 0)
 		return rc;
@@ -171,11 +177,11 @@ static int keeper_remove(struct keystore *ks, const char *name, struct err *e)
 
 	wr_init(&w, IPC_BODY_MAX);
 	ipc_put_str(&w, name);
+	self(ks)->listed = false;
 	int rc = call(ks, IPC_KEY_REMOVE, &w, KEEPER_TIMEOUT_MS, &r, e);
 	return rc < 0 ? rc : rd_done(&r) ? 0 : malformed(e);
 }
 
-/* The names of one page are copied before the first cb, which may call the keystore again. */
 struct page {
 	char (*names)[KEY_NAME_MAX];
 	size_t n;
@@ -210,27 +216,58 @@ static int get_page(struct keystore *ks, uint32_t skip, struct page *page, struc
 	return 0;
 }
 
-static int keeper_list(struct keystore *ks, int (*cb)(void *ctx, const char *name), void *ctx, struct err *e)
+static int add_page(struct keystore_keeper *k, const struct page *page, struct err *e)
 {
-	struct page page = {.more = true};
-	uint32_t skip = 0;
-	int stop = 0;
+	char (*grown)[KEY_NAME_MAX] = reallocarray(k->names, k->n_names + page->n + 1, KEY_NAME_MAX);
 
-	while (page.more && !stop) {
-		int rc = get_page(ks, skip, &page, e);
+	if (!grown)
+		return err_set(e, ERR_NOMEM, "no memory for the names of keys");
+	if (page->n)
+		memcpy(grown + k->n_names, page->names, page->n * KEY_NAME_MAX);
+	k->names = grown;
+	k->n_names += page->n;
+	return 0;
+}
+
+static int list_all(struct keystore *ks, struct err *e)
+{
+	struct keystore_keeper *k = self(ks);
+	bool more = true;
+
+	k->n_names = 0;
+	while (more) {
+		struct page page = {0};
+		int rc = get_page(ks, (uint32_t)k->n_names, &page, e);
+		if (rc == 0)
+			rc = add_page(k, &page, e);
+		free(page.names);
 		if (rc < 0)
 			return rc;
-		for (size_t i = 0; i < page.n && !stop; i++)
-			stop = cb(ctx, page.names[i]);
-		skip += (uint32_t)page.n;
-		free(page.names);
+		more = page.more;
 	}
-	return stop;
+	k->listed = true;
+	return 0;
+}
+
+/* cb may call the keystore again; keys that come or go meanwhile show the next time. */
+static int keeper_list(struct keystore *ks, int (*cb)(void *ctx, const char *name), void *ctx, struct err *e)
+{
+	struct keystore_keeper *k = self(ks);
+	int rc = k->listed ? 0 : list_all(ks, e);
+	char name[KEY_NAME_MAX];
+	int stop = 0;
+
+	for (size_t i = 0; rc == 0 && i < k->n_names && !stop; i++) {
+		memcpy(name, k->names[i], sizeof(name));
+		stop = cb(ctx, name);
+	}
+	return rc < 0 ? rc : stop;
 }
 
 static void keeper_free(struct keystore *ks)
 {
 	secret_free(self(ks)->buf, IPC_MAX);
+	free(self(ks)->names);
 	free(ks);
 }
 
