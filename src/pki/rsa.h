@@ -10,7 +10,7 @@
 #define RSA_MIN_BITS 512
 #define RSA_MAX_BITS 4096
 
-/* struct rsa_pub: a public key ready for many verifications. */
+/* struct rsa_pub: a public key ready for many verifications, with scratch space: it belongs to one thread. */
 struct rsa_pub;
 
 /*

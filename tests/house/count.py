@@ -3,11 +3,23 @@
 
 usage: count.py BROKEN_BUILDS FILE...
 
-A test program that died without a verdict, an empty result file and a broken
-build count as failed. What was skipped is named, with its reason.
+A test program that died, also after some of its cases, an empty result file
+and a broken build count as failed. What was skipped is named, with its reason.
 """
+import json
+import os
 import sys
 import xml.etree.ElementTree as ET
+
+
+def ended_badly(path):
+    """Programs that meson calls failed: its JUnit file does not say so of one that died between two cases."""
+    log = os.path.join(os.path.dirname(path), 'testlog.json')
+    if not os.path.exists(log):
+        return []
+    with open(log, encoding='utf-8') as f:
+        tests = [json.loads(line) for line in f if line.strip()]
+    return [t['name'] for t in tests if t['result'] not in ('OK', 'SKIP', 'EXPECTEDFAIL')]
 
 
 def main():
@@ -17,6 +29,7 @@ def main():
     names_failed, names_skipped = [], []
     for path in files:
         cases = 0
+        told = len(names_failed)
         where = path.split('/')[1] if '/' in path else path
         try:
             root = ET.parse(path).getroot()
@@ -47,6 +60,10 @@ def main():
             if not list(suite.iter('testcase')) and int(suite.get('errors') or 0) + int(suite.get('failures') or 0):
                 failed += 1
                 names_failed.append(f"{where}: {suite.get('name')}: died")
+        for name in ended_badly(path):
+            if not any(name in said for said in names_failed[told:]):
+                failed += 1
+                names_failed.append(f'{where}: {name}: died, or ended with another status than its cases')
         if not cases:
             print(f'{path}: no test in it')
             failed += 1
