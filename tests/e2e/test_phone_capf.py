@@ -222,31 +222,13 @@ def manufacture(folder, device):
     return path
 
 
-def trust_manufacturer(site, pem):
-    """Its certificate stands in CAPF-trust. The node does not run."""
-    with open(pem) as f:
-        der = ssl.PEM_cert_to_DER_cert(f.read())
-    with sqlite3.connect(site.path('store.sqlite3')) as db:
-        unit, = db.execute("SELECT enum FROM typecertificateservice WHERE name = 'CAPF-trust'").fetchone()
-        row = db.execute("SELECT * FROM certificate WHERE commonname LIKE 'CAPF-%'")
-        columns = [c[0] for c in row.description]
-        new = dict(zip(columns, row.fetchone()), pkid='manufacturer', commonname='Cisco Root CA 2048',
-                   subjectname='CN=Cisco Root CA 2048;O=Cisco', issuername='CN=Cisco Root CA 2048;O=Cisco', serialnumber='01',
-                   sha256=hashlib.sha256(der).hexdigest(), certificate=ssl.DER_cert_to_PEM_cert(der))
-        db.execute(f'INSERT INTO certificate VALUES ({", ".join("?" * len(columns))})', [new[c] for c in columns])
-        db.execute("INSERT INTO certificateservicecertificatemap VALUES ('manufacturer', ?)", (unit,))
-    db.close()
-
-
 def test_manufacturers_certificate():
     """a phone shows its MIC and its SUDI data, is enrolled, and reads configurations encrypted for the MIC"""
     with Site() as site:
         phone = Phone(site)
         made = manufacture(site.folder, phone.name)
         mic = ('--mic', made['mic.pem'], '--mic-key', made['mic.key'])
-        site.stop()
-        trust_manufacturer(site, made['ca.pem'])
-        site.start()
+        site.admin('set cert import trust CAPF', '--file', made['ca.pem'])
         site.parameter('CAPF SUDI Data Required', 'True')
         phone.set('authentication mode By Existing Certificate (Precedence to MIC)')
         phone.install()
