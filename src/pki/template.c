@@ -221,25 +221,36 @@ static int issue(struct keystore *ks, const char *key, const struct cert_templat
 	return issue_self_signed(ks, key, &subject, &profile, clock, rnd, c, e);
 }
 
+static int new_key(struct keystore *ks, const struct cert_template *t, char name[KEY_NAME_MAX], struct err *e)
+{
+	EVP_PKEY *pub = NULL;
+	int r = ks->ops->generate(ks, t->unit, t->key, name, &pub, e);
+
+	if (!r)
+		EVP_PKEY_free(pub);
+	return r;
+}
+
+/* made: what became of that which the new key is for; when that failed the key goes again. Out: key, its name. */
+static int keep_key(struct keystore *ks, int made, const char name[KEY_NAME_MAX], char key[KEY_NAME_MAX])
+{
+	if (made) {
+		int unused = ks->ops->remove(ks, name, NULL); /* e tells what went wrong first */
+		(void)unused;
+		return made;
+	}
+	memcpy(key, name, KEY_NAME_MAX);
+	return 0;
+}
+
 int template_issue(struct keystore *ks, const struct cert_template *t, const struct template_node *node,
 		   const struct clock *clock, const struct random_source *rnd, char key[KEY_NAME_MAX], struct cert **c,
 		   struct err *e)
 {
-	EVP_PKEY *pub = NULL;
 	char name[KEY_NAME_MAX];
-	int r = ks->ops->generate(ks, t->unit, t->key, name, &pub, e);
+	int r = new_key(ks, t, name, e);
 
-	if (r)
-		return r;
-	EVP_PKEY_free(pub);
-	r = issue(ks, name, t, node, clock, rnd, c, e);
-	if (r) {
-		int unused = ks->ops->remove(ks, name, NULL); /* e tells what went wrong first */
-		(void)unused;
-		return r;
-	}
-	memcpy(key, name, KEY_NAME_MAX);
-	return 0;
+	return r ? r : keep_key(ks, issue(ks, name, t, node, clock, rnd, c, e), name, key);
 }
 
 /* --- requests --- */
@@ -315,19 +326,8 @@ int template_request(struct keystore *ks, const struct cert_template *t, const s
 		     const struct template_request *more, const struct random_source *rnd, char key[KEY_NAME_MAX],
 		     char **pem, struct err *e)
 {
-	EVP_PKEY *pub = NULL;
 	char name[KEY_NAME_MAX];
-	int r = ks->ops->generate(ks, t->unit, t->key, name, &pub, e);
+	int r = new_key(ks, t, name, e);
 
-	if (r)
-		return r;
-	EVP_PKEY_free(pub);
-	r = request(ks, name, t, node, more, rnd, pem, e);
-	if (r) {
-		int unused = ks->ops->remove(ks, name, NULL); /* e tells what went wrong first */
-		(void)unused;
-		return r;
-	}
-	memcpy(key, name, KEY_NAME_MAX);
-	return 0;
+	return r ? r : keep_key(ks, request(ks, name, t, node, more, rnd, pem, e), name, key);
 }
