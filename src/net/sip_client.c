@@ -47,11 +47,6 @@ static void call_free(struct sip_call *c)
 	free(c);
 }
 
-void sip_call_cancel(struct sip_call *call)
-{
-	call_free(call);
-}
-
 static void finish(struct sip_call *c, unsigned status, const char *text)
 {
 	sip_done *done = c->done;
@@ -243,7 +238,7 @@ static int open_socket(struct sip_call *c, const struct sip_request *r, struct e
 }
 
 int sip_call_start(struct event_base *base, const struct random_source *random, const struct sip_request *r, sip_done *done,
-		   void *ctx, struct sip_call **call, struct err *e)
+		   void *ctx, struct err *e)
 {
 	struct sip_call *c = calloc(1, sizeof(*c));
 	int rc;
@@ -271,6 +266,5 @@ int sip_call_start(struct event_base *base, const struct random_source *random, 
 		return rc;
 	}
 	arm(c);
-	*call = c;
 	return 0;
 }

@@ -11,8 +11,6 @@
  * TCP once. A socket for each, connected, so that only the phone is heard and a refused port is known at once. The answer
  * must carry the branch that was sent, 64 random bits.
  */
-struct sip_call;
-
 struct sip_request {
 	enum sip_action action;
 	const char *device;         /* copied */
@@ -28,5 +26,4 @@ struct sip_request {
 typedef void sip_done(void *ctx, unsigned status, const char *text);
 
 int sip_call_start(struct event_base *base, const struct random_source *random, const struct sip_request *r, sip_done *done,
-		   void *ctx, struct sip_call **call, struct err *e) MUST_CHECK;
-void sip_call_cancel(struct sip_call *call); /* before done was called; accepts NULL */
+		   void *ctx, struct err *e) MUST_CHECK;

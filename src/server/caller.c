@@ -74,7 +74,6 @@ static int tell(struct caller *c, const struct ipc_msg *m, struct err *e)
 	uint16_t port;
 	uint32_t timeout;
 	struct sip_request q = {.device = device};
-	struct sip_call *call;
 	struct rd r;
 
 	rd_init(&r, m->body.p, m->body.len);
@@ -91,7 +90,7 @@ static int tell(struct caller *c, const struct ipc_msg *m, struct err *e)
 	if (!o)
 		return err_set(e, ERR_NOMEM, "no memory for a message to a phone");
 	*o = (struct order){c, m->id};
-	int rc = sip_call_start(c->base, &random_system, &q, told, o, &call, e);
+	int rc = sip_call_start(c->base, &random_system, &q, told, o, e);
 	if (rc < 0)
 		free(o);
 	return rc;
