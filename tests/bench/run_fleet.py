@@ -16,18 +16,11 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'e2e'))
 import harness  # noqa: E402
+from rates import pss  # noqa: E402
 
 CONFIG = ('<?xml version="1.0" encoding="UTF-8"?>\n<device><fullConfig>true</fullConfig><TVS><members><member priority="0">'
           '<port>%d</port><address>127.0.0.1</address></member></members></TVS>%s</device>\n')
 PADDING = '<!-- ' + 5900 * '.' + ' -->'   # configurations of phones are about 6 KB
-
-
-def pss(pids):
-    kib = 0
-    for pid in pids:
-        with open(f'/proc/{pid}/smaps_rollup') as f:
-            kib += sum(int(line.split()[1]) for line in f if line.startswith('Pss:'))
-    return kib / 1024
 
 
 class Watch:
