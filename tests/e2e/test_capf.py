@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import sqlite3
 import ssl
 import subprocess
 import tempfile
@@ -255,7 +256,7 @@ def test_attacks_without():
 
 
 def test_processes_that_die():
-    """a worker, the director or the keeper dies in the middle: the phone is told no, and the next attempt succeeds"""
+    """a process dies in the middle, or the store is held by another: the phone is told no, and the next attempt succeeds"""
     with tempfile.TemporaryDirectory() as folder, Node(serve=['--workers', '1']).start() as node:
         key = Key(folder)
         node.admin(f'phone add {PHONE}')
@@ -282,6 +283,17 @@ def test_processes_that_die():
                 except OSError:
                     pass
             assert fields(node, PHONE)['Certificate Operation'] == 'Install/Upgrade'
+        # Somebody else holds the store: nothing can be recorded, so nothing is decided, and the phone is told no.
+        holder = sqlite3.connect(node.path('store.sqlite3'), isolation_level=None)
+        holder.execute('BEGIN IMMEDIATE')
+        try:
+            with Connection(node) as c:
+                assert ended(c.authenticate(PHONE)) == 7
+        finally:
+            holder.execute('ROLLBACK')
+            holder.close()
+        assert 'decisions could not be recorded' in node.log()
+        assert fields(node, PHONE)['Certificate Operation'] == 'Install/Upgrade'
         until('CAPF answers again', lambda: try_enrol(node, key))
         assert fields(node, PHONE)['Certificate Operation Status'] == 'Upgrade Success'
 
