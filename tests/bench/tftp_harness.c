@@ -94,7 +94,7 @@ static void print_counters(struct tftp_server *srv, struct content *c)
 		s->octets, cs->from_memory, cs->memory);
 }
 
-static void work(int fd, const char *provisioning, const char *published)
+static void work(int fd, const sigset_t *term_signals, const char *provisioning, const char *published)
 {
 	const struct content_signer signer = {.request = no_signer};
 	struct event_base *base = event_base_new();
@@ -115,6 +115,8 @@ static void work(int fd, const char *provisioning, const char *published)
 	term = evsignal_new(base, SIGTERM, on_term, base);
 	if (!term || event_add(term, NULL) < 0)
 		die("signal", NULL);
+	/* One that came since the fork is taken now. */
+	sigprocmask(SIG_UNBLOCK, term_signals, NULL);
 	event_base_dispatch(base);
 	print_counters(srv, content);
 	tftp_server_free(srv);
@@ -169,6 +171,11 @@ int main(int argc, char **argv)
 	put_phone_index(argc > 5 ? argv[5] : argv[4]);
 	for (int i = 0; i < wanted; i++)
 		fds[i] = bound_socket(argv[1], &port);
+	/* A worker that is told to end before it can hear it would die of it. */
+	sigset_t term_signals;
+	sigemptyset(&term_signals);
+	sigaddset(&term_signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term_signals, NULL);
 	for (int i = 0; i < wanted; i++) {
 		pids[i] = fork();
 		if (pids[i] < 0)
@@ -177,7 +184,7 @@ int main(int argc, char **argv)
 			for (int k = 0; k < wanted; k++)
 				if (k != i)
 					close(fds[k]);
-			work(fds[i], argv[4], argc > 5 ? argv[5] : argv[4]);
+			work(fds[i], &term_signals, argv[4], argc > 5 ? argv[5] : argv[4]);
 		}
 		n_workers = i + 1;
 	}
@@ -185,6 +192,7 @@ int main(int argc, char **argv)
 		close(fds[i]);
 	signal(SIGTERM, end_all);
 	signal(SIGINT, end_all);
+	sigprocmask(SIG_UNBLOCK, &term_signals, NULL);
 	printf("ready %u", port);
 	for (int i = 0; i < n_workers; i++)
 		printf(" %d", (int)pids[i]);

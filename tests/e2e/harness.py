@@ -144,6 +144,15 @@ class Node:
         until('the node answers', ready)
         return self
 
+    def processes(self):
+        """{name that the kernel knows: process id} of those that run now."""
+        found = {}
+        for pid in children(self.process.pid):
+            with contextlib.suppress(OSError):   # it may have ended meanwhile
+                with open(f'/proc/{pid}/comm') as f:
+                    found[f.read().strip()] = pid
+        return found
+
     def stop(self, sig=signal.SIGTERM):
         if not self.process:
             return None
@@ -196,6 +205,9 @@ def main():
     wanted = sys.argv[1:]
     if wanted:
         tests = [t for t in tests if t[0] in wanted]
+        missing = set(wanted) - {n for n, _ in tests}
+        if missing:
+            sys.exit(f'no such test: {", ".join(sorted(missing))}')
     print(f'1..{len(tests)}', flush=True)
     failed = 0
     for i, (name, function) in enumerate(tests, 1):

@@ -263,11 +263,7 @@ def test_processes_that_die():
         schedule(node, PHONE)
 
         def process(name):
-            for pid in harness.children(node.process.pid):
-                with open(f'/proc/{pid}/comm') as f:
-                    if f.read().startswith(name):
-                        return pid
-            return None
+            return next((p for n, p in node.processes().items() if n.startswith(name)), None)
 
         for name in ('rf-worker', 'rf-director', 'rf-keeper'):
             with Connection(node) as c:

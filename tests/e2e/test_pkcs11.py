@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Keys on a hardware token: a real PKCS#11 module (SoftHSM), a real node, and programs nobody here wrote."""
-import contextlib
 import glob
 import os
 import re
@@ -8,7 +7,7 @@ import shutil
 import signal
 import tempfile
 
-from harness import Node, RINGFENCE, Skip, children, main, need, run, until
+from harness import Node, RINGFENCE, Skip, main, need, run, until
 
 MODULE = '/usr/lib/softhsm/libsofthsm2.so'
 PIN, SO_PIN = 'Cisco123', '12345678'
@@ -66,12 +65,7 @@ def node(hsm, *init):
 
 
 def keeper_of(n):
-    for pid in children(n.process.pid):
-        with contextlib.suppress(FileNotFoundError):   # it may have ended meanwhile
-            with open(f'/proc/{pid}/comm') as f:
-                if f.read().strip() == 'rf-keeper':
-                    return pid
-    return None
+    return n.processes().get('rf-keeper')
 
 
 def boot(n, state, device):

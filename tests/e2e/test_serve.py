@@ -16,18 +16,6 @@ from harness import Node, Skip, run, until
 WORKER_USERS = ('ringfence', 'nobody')
 
 
-def processes(node):
-    """{name: pid} of a node's children, by the names the kernel knows."""
-    found = {}
-    for pid in harness.children(node.process.pid):
-        try:
-            with open(f'/proc/{pid}/comm') as f:
-                found[f.read().strip()] = pid
-        except FileNotFoundError:
-            pass   # it has just ended
-    return found
-
-
 def status(pid):
     with open(f'/proc/{pid}/status') as f:
         return dict(line.rstrip('\n').split(':\t', 1) for line in f if ':\t' in line)
@@ -74,7 +62,7 @@ def sanitized():
 def test_least_privilege():
     """each process has its own user, no capability, and only the descriptors that are its own"""
     with Node(serve=('--workers', '2')).start() as node:
-        found = processes(node)
+        found = node.processes()
         assert set(found) == {'rf-keeper', 'rf-director', 'rf-caller', 'rf-runner', 'rf-worker-0', 'rf-worker-1',
                               'rf-mailer'}, found
         for name, pid in found.items():
@@ -152,12 +140,12 @@ def test_reload():
         assert re.search(r'ringfence\.conf:\d+: http: "nonsense"', node.log())
         assert node.http('ITLFile.tlv')
 
-        before = processes(node)
+        before = node.processes()
         new = harness.free_port()
         set_port(node, 'http', f'127.0.0.1:{new}')
         node.process.send_signal(signal.SIGHUP)
         until('it serves again', lambda: node.log().count(' serves ') == 2)
-        after = processes(node)
+        after = node.processes()
         assert after['rf-director'] != before['rf-director'] and after['rf-keeper'] == before['rf-keeper']
         old, node.port['http'] = node.port['http'], new
         assert node.http('ITLFile.tlv') == node.tftp('ITLFile.tlv')
@@ -181,14 +169,14 @@ def peer_certificate(node):
 def test_new_certificate_without_restart():
     """HTTPS shows a regenerated certificate from the next connection on, with the same processes"""
     with Node().start() as node:
-        before, was = peer_certificate(node), processes(node)
+        before, was = peer_certificate(node), node.processes()
         with open(node.path('certs', 'CallManager-ECDSA', 'CallManager-ECDSA.der'), 'rb') as f:
             assert f.read() == before
         node.admin('set cert regen CallManager-ECDSA', '--yes')
         until('the new certificate', lambda: peer_certificate(node) != before)
         with open(node.path('certs', 'CallManager-ECDSA', 'CallManager-ECDSA.der'), 'rb') as f:
             assert f.read() == peer_certificate(node)
-        assert processes(node) == was
+        assert node.processes() == was
 
 
 def test_stopped_service_refuses():
@@ -198,9 +186,9 @@ def test_stopped_service_refuses():
         for _ in range(2):
             with socket.socket() as s:
                 until('http is refused', lambda: s.connect_ex(('127.0.0.1', node.port['http'])) != 0)
-            pid = processes(node)['rf-worker-0']
+            pid = node.processes()['rf-worker-0']
             os.kill(pid, signal.SIGKILL)
-            until('another worker', lambda: processes(node).get('rf-worker-0', pid) != pid)
+            until('another worker', lambda: node.processes().get('rf-worker-0', pid) != pid)
         node.admin('utils service start Cisco Tftp')
         assert until('http answers', lambda: node.http('ITLFile.tlv', check=False))
         assert peer_certificate(node)
@@ -236,7 +224,7 @@ def test_counters_outlive_a_worker():
         for _ in range(3):
             assert node.http('ITLFile.tlv')
         until('counted', lambda: count('http files served') == 3)
-        pid = processes(node)['rf-worker-0']
+        pid = node.processes()['rf-worker-0']
         os.kill(pid, signal.SIGKILL)
         assert until('http answers', lambda: node.http('ITLFile.tlv', check=False))
         until('counted on', lambda: count('http files served') == 4)
@@ -248,11 +236,11 @@ def test_signature_asked_while_the_director_is_away():
         for i in range(3):
             name = f'SEP00112233440{i}.cnf.xml'
             node.provision(name, f'<device>{i}</device>')
-            os.kill(processes(node)['rf-director'], signal.SIGKILL)
+            os.kill(node.processes()['rf-director'], signal.SIGKILL)
             got = node.http(name + '.sgn')
             assert got and got.endswith(f'<device>{i}</device>'.encode())
-            until('the director is back', lambda: 'rf-director' in processes(node))
-            os.kill(processes(node)['rf-keeper'], signal.SIGKILL)
+            until('the director is back', lambda: 'rf-director' in node.processes())
+            os.kill(node.processes()['rf-keeper'], signal.SIGKILL)
             node.provision(name, f'<device>{i}{i}</device>')
             assert node.http(name + '.sgn').endswith(f'<device>{i}{i}</device>'.encode())
             assert peer_certificate(node)
@@ -298,7 +286,7 @@ def test_ordinary_user():
                                             preexec_fn=become)
         until('it serves', lambda: ' serves ' in node.log() or node.process.poll() is not None)
         assert node.http('ITLFile.tlv') == node.tftp('ITLFile.tlv')
-        for name, pid in processes(node).items():
+        for name, pid in node.processes().items():
             assert set(status(pid)['Uid'].split()) == {'65534'}, name
             assert int(status(pid)['CapEff'], 16) == 0, name
         assert node.stop() == 0
@@ -315,7 +303,7 @@ def test_folder_of_somebody_else():
         run('chown', '-R', '4711:4711', node.data)
         os.chmod(node.data, 0o700)
         node.start()
-        for name, pid in processes(node).items():
+        for name, pid in node.processes().items():
             uid = status(pid)['Uid'].split()[0]
             assert (uid == '4711') == (not name.startswith(('rf-worker', 'rf-mailer', 'rf-caller'))) and uid != '0', (name, uid)
         assert node.http('SEP001122334455.cnf.xml.sgn').endswith(b'<device/>')
