@@ -42,20 +42,41 @@ static int encryption_elements(const struct enc_spec *spec, const struct enc_sec
 	return w->failed ? err_set(e, w->failed, "the encryption elements do not fit") : 0;
 }
 
-/* AES-CBC over in, whose length is a multiple of the block, into out of the same length. */
-static int aes(bool encrypt, const uint8_t *key, size_t key_len, const uint8_t *iv, struct view in, uint8_t *out,
-	       struct err *e)
+static int cipher_failed(EVP_CIPHER_CTX *ctx, struct err *e)
+{
+	EVP_CIPHER_CTX_free(ctx);
+	return err_openssl(e, ERR_CRYPTO, "AES-CBC");
+}
+
+/* AES-CBC of plain and so many octets of padding into out, which has their length together. */
+static int encrypt_padded(const struct enc_secret *s, struct view plain, uint16_t padding, uint8_t *out, struct err *e)
+{
+	uint8_t tail[ENC_IV_LEN];
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	int n = 0, last = 0;
+
+	memset(tail, PAD_OCTET, sizeof(tail));
+	if (!ctx || EVP_EncryptInit_ex2(ctx, EVP_aes_128_cbc(), s->key, s->iv, NULL) != 1 ||
+	    EVP_CIPHER_CTX_set_padding(ctx, 0) != 1 ||
+	    (plain.len && EVP_EncryptUpdate(ctx, out, &n, plain.p, (int)plain.len) != 1) ||
+	    EVP_EncryptUpdate(ctx, out + n, &last, tail, padding) != 1 || (size_t)(n + last) != plain.len + padding)
+		return cipher_failed(ctx, e);
+	EVP_CIPHER_CTX_free(ctx);
+	return 0;
+}
+
+/* AES-CBC of in, whose length is a multiple of the block, into out of the same length. */
+static int decrypt(const uint8_t *key, size_t key_len, const uint8_t *iv, struct view in, uint8_t *out, struct err *e)
 {
 	const EVP_CIPHER *cipher = key_len == 32 ? EVP_aes_256_cbc() : key_len == 24 ? EVP_aes_192_cbc() : EVP_aes_128_cbc();
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	int n = 0, last = 0, code = 0;
+	int n = 0;
 
-	if (!ctx || EVP_CipherInit_ex2(ctx, cipher, key, iv, encrypt, NULL) != 1 ||
-	    EVP_CIPHER_CTX_set_padding(ctx, 0) != 1 || EVP_CipherUpdate(ctx, out, &n, in.p, (int)in.len) != 1 ||
-	    EVP_CipherFinal_ex(ctx, out + n, &last) != 1 || (size_t)(n + last) != in.len)
-		code = err_openssl(e, ERR_CRYPTO, "AES-CBC");
+	if (!ctx || EVP_DecryptInit_ex2(ctx, cipher, key, iv, NULL) != 1 || EVP_CIPHER_CTX_set_padding(ctx, 0) != 1 ||
+	    EVP_DecryptUpdate(ctx, out, &n, in.p, (int)in.len) != 1 || (size_t)n != in.len)
+		return cipher_failed(ctx, e);
 	EVP_CIPHER_CTX_free(ctx);
-	return code;
+	return 0;
 }
 
 static int check_device(const struct enc_spec *spec, struct view plain, struct err *e)
@@ -77,7 +98,7 @@ int enc_build_with(const struct enc_spec *spec, const struct list_signer *signer
 {
 	uint16_t padding = (uint16_t)(ENC_IV_LEN - plain.len % ENC_IV_LEN);
 	size_t total = plain.len + padding;
-	uint8_t *padded = NULL, *cipher = NULL;
+	uint8_t *cipher = NULL;
 	struct wr extra, w;
 
 	int code = check_device(spec, plain, e);
@@ -85,16 +106,12 @@ int enc_build_with(const struct enc_spec *spec, const struct list_signer *signer
 		return code;
 	wr_init(&extra, UINT16_MAX);
 	wr_init(&w, UINT16_MAX + ENC_PLAIN_MAX + ENC_IV_LEN);
-	padded = secret_new(total);
 	cipher = malloc(total);
-	if (!padded || !cipher) {
+	if (!cipher) {
 		code = err_set(e, ERR_NOMEM, "out of memory for %zu octets", total);
 		goto out;
 	}
-	if (plain.len)
-		memcpy(padded, plain.p, plain.len);
-	memset(padded + plain.len, PAD_OCTET, padding);
-	if ((code = aes(true, secret->key, ENC_KEY_LEN, secret->iv, (struct view){padded, total}, cipher, e)) ||
+	if ((code = encrypt_padded(secret, plain, padding, cipher, e)) ||
 	    (code = encryption_elements(spec, secret, padding, plain, &extra, e)))
 		goto out;
 	const struct header_spec header = {
@@ -115,7 +132,6 @@ out:
 	wr_clear(&w);
 	wr_clear(&extra);
 	free(cipher);
-	secret_free(padded, total);
 	return code;
 }
 
@@ -224,7 +240,7 @@ int enc_decrypt(struct view file, EVP_PKEY *device_key, uint8_t **plain, size_t 
 		return err_set(e, ERR_NOMEM, "out of memory for %zu octets", payload.len);
 	code = unwrap(device_key, h.wrapped_key, key, &key_len, e);
 	if (!code)
-		code = aes(false, key, key_len, h.iv.p, payload, out, e);
+		code = decrypt(key, key_len, h.iv.p, payload, out, e);
 	if (!code)
 		code = digest_one(h.plaintext_digest, (struct view){out, plain_len}, hash, e);
 	if (!code && !secret_eq(hash, h.plaintext_hash.p, h.plaintext_hash.len))
