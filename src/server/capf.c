@@ -268,77 +268,47 @@ size_t capf_director_sessions(const struct capf_director *d)
 
 /* --- in a worker --- */
 
-/* One question that waits for its answer. */
-struct asking {
-	struct capf_asker *by;
+struct capf_asking {
+	struct asking asking;
 	capf_service_decided *decided;
 	void *ctx;
-	struct ipc_call *call;
 };
 
-static void on_answer(void *ctx, int rc, struct view reply, const struct err *e)
+static void on_answer(struct asking *asking, int rc, struct view reply, const struct err *e)
 {
 	static struct log_limiter limiter = {.burst = 20};
-	struct asking *a = ctx;
-	capf_service_decided *decided = a->decided;
+	const struct capf_asking *a = (struct capf_asking *)asking;
 	struct capf_decision d = {0};
 	unsigned keep_alive_s = 0;
-	void *to = a->ctx;
+	bool ok = rc == 0 && capf_wire_get_decision(reply, &d, &keep_alive_s);
 
-	--*a->by->asking;
-	if (rc < 0 || !capf_wire_get_decision(reply, &d, &keep_alive_s)) {
-		log_limited(&limiter, LOG_LEVEL_WARN, "%s: the director did not decide: %s", a->by->listener,
-			    rc < 0 ? e->text : "its answer is malformed");
-		rc = ERR_PROTO;
-	}
-	free(a);
-	decided(to, rc < 0 ? NULL : &d, keep_alive_s);
+	(void)e;
+	if (rc == 0 && !ok)
+		log_limited(&limiter, LOG_LEVEL_WARN, "%s: the director's answer is malformed", asking->by->listener);
+	a->decided(a->ctx, ok ? &d : NULL, keep_alive_s);
 }
 
 static int ask_director(void *ctx, const struct capf_service_ask *ask, capf_service_decided *decided, void *decided_ctx,
 			void **wait, struct err *e)
 {
-	struct capf_asker *by = ctx;
-	struct asking *a = malloc(sizeof(*a));
+	struct capf_asking *a = malloc(sizeof(*a));
 	char peer[INET6_ADDRSTRLEN];
 	struct wr body;
-	int rc;
 
 	if (!a)
 		return err_set(e, ERR_NOMEM, "no memory for a question to the director");
-	*a = (struct asking){.by = by, .decided = decided, .ctx = decided_ctx};
+	*a = (struct capf_asking){{.answered = on_answer}, decided, decided_ctx};
 	sockaddr_text(ask->peer, peer);
 	wr_init(&body, IPC_BODY_MAX);
-	if (!*by->director)
-		rc = err_set(e, ERR_CLOSED, "this process is about to end");
-	else if (!capf_wire_put_ask(&body, ask, peer))
-		rc = err_set(e, ERR_LIMIT, "a question to the director is too long");
-	else
-		rc = ipc_channel_call(*by->director, IPC_CAPF_ASK, wr_view_all(&body), ASK_TIMEOUT_MS, on_answer, a,
-				      &a->call, e);
+	capf_wire_put_ask(&body, ask, peer);
+	int rc = asker_ask(ctx, &a->asking, IPC_CAPF_ASK, &body, ASK_TIMEOUT_MS, wait, e);
 	wr_clear(&body);
-	if (rc < 0) {
-		free(a);
-		return rc;
-	}
-	++*by->asking;
-	*wait = a;
-	return 0;
-}
-
-static void cancel_asking(void *ctx, void *wait)
-{
-	struct capf_asker *by = ctx;
-	struct asking *a = wait;
-
-	--*by->asking;
-	ipc_call_cancel(a->call);
-	free(a);
+	return rc;
 }
 
 static void tell_gone(void *ctx, uint64_t conn, bool timed_out)
 {
-	struct capf_asker *by = ctx;
+	struct asker *by = ctx;
 	struct err e = ERR_INIT;
 	struct wr body;
 
@@ -352,18 +322,7 @@ static void tell_gone(void *ctx, uint64_t conn, bool timed_out)
 	wr_clear(&body);
 }
 
-static void log_ended(void *ctx, const struct sockaddr *peer, const char *why)
+struct capf_decider capf_decider_by_director(struct asker *a)
 {
-	const struct capf_asker *by = ctx;
-	char from[INET6_ADDRSTRLEN];
-
-	if (!log_enabled(LOG_LEVEL_DEBUG))
-		return;
-	sockaddr_text(peer, from);
-	log_debug("%s: connection of %s ended: %s", by->listener, from, why);
-}
-
-struct capf_decider capf_decider_by_director(struct capf_asker *a)
-{
-	return (struct capf_decider){ask_director, cancel_asking, tell_gone, log_ended, a};
+	return (struct capf_decider){ask_director, asker_cancel, tell_gone, asker_log_ended, a};
 }

@@ -2,7 +2,7 @@
 
 #include "cluster/capf.h"
 #include "net/capf_service.h"
-#include "server/ipc.h"
+#include "server/asker.h"
 
 /*
  * CAPF between the processes of a node: workers speak with phones (net/capf_service.h), the director decides
@@ -44,11 +44,5 @@ size_t capf_director_sessions(const struct capf_director *d); /* running now */
 
 /* --- in a worker --- */
 
-/* What the connections of a listener ask through; lives as long as its service. */
-struct capf_asker {
-	const char *listener;            /* its name, for logs */
-	struct ipc_channel **director;   /* NULL behind it: there is none any more */
-	unsigned *asking;                /* counts the questions that wait for their answer */
-};
-
-struct capf_decider capf_decider_by_director(struct capf_asker *a);
+/* For the connections of a listener; a lives as long as its service. */
+struct capf_decider capf_decider_by_director(struct asker *a);

@@ -2,7 +2,7 @@
 
 #include "server/ipc.h"
 
-bool capf_wire_put_ask(struct wr *w, const struct capf_service_ask *ask, const char *peer)
+void capf_wire_put_ask(struct wr *w, const struct capf_service_ask *ask, const char *peer)
 {
 	wr_u64(w, ask->conn);
 	wr_u32(w, ask->session);
@@ -11,7 +11,6 @@ bool capf_wire_put_ask(struct wr *w, const struct capf_service_ask *ask, const c
 	wr_open16(w);
 	wr_view(w, ask->frame);
 	wr_close(w);
-	return !w->failed;
 }
 
 bool capf_wire_get_ask(struct view body, struct capf_ask *ask, char peer[STORE_ADDRESS_SIZE])

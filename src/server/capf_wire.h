@@ -4,14 +4,14 @@
 #include "net/capf_service.h"
 
 /*
- * Bodies of the messages about CAPF between a worker and the director. The readers take what a worker may send that somebody
- * else has taken over: false is a malformed one. Views borrow the body.
+ * Bodies of the messages about CAPF between a worker and the director. What does not fit makes the writer fail. The readers
+ * take what a worker may send that somebody else has taken over: false is a malformed one. Views borrow the body.
  */
 #define CAPF_CONN_BITS 56         /* of a connection's number in a worker; the worker's own stands above it */
 #define CAPF_CONN_MAX ((UINT64_C(1) << CAPF_CONN_BITS) - 1)
 
 /* IPC_CAPF_ASK: u64 conn, u32 session, u8 question, str peer, octets frame. */
-bool capf_wire_put_ask(struct wr *w, const struct capf_service_ask *ask, const char *peer);
+void capf_wire_put_ask(struct wr *w, const struct capf_service_ask *ask, const char *peer);
 bool capf_wire_get_ask(struct view body, struct capf_ask *ask, char peer[STORE_ADDRESS_SIZE]);
 
 /* Its answer: u8 action, u8 reason, u8 key type, u16 bits, u8 curve, u16 retry, u16 keep-alive, octets certificate. */

@@ -17,12 +17,11 @@
 /* --- what goes between the two --- */
 
 /* Question: str peer, octets session, octets frame. */
-static bool put_ask(struct wr *w, const char *peer, const uint8_t *session, struct view frame)
+static void put_ask(struct wr *w, const char *peer, const uint8_t *session, struct view frame)
 {
 	ipc_put_str(w, peer);
 	wr_bytes(w, session, CTLP_SESSION_LEN);
 	wr_view(w, frame);
-	return !w->failed;
 }
 
 static bool get_ask(struct view body, char peer[STORE_ADDRESS_SIZE], struct view *session, struct view *frame)
@@ -320,89 +319,47 @@ const struct ctl_provider_stats *ctl_provider_director_stats(const struct ctl_pr
 
 /* --- in a worker --- */
 
-/* One question that waits for its answer. */
-struct asking {
-	struct ctl_provider_asker *by;
+struct ctl_provider_asking {
+	struct asking asking;
 	ctl_provider_decided *decided;
 	void *ctx;
-	struct ipc_call *call;
 };
 
-static void on_answer(void *ctx, int rc, struct view reply, const struct err *e)
+static void on_answer(struct asking *asking, int rc, struct view reply, const struct err *e)
 {
-	static struct log_limiter limiter = {.burst = 20};
 	static const uint8_t none[CTLP_SESSION_LEN];
-	struct asking *a = ctx;
-	ctl_provider_decided *decided = a->decided;
+	const struct ctl_provider_asking *a = (struct ctl_provider_asking *)asking;
 	struct view session = {none, sizeof(none)}, frame = {0};
-	void *to = a->ctx;
 	struct rd r;
 
-	--*a->by->asking;
+	(void)e;
 	rd_init(&r, reply.p, reply.len);
-	if (rc < 0)
-		log_limited(&limiter, LOG_LEVEL_WARN, "%s: the director did not answer: %s", a->by->listener, e->text);
-	else if (rd_view(&r, CTLP_SESSION_LEN, &session))
+	if (rc == 0 && rd_view(&r, CTLP_SESSION_LEN, &session))
 		frame = rd_rest(&r);
-	free(a);
-	decided(to, frame, session.p);
+	a->decided(a->ctx, frame, session.p);
 }
 
 static int ask_director(void *ctx, const struct ctl_provider_ask *ask, ctl_provider_decided *decided, void *decided_ctx,
 			void **wait, struct err *e)
 {
-	struct ctl_provider_asker *by = ctx;
-	struct asking *a = malloc(sizeof(*a));
+	struct ctl_provider_asking *a = malloc(sizeof(*a));
 	char peer[INET6_ADDRSTRLEN];
 	struct wr body;
-	int rc;
 
 	if (!a)
 		return err_set(e, ERR_NOMEM, "no memory for a question to the director");
-	*a = (struct asking){.by = by, .decided = decided, .ctx = decided_ctx};
+	*a = (struct ctl_provider_asking){{.answered = on_answer}, decided, decided_ctx};
 	sockaddr_text(ask->peer, peer);
 	wr_init(&body, IPC_BODY_MAX);
-	if (!*by->director)
-		rc = err_set(e, ERR_CLOSED, "this process is about to end");
-	else if (!put_ask(&body, peer, ask->session, ask->frame))
-		rc = err_set(e, ERR_LIMIT, "a question to the director is too long");
-	else
-		rc = ipc_channel_call(*by->director, IPC_CTL_PROVIDER, wr_view_all(&body), ASK_TIMEOUT_MS, on_answer, a,
-				      &a->call, e);
+	put_ask(&body, peer, ask->session, ask->frame);
+	int rc = asker_ask(ctx, &a->asking, IPC_CTL_PROVIDER, &body, ASK_TIMEOUT_MS, wait, e);
 	if (body.p)
 		secret_wipe(body.p, body.len);
 	wr_clear(&body);
-	if (rc < 0) {
-		free(a);
-		return rc;
-	}
-	++*by->asking;
-	*wait = a;
-	return 0;
+	return rc;
 }
 
-static void cancel_asking(void *ctx, void *wait)
+struct ctl_provider_decider ctl_provider_decider_by_director(struct asker *a)
 {
-	struct ctl_provider_asker *by = ctx;
-	struct asking *a = wait;
-
-	--*by->asking;
-	ipc_call_cancel(a->call);
-	free(a);
-}
-
-static void log_ended(void *ctx, const struct sockaddr *peer, const char *why)
-{
-	const struct ctl_provider_asker *by = ctx;
-	char from[INET6_ADDRSTRLEN];
-
-	if (!log_enabled(LOG_LEVEL_DEBUG))
-		return;
-	sockaddr_text(peer, from);
-	log_debug("%s: connection of %s ended: %s", by->listener, from, why);
-}
-
-struct ctl_provider_decider ctl_provider_decider_by_director(struct ctl_provider_asker *a)
-{
-	return (struct ctl_provider_decider){ask_director, cancel_asking, log_ended, a};
+	return (struct ctl_provider_decider){ask_director, asker_cancel, asker_log_ended, a};
 }

@@ -2,7 +2,7 @@
 
 #include "cluster/cluster.h"
 #include "net/ctl_provider_service.h"
-#include "server/ipc.h"
+#include "server/asker.h"
 
 /*
  * The CTL Provider between the processes of a node: workers speak with clients (net/ctl_provider_service.h), the director
@@ -33,11 +33,5 @@ const struct ctl_provider_stats *ctl_provider_director_stats(const struct ctl_pr
 
 /* --- in a worker --- */
 
-/* What the connections of a listener ask through; lives as long as its service. */
-struct ctl_provider_asker {
-	const char *listener;            /* its name, for logs */
-	struct ipc_channel **director;   /* NULL behind it: there is none any more */
-	unsigned *asking;                /* counts the questions that wait for their answer */
-};
-
-struct ctl_provider_decider ctl_provider_decider_by_director(struct ctl_provider_asker *a);
+/* For the connections of a listener; a lives as long as its service. */
+struct ctl_provider_decider ctl_provider_decider_by_director(struct asker *a);

@@ -29,19 +29,17 @@ static int new_server(struct endpoint *ep, const struct endpoint_site *site, enu
 
 	ep->listener = listen_kinds[service].key;
 	ep->contacts = site->contacts;
+	ep->asker = (struct asker){ep->listener, site->director, site->asking};
 	ep->tls = service != LISTEN_HTTP;
 	ep->insecure = listen_kinds[service].legacy;
 	switch (speaks_of[service]) {
 	case SPEAKS_HTTP: return http_server_new(site->base, site->pool, &site->files, &ep->http, e);
 	case SPEAKS_TVS: return tvs_service_new(site->base, site->pool, on_tvs, ep, &ep->tvs, e);
 	case SPEAKS_CAPF:
-		ep->asker = (struct capf_asker){ep->listener, site->director, site->asking};
 		decider = capf_decider_by_director(&ep->asker);
 		return capf_service_new(site->base, site->pool, &decider, &ep->capf, e);
 	case SPEAKS_CTL_PROVIDER:
-		ep->ctl_asker = (struct ctl_provider_asker){.listener = ep->listener, .director = site->director,
-							    .asking = site->asking};
-		ctl = ctl_provider_decider_by_director(&ep->ctl_asker);
+		ctl = ctl_provider_decider_by_director(&ep->asker);
 		return ctl_provider_service_new(site->base, site->pool, &ctl, &ep->ctl_provider, e);
 	case SPEAKS_NOTHING: break;
 	}

@@ -31,9 +31,8 @@ struct endpoint {
 	struct http_server *http;
 	struct tvs_service *tvs;
 	struct capf_service *capf;
-	struct capf_asker asker;
 	struct ctl_provider_service *ctl_provider;
-	struct ctl_provider_asker ctl_asker;
+	struct asker asker;              /* CAPF's or the CTL Provider's */
 	const char *listener;            /* its name, for logs */
 	struct contacts *contacts;
 	struct acceptor *acceptors[2 * CONFIG_MAX_ADDRS];

@@ -1,6 +1,6 @@
 /*
- * Encrypting and signing 10,000 configurations, short and of 6 KB, each under a phone's own name, against the bare RSA-2048 of
- * the same run and the same keys, made as `openssl speed rsa2048` makes it: the signature with the signer's key and the
+ * Encrypting and signing 10,000 configurations, short and of 6 KB, each under a phone's own name, against the bare RSA-2048
+ * of the same run and the same keys, made as `openssl speed rsa2048` makes it: the signature with the signer's key and the
  * encryption with the phone's, and the signature alone. Turn about, so that a machine whose speed drifts treats all alike.
  */
 #include <openssl/evp.h>
