@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "net/tls_service.h"
 
 #define INCARNATION_BITS 24
 #define KEEP_ALIVE_PROBES 4
@@ -257,13 +256,6 @@ static const struct tls_service_ops ops = {
 
 /* ---- the service ---- */
 
-void capf_service_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_t len)
-{
-	struct capf_service *s = ctx;
-
-	tls_service_accept(&s->tls, fd, peer, len);
-}
-
 int capf_service_new(struct event_base *base, struct net_pool *pool, const struct capf_decider *decider,
 		     struct capf_service **out, struct err *e)
 {
@@ -283,9 +275,9 @@ int capf_service_new(struct event_base *base, struct net_pool *pool, const struc
 	return 0;
 }
 
-void capf_service_close_all(struct capf_service *s)
+struct tls_service *capf_service_tls(struct capf_service *s)
 {
-	tls_service_close_all(&s->tls);
+	return &s->tls;
 }
 
 void capf_service_free(struct capf_service *s)
@@ -294,16 +286,6 @@ void capf_service_free(struct capf_service *s)
 		return;
 	tls_service_clear(&s->tls);
 	free(s);
-}
-
-void capf_service_set_tls(struct capf_service *s, SSL_CTX *ctx)
-{
-	tls_service_set_tls(&s->tls, ctx);
-}
-
-bool capf_service_drain(struct capf_service *s)
-{
-	return tls_service_drain(&s->tls);
 }
 
 const struct capf_service_stats *capf_service_stats(struct capf_service *s)

@@ -1,10 +1,6 @@
 #pragma once
 
-#include <event2/event.h>
-#include <openssl/ssl.h>
-#include <sys/socket.h>
-
-#include "net/pool.h"
+#include "net/tls_service.h"
 #include "proto/capf_server.h"
 
 /*
@@ -48,15 +44,8 @@ int capf_service_new(struct event_base *base, struct net_pool *pool, const struc
 		     struct capf_service **s, struct err *e) MUST_CHECK;
 void capf_service_free(struct capf_service *s); /* closes every connection; accepts NULL */
 
-/* capf_service_set_tls: connections accepted from now on use this context (referenced); NULL: they are refused. */
-void capf_service_set_tls(struct capf_service *s, SSL_CTX *ctx);
-
-/* capf_service_accept: serve a connected socket (an accept_fn); ctx is the service. */
-void capf_service_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_t len);
-
-/* capf_service_drain: begin nothing new. True when nothing is left; what is left ends with capf_service_close_all. */
-bool capf_service_drain(struct capf_service *s);
-void capf_service_close_all(struct capf_service *s); /* it can be accepted again afterwards */
+/* What its connections come in by. Drained, it ends those that have no session; the rest ends with tls_service_close_all. */
+struct tls_service *capf_service_tls(struct capf_service *s);
 
 struct capf_service_stats {
 	uint64_t connections, handshakes_failed, malformed, timed_out;

@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "net/tls_service.h"
 
 struct client {
 	struct tls_conn tls; /* first */
@@ -197,13 +196,6 @@ static const struct tls_service_ops ops = {
 
 /* ---- the service ---- */
 
-void ctl_provider_service_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_t len)
-{
-	struct ctl_provider_service *s = ctx;
-
-	tls_service_accept(&s->tls, fd, peer, len);
-}
-
 int ctl_provider_service_new(struct event_base *base, struct net_pool *pool, const struct ctl_provider_decider *decider,
 			     struct ctl_provider_service **out, struct err *e)
 {
@@ -217,9 +209,9 @@ int ctl_provider_service_new(struct event_base *base, struct net_pool *pool, con
 	return 0;
 }
 
-void ctl_provider_service_close_all(struct ctl_provider_service *s)
+struct tls_service *ctl_provider_service_tls(struct ctl_provider_service *s)
 {
-	tls_service_close_all(&s->tls);
+	return &s->tls;
 }
 
 void ctl_provider_service_free(struct ctl_provider_service *s)
@@ -228,16 +220,6 @@ void ctl_provider_service_free(struct ctl_provider_service *s)
 		return;
 	tls_service_clear(&s->tls);
 	free(s);
-}
-
-void ctl_provider_service_set_tls(struct ctl_provider_service *s, SSL_CTX *ctx)
-{
-	tls_service_set_tls(&s->tls, ctx);
-}
-
-bool ctl_provider_service_drain(struct ctl_provider_service *s)
-{
-	return tls_service_drain(&s->tls);
 }
 
 const struct ctl_provider_service_stats *ctl_provider_service_stats(struct ctl_provider_service *s)

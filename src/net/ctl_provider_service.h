@@ -1,10 +1,6 @@
 #pragma once
 
-#include <event2/event.h>
-#include <openssl/ssl.h>
-#include <sys/socket.h>
-
-#include "net/pool.h"
+#include "net/tls_service.h"
 #include "proto/ctl_provider_server.h"
 
 /*
@@ -42,15 +38,8 @@ int ctl_provider_service_new(struct event_base *base, struct net_pool *pool, con
 			     struct ctl_provider_service **s, struct err *e) MUST_CHECK;
 void ctl_provider_service_free(struct ctl_provider_service *s); /* closes every connection; accepts NULL */
 
-/* ctl_provider_service_set_tls: connections accepted from now on use this context (referenced). */
-void ctl_provider_service_set_tls(struct ctl_provider_service *s, SSL_CTX *ctx);
-
-/* ctl_provider_service_accept: serve a connected socket (an accept_fn); ctx is the service. */
-void ctl_provider_service_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_t len);
-
-/* ctl_provider_service_drain: begin nothing new; what is being decided gets its answer. True when nothing is left. */
-bool ctl_provider_service_drain(struct ctl_provider_service *s);
-void ctl_provider_service_close_all(struct ctl_provider_service *s); /* it can be accepted again afterwards */
+/* What its connections come in by. Drained, it lets what is being decided get its answer. */
+struct tls_service *ctl_provider_service_tls(struct ctl_provider_service *s);
 
 struct ctl_provider_service_stats {
 	uint64_t connections, handshakes_failed, malformed, timed_out;

@@ -136,8 +136,9 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- connections ---- */
 
-void tls_service_accept(struct tls_service *s, int fd, const struct sockaddr *peer, socklen_t len)
+void tls_service_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_t len)
 {
+	struct tls_service *s = ctx;
 	struct tls_conn *c = s->tls && !s->draining ? calloc(1, s->ops->conn_size) : NULL;
 	struct err e = ERR_INIT;
 

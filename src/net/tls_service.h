@@ -1,6 +1,7 @@
 #pragma once
 
 #include <event2/bufferevent.h>
+#include <event2/event.h>
 #include <openssl/ssl.h>
 #include <sys/queue.h>
 
@@ -60,8 +61,8 @@ void tls_service_clear(struct tls_service *s);
 /* tls_service_set_tls: connections accepted from now on use this context (referenced); NULL: they are refused. */
 void tls_service_set_tls(struct tls_service *s, SSL_CTX *ctx);
 
-/* tls_service_accept: serve a connected socket. */
-void tls_service_accept(struct tls_service *s, int fd, const struct sockaddr *peer, socklen_t len);
+/* tls_service_accept: serve a connected socket (an accept_fn); ctx is the struct tls_service. */
+void tls_service_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_t len);
 
 /* tls_service_drain: begin nothing new and end what is idle. True when nothing is left. */
 bool tls_service_drain(struct tls_service *s);

@@ -5,7 +5,6 @@
 #include <event2/buffer.h>
 
 #include "base/clock.h"
-#include "net/tls_service.h"
 
 struct client {
 	struct tls_conn tls; /* first */
@@ -144,13 +143,6 @@ static const struct tls_service_ops ops = {
 
 /* ---- the service ---- */
 
-void tvs_service_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_t len)
-{
-	struct tvs_service *s = ctx;
-
-	tls_service_accept(&s->tls, fd, peer, len);
-}
-
 /* Asked through the service, so that a new index counts for old connections too. */
 static bool verify(void *ctx, struct view der, struct tvs_answer *a)
 {
@@ -181,9 +173,9 @@ int tvs_service_new(struct event_base *base, struct net_pool *pool, tvs_service_
 	return 0;
 }
 
-void tvs_service_close_all(struct tvs_service *s)
+struct tls_service *tvs_service_tls(struct tvs_service *s)
 {
-	tls_service_close_all(&s->tls);
+	return &s->tls;
 }
 
 void tvs_service_free(struct tvs_service *s)
@@ -194,19 +186,9 @@ void tvs_service_free(struct tvs_service *s)
 	free(s);
 }
 
-void tvs_service_set_tls(struct tvs_service *s, SSL_CTX *ctx)
-{
-	tls_service_set_tls(&s->tls, ctx);
-}
-
 void tvs_service_set_index(struct tvs_service *s, const struct tvs_index *ix)
 {
 	s->ix = ix;
-}
-
-bool tvs_service_drain(struct tvs_service *s)
-{
-	return tls_service_drain(&s->tls);
 }
 
 const struct tvs_service_stats *tvs_service_stats(struct tvs_service *s)

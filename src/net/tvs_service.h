@@ -1,10 +1,6 @@
 #pragma once
 
-#include <event2/event.h>
-#include <openssl/ssl.h>
-#include <sys/socket.h>
-
-#include "net/pool.h"
+#include "net/tls_service.h"
 #include "proto/tvs_index.h"
 
 /*
@@ -25,19 +21,12 @@ int tvs_service_new(struct event_base *base, struct net_pool *pool, tvs_service_
 		    struct tvs_service **s, struct err *e) MUST_CHECK;
 void tvs_service_free(struct tvs_service *s); /* closes every connection; accepts NULL */
 
-/* tvs_service_set_tls: connections accepted from now on use this context (referenced); NULL: they are refused. */
-void tvs_service_set_tls(struct tvs_service *s, SSL_CTX *ctx);
+/* What its connections come in by. Drained, it closes those that wait for their client; answers on their way get there. */
+struct tls_service *tvs_service_tls(struct tvs_service *s);
 
 /* tvs_service_set_index: requests answered from now on, also on old connections, look here. ix must outlive its use;
  * NULL: connections are closed instead of answering that nothing is known. */
 void tvs_service_set_index(struct tvs_service *s, const struct tvs_index *ix);
-
-/* tvs_service_accept: serve a connected socket (an accept_fn); ctx is the service. */
-void tvs_service_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_t len);
-
-/* tvs_service_drain: close what waits for its client; answers that are on their way get there. True when nothing is left. */
-bool tvs_service_drain(struct tvs_service *s);
-void tvs_service_close_all(struct tvs_service *s); /* the service was stopped; it can be accepted again afterwards */
 
 struct tvs_service_stats {
 	struct tvs_counters requests;

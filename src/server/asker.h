@@ -18,15 +18,15 @@ struct asker {
 /* One question that waits for its answer: the first member of what the asking service keeps for it, from malloc. */
 struct asking {
 	struct asker *by;
-	/* Called once, unless the question was taken back. rc: 0, or ERR_* with its reason in e. The question is freed after it. */
+	/* Called once, unless the question was taken back, and then it is freed. rc: 0, or ERR_* with its reason in e. */
 	void (*answered)(struct asking *a, int rc, struct view reply, const struct err *e);
 	struct ipc_call *call;
 };
 
 /*
  * asker_ask: put a question of this type to the director.
- * In:     a with answered set; it belongs to the asker from here on, also after an error. body: as its encoder left it, which
- *         may have failed; stays the caller's.
+ * In:     a with answered set; it belongs to the asker from here on, also after an error. body: as its encoder left it,
+ *         which may have failed; stays the caller's.
  * Out:    *wait for asker_cancel, until answered.
  * Errors: ERR_CLOSED this process is about to end; ERR_LIMIT the question is too long; those of ipc_channel_call.
  */

@@ -46,17 +46,23 @@ static int new_server(struct endpoint *ep, const struct endpoint_site *site, enu
 	return err_set(e, ERR_BUG, "nothing answers on %s", ep->listener);
 }
 
+/* Of TVS, CAPF or the CTL Provider; NULL: HTTP, or nothing. */
+static struct tls_service *tls_service_of(const struct endpoint *ep)
+{
+	if (ep->tvs)
+		return tvs_service_tls(ep->tvs);
+	if (ep->capf)
+		return capf_service_tls(ep->capf);
+	return ep->ctl_provider ? ctl_provider_service_tls(ep->ctl_provider) : NULL;
+}
+
 static int new_acceptor(struct endpoint *ep, struct event_base *base, int fd, struct err *e)
 {
 	struct acceptor **a = &ep->acceptors[ep->n];
 
 	if (ep->http)
 		return acceptor_new(base, fd, http_server_accept, ep->http, a, e);
-	if (ep->tvs)
-		return acceptor_new(base, fd, tvs_service_accept, ep->tvs, a, e);
-	if (ep->ctl_provider)
-		return acceptor_new(base, fd, ctl_provider_service_accept, ep->ctl_provider, a, e);
-	return acceptor_new(base, fd, capf_service_accept, ep->capf, a, e);
+	return acceptor_new(base, fd, tls_service_accept, tls_service_of(ep), a, e);
 }
 
 int endpoint_open(struct endpoint *ep, const struct endpoint_site *site, enum listen_service service, int fd,
@@ -113,24 +119,16 @@ void endpoint_run(struct endpoint *ep, bool running)
 		acceptor_stop(ep->acceptors[i]);
 	if (ep->http)
 		http_server_close_idle(ep->http);
-	if (ep->tvs)
-		tvs_service_close_all(ep->tvs);
-	if (ep->capf)
-		capf_service_close_all(ep->capf);
-	if (ep->ctl_provider)
-		ctl_provider_service_close_all(ep->ctl_provider);
+	else if (ep->speaks)
+		tls_service_close_all(tls_service_of(ep));
 }
 
 void endpoint_set_tls(struct endpoint *ep, SSL_CTX *ctx)
 {
 	if (ep->http)
 		http_server_set_tls(ep->http, ctx);
-	if (ep->tvs)
-		tvs_service_set_tls(ep->tvs, ctx);
-	if (ep->capf)
-		capf_service_set_tls(ep->capf, ctx);
-	if (ep->ctl_provider)
-		ctl_provider_service_set_tls(ep->ctl_provider, ctx);
+	else if (ep->speaks)
+		tls_service_set_tls(tls_service_of(ep), ctx);
 	ep->has_identity = true;
 	start(ep);
 }
@@ -152,17 +150,15 @@ void endpoint_leave(struct endpoint *ep)
 
 bool endpoint_drain(struct endpoint *ep)
 {
-	return (!ep->http || http_server_drain(ep->http)) && (!ep->tvs || tvs_service_drain(ep->tvs)) &&
-	       (!ep->capf || capf_service_drain(ep->capf)) &&
-	       (!ep->ctl_provider || ctl_provider_service_drain(ep->ctl_provider));
+	if (ep->http)
+		return http_server_drain(ep->http);
+	return !ep->speaks || tls_service_drain(tls_service_of(ep));
 }
 
 void endpoint_let_go(struct endpoint *ep)
 {
-	if (ep->capf)
-		capf_service_close_all(ep->capf);
-	if (ep->ctl_provider)
-		ctl_provider_service_close_all(ep->ctl_provider);
+	if (ep->capf || ep->ctl_provider)
+		tls_service_close_all(tls_service_of(ep));
 }
 
 uint64_t endpoint_pauses(const struct endpoint *ep)

@@ -93,9 +93,9 @@ static void tvs_server(int fd)
 	bench_check(net_pool_new(20000, 20000, &pool, &e), &e, "pool");
 	bench_check(tls_server_new(tvs_cert, tvs_key, &ctx, &e), &e, "tls");
 	bench_check(tvs_service_new(base, pool, NULL, NULL, &service, &e), &e, "service");
-	tvs_service_set_tls(service, ctx);
+	tls_service_set_tls(tvs_service_tls(service), ctx);
 	tvs_service_set_index(service, &ix);
-	bench_check(acceptor_new(base, fd, tvs_service_accept, service, &acceptor, &e), &e, "acceptor");
+	bench_check(acceptor_new(base, fd, tls_service_accept, tvs_service_tls(service), &acceptor, &e), &e, "acceptor");
 	bench_check(acceptor_start(acceptor, &e), &e, "acceptor");
 	event_base_dispatch(base);
 }

@@ -1,17 +1,8 @@
 #include "net/capf_service.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
-#include <unistd.h>
 
-#include "format/vectors.h"
-#include "net/accept.h"
-#include "net/tls.h"
+#include "net/stage_ssl.h"
 #include "proto/capf.h"
 
 /*
@@ -19,11 +10,8 @@
  * installation for everybody.
  */
 struct fixture {
-	struct event_base *base;
-	struct net_pool *pool;
+	struct stage stage;
 	struct capf_service *service;
-	struct acceptor *acceptor;
-	struct sockaddr_in at;
 	/* the decider's */
 	bool nobody;              /* cannot be asked */
 	bool late;                /* never answers: the phone leaves before */
@@ -34,10 +22,6 @@ struct fixture {
 	enum capf_question question;
 	uint64_t conn;
 	unsigned asked, cancelled, gone, ended;
-	/* the phone's */
-	void (*play)(struct fixture *f);
-	struct event *done_event;
-	int done[2];
 };
 
 static void answer_now(evutil_socket_t fd, short what, void *ctx)
@@ -110,111 +94,27 @@ static void ended(void *ctx, const struct sockaddr *peer, const char *why)
 	f->ended++;
 }
 
-static void on_done(evutil_socket_t fd, short what, void *ctx)
-{
-	struct fixture *f = ctx;
-	char byte;
-
-	(void)what;
-	assert_int_equal(read(fd, &byte, 1), 1);
-	event_base_loopbreak(f->base);
-}
-
-static void *phone_main(void *arg)
-{
-	struct fixture *f = arg;
-
-	f->play(f);
-	if (write(f->done[1], "x", 1) != 1)
-		abort();
-	return NULL;
-}
-
 static void start(struct fixture *f)
 {
 	const struct capf_decider decider = {ask, cancel, gone, ended, f};
-	struct cert *c = golden_cert("tvs");
-	EVP_PKEY *key = golden_key("tvs2048");
 	struct err e = ERR_INIT;
-	socklen_t len = sizeof f->at;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	SSL_CTX *ctx;
 
-	signal(SIGPIPE, SIG_IGN);
-	*f = (struct fixture){.base = event_base_new()};
-	f->at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	assert_int_equal(bind(fd, (struct sockaddr *)&f->at, sizeof f->at), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&f->at, &len), 0);
-	f->moment = evtimer_new(f->base, answer_now, f);
-	assert_ok(net_pool_new(64, 64, &f->pool, &e), &e);
-	assert_ok(capf_service_new(f->base, f->pool, &decider, &f->service, &e), &e);
-	assert_ok(tls_server_new(c, key, &ctx, &e), &e);
-	capf_service_set_tls(f->service, ctx);
-	SSL_CTX_free(ctx);
-	cert_unref(c);
-	EVP_PKEY_free(key);
-	assert_ok(acceptor_new(f->base, fd, capf_service_accept, f->service, &f->acceptor, &e), &e);
-	assert_ok(acceptor_start(f->acceptor, &e), &e);
-	assert_int_equal(pipe(f->done), 0);
-	f->done_event = event_new(f->base, f->done[0], EV_READ | EV_PERSIST, on_done, f);
-	event_add(f->done_event, NULL);
-}
-
-static void play(struct fixture *f, void (*phone)(struct fixture *f))
-{
-	pthread_t thread;
-
-	f->play = phone;
-	assert_int_equal(pthread_create(&thread, NULL, phone_main, f), 0);
-	event_base_dispatch(f->base);
-	pthread_join(thread, NULL);
-	event_base_loop(f->base, EVLOOP_NONBLOCK); /* what the phone did last */
+	*f = (struct fixture){0};
+	stage_open(&f->stage, 64);
+	f->moment = evtimer_new(f->stage.base, answer_now, f);
+	assert_ok(capf_service_new(f->stage.base, f->stage.pool, &decider, &f->service, &e), &e);
+	stage_serve(&f->stage, capf_service_tls(f->service));
 }
 
 static void stop(struct fixture *f)
 {
-	acceptor_free(f->acceptor);
+	stage_shut(&f->stage);
 	capf_service_free(f->service);
-	assert_int_equal(net_pool_stats(f->pool)->current, 0);
-	net_pool_free(f->pool);
 	event_free(f->moment);
-	event_free(f->done_event);
-	close(f->done[0]);
-	close(f->done[1]);
-	event_base_free(f->base);
+	stage_close(&f->stage);
 }
 
-/* ---- what phones do; in their thread nothing may fail quietly, so abort() ---- */
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static SSL *dial(const struct fixture *f)
-{
-	struct timeval patience = {60, 0};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	SSL *s;
-
-	must(connect(fd, (const struct sockaddr *)&f->at, sizeof f->at) == 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	s = SSL_new(ctx);
-	SSL_CTX_free(ctx);
-	SSL_set_fd(s, fd);
-	must(SSL_connect(s) == 1);
-	return s;
-}
-
-static void hang_up(SSL *s)
-{
-	int fd = SSL_get_fd(s);
-
-	SSL_free(s);
-	close(fd);
-}
+/* ---- what phones do ---- */
 
 /* The next message, which must come in one record (7.1). False: the server has closed. */
 static bool receive(SSL *s, uint8_t *octets, struct capf_msg *m)
@@ -272,7 +172,7 @@ static void installs(struct fixture *f)
 {
 	uint8_t octets[4096];
 	struct capf_msg m, auth, busy = {.command = CAPF_REQUEST_IN_PROGRESS};
-	SSL *s = dial(f);
+	SSL *s = stage_dial(&f->stage);
 
 	busy.session = greeted(s);
 	auth = auth_response(busy.session);
@@ -285,7 +185,7 @@ static void installs(struct fixture *f)
 	say_reason(s, CAPF_STORE_CERTIFICATE_RESPONSE, busy.session, 1);
 	must(receive(s, octets, &m) && m.command == CAPF_END_SESSION && m.reason == CAPF_REASON_SUCCESS);
 	must(!receive(s, octets, &m));
-	hang_up(s);
+	stage_hang_up(s);
 }
 
 static void a_whole_installation(void **state)
@@ -294,12 +194,12 @@ static void a_whole_installation(void **state)
 
 	(void)state;
 	start(&f);
-	play(&f, installs);
+	stage_play(&f.stage, &f, installs);
 	assert_int_equal(f.asked, 3);
 	assert_int_equal(f.cancelled + f.gone + f.ended, 0);
 	assert_int_equal(capf_service_stats(f.service)->connections, 1);
 	assert_int_equal(capf_service_stats(f.service)->current, 0);
-	play(&f, installs); /* another session has another number */
+	stage_play(&f.stage, &f, installs); /* another session has another number */
 	assert_int_equal(f.asked, 6);
 	stop(&f);
 }
@@ -309,7 +209,7 @@ static void hurries(struct fixture *f)
 {
 	uint8_t octets[4096];
 	struct capf_msg m, auth;
-	SSL *s = dial(f);
+	SSL *s = stage_dial(&f->stage);
 	uint32_t session = greeted(s);
 
 	auth = auth_response(session);
@@ -317,7 +217,7 @@ static void hurries(struct fixture *f)
 	say_key(s, session);
 	must(receive(s, octets, &m) && m.command == CAPF_KEY_GENERATE_REQUEST);
 	must(receive(s, octets, &m) && m.command == CAPF_STORE_CERTIFICATE_REQUEST);
-	hang_up(s);
+	stage_hang_up(s);
 }
 
 static void a_phone_that_does_not_wait(void **state)
@@ -326,10 +226,10 @@ static void a_phone_that_does_not_wait(void **state)
 
 	(void)state;
 	start(&f);
-	play(&f, hurries);
+	stage_play(&f.stage, &f, hurries);
 	assert_int_equal(f.asked, 2);
 	while (!f.gone)
-		event_base_loop(f.base, EVLOOP_ONCE);
+		event_base_loop(f.stage.base, EVLOOP_ONCE);
 	assert_int_equal(f.gone, 1);
 	stop(&f);
 }
@@ -338,13 +238,13 @@ static void declined(struct fixture *f)
 {
 	uint8_t octets[4096];
 	struct capf_msg m, auth;
-	SSL *s = dial(f);
+	SSL *s = stage_dial(&f->stage);
 
 	auth = auth_response(greeted(s));
 	say(s, &auth);
 	must(receive(s, octets, &m) && m.command == CAPF_END_SESSION && m.reason == CAPF_REASON_INVALID);
 	must(!receive(s, octets, &m));
-	hang_up(s);
+	stage_hang_up(s);
 }
 
 static void nobody_decides(void **state)
@@ -354,11 +254,11 @@ static void nobody_decides(void **state)
 	(void)state;
 	start(&f);
 	f.nobody = true;
-	play(&f, declined);
+	stage_play(&f.stage, &f, declined);
 	assert_int_equal(f.gone, 1); /* who did not answer may still have begun a session */
 	f.nobody = false;
 	f.no_answer = true;
-	play(&f, declined);
+	stage_play(&f.stage, &f, declined);
 	assert_int_equal(f.gone, 2);
 	assert_int_equal(f.cancelled, 0);
 	stop(&f);
@@ -367,11 +267,11 @@ static void nobody_decides(void **state)
 static void leaves_while_it_is_decided(struct fixture *f)
 {
 	struct capf_msg auth;
-	SSL *s = dial(f);
+	SSL *s = stage_dial(&f->stage);
 
 	auth = auth_response(greeted(s));
 	say(s, &auth);
-	hang_up(s);
+	stage_hang_up(s);
 }
 
 static void a_phone_that_leaves(void **state)
@@ -381,9 +281,9 @@ static void a_phone_that_leaves(void **state)
 	(void)state;
 	start(&f);
 	f.late = true;
-	play(&f, leaves_while_it_is_decided);
+	stage_play(&f.stage, &f, leaves_while_it_is_decided);
 	while (!f.gone)
-		event_base_loop(f.base, EVLOOP_ONCE);
+		event_base_loop(f.stage.base, EVLOOP_ONCE);
 	assert_int_equal(f.cancelled, 1);
 	assert_int_equal(f.gone, 1);
 	stop(&f);
@@ -394,26 +294,26 @@ static void speaks_nonsense(struct fixture *f)
 	static const uint8_t long_one[] = {0x55, 2, 0, 0, 0, 0, 0xff, 0xff};
 	uint8_t octets[4096];
 	struct capf_msg m, auth;
-	SSL *s = dial(f);
+	SSL *s = stage_dial(&f->stage);
 
 	greeted(s);
 	must(SSL_write(s, "GET / HTTP/1.1\r\n\r\n", 18) == 18);
 	must(!receive(s, octets, &m)); /* malformed: no answer */
-	hang_up(s);
-	s = dial(f);
+	stage_hang_up(s);
+	s = stage_dial(&f->stage);
 	greeted(s);
 	must(SSL_write(s, long_one, sizeof long_one) == sizeof long_one);
 	must(!receive(s, octets, &m)); /* not waited for */
-	hang_up(s);
-	s = dial(f);
+	stage_hang_up(s);
+	s = stage_dial(&f->stage);
 	auth = auth_response(greeted(s) ^ 1);
 	say(s, &auth);
 	must(receive(s, octets, &m) && m.command == CAPF_END_SESSION && m.reason == CAPF_REASON_INVALID);
-	hang_up(s);
-	s = dial(f);
+	stage_hang_up(s);
+	s = stage_dial(&f->stage);
 	say_reason(s, CAPF_STORE_CERTIFICATE_RESPONSE, greeted(s), 1); /* that nobody gave */
 	must(receive(s, octets, &m) && m.command == CAPF_END_SESSION && m.reason == CAPF_REASON_INVALID);
-	hang_up(s);
+	stage_hang_up(s);
 }
 
 static void nonsense(void **state)
@@ -422,7 +322,7 @@ static void nonsense(void **state)
 
 	(void)state;
 	start(&f);
-	play(&f, speaks_nonsense);
+	stage_play(&f.stage, &f, speaks_nonsense);
 	assert_int_equal(f.asked, 0);
 	assert_int_equal(f.ended, 4);
 	assert_int_equal(capf_service_stats(f.service)->malformed, 4);
@@ -434,37 +334,34 @@ static void waits(struct fixture *f)
 {
 	uint8_t octets[4096];
 	struct capf_msg m, auth;
-	SSL *idle = dial(f), *s = dial(f);
+	SSL *idle = stage_dial(&f->stage), *s = stage_dial(&f->stage);
 
 	greeted(idle);
 	auth = auth_response(greeted(s));
 	say(s, &auth);
 	must(receive(s, octets, &m) && m.command == CAPF_KEY_GENERATE_REQUEST);
-	must(write(f->done[1], "x", 1) == 1);
+	stage_tell_done(&f->stage);
 	must(!receive(s, octets, &m) && !receive(idle, octets, &m));
-	hang_up(s);
-	hang_up(idle);
+	stage_hang_up(s);
+	stage_hang_up(idle);
 }
 
 /* A worker that is to end: who is not known to anybody goes at once, a session only with the rest. */
 static void drains(void **state)
 {
 	struct fixture f;
-	pthread_t thread;
 
 	(void)state;
 	start(&f);
-	f.play = waits;
-	assert_int_equal(pthread_create(&thread, NULL, phone_main, &f), 0);
-	event_base_dispatch(f.base);
+	stage_begin(&f.stage, &f, waits);
 	assert_int_equal(capf_service_stats(f.service)->current, 2);
-	assert_false(capf_service_drain(f.service));
+	assert_false(tls_service_drain(capf_service_tls(f.service)));
 	assert_int_equal(capf_service_stats(f.service)->current, 1);
-	capf_service_close_all(f.service);
-	assert_true(capf_service_drain(f.service));
+	tls_service_close_all(capf_service_tls(f.service));
+	assert_true(tls_service_drain(capf_service_tls(f.service)));
 	assert_int_equal(f.gone, 1);
-	event_base_dispatch(f.base);
-	pthread_join(thread, NULL);
+	event_base_dispatch(f.stage.base);
+	stage_join(&f.stage);
 	stop(&f);
 }
 

@@ -1,17 +1,9 @@
 #include "net/ctl_provider_service.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "format/vectors.h"
-#include "net/accept.h"
-#include "net/tls.h"
+#include "net/stage.h"
 #include "net/tls_dialog.h"
 #include "proto/ctl_provider_client.h"
 
@@ -24,11 +16,8 @@
 static const uint8_t session[CTLP_SESSION_LEN] = "sixteen octets!";
 
 struct fixture {
-	struct event_base *base;
-	struct net_pool *pool;
+	struct stage stage;
 	struct ctl_provider_service *service;
-	struct acceptor *acceptor;
-	struct sockaddr_in at;
 	/* the decider's */
 	bool nobody;              /* cannot be asked */
 	bool late;                /* does not answer by itself */
@@ -40,11 +29,7 @@ struct fixture {
 	bool right;               /* the password was */
 	unsigned asked, cancelled, ended;
 	size_t longest;           /* question */
-	/* the client's */
-	void (*play)(struct fixture *f);
 	uint64_t took_ms;
-	struct event *done_event;
-	int done[2];
 };
 
 static struct ctlp_msg answer_to(const struct fixture *f)
@@ -118,92 +103,34 @@ static void ended(void *ctx, const struct sockaddr *peer, const char *why)
 	f->ended++;
 }
 
-static void on_done(evutil_socket_t fd, short what, void *ctx)
-{
-	struct fixture *f = ctx;
-	char byte;
-
-	(void)what;
-	assert_int_equal(read(fd, &byte, 1), 1);
-	event_base_loopbreak(f->base);
-}
-
 static void start(struct fixture *f)
 {
 	const struct ctl_provider_decider decider = {ask, cancel, ended, f};
-	struct cert *c = golden_cert("tvs");
-	EVP_PKEY *key = golden_key("tvs2048");
 	struct err e = ERR_INIT;
-	socklen_t len = sizeof f->at;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	SSL_CTX *ctx;
 
-	signal(SIGPIPE, SIG_IGN);
-	*f = (struct fixture){.base = event_base_new()};
-	f->at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	assert_int_equal(bind(fd, (struct sockaddr *)&f->at, sizeof f->at), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&f->at, &len), 0);
-	f->moment = evtimer_new(f->base, answer_now, f);
-	assert_ok(net_pool_new(64, 64, &f->pool, &e), &e);
-	assert_ok(ctl_provider_service_new(f->base, f->pool, &decider, &f->service, &e), &e);
-	assert_ok(tls_server_new(c, key, &ctx, &e), &e);
-	ctl_provider_service_set_tls(f->service, ctx);
-	SSL_CTX_free(ctx);
-	cert_unref(c);
-	EVP_PKEY_free(key);
-	assert_ok(acceptor_new(f->base, fd, ctl_provider_service_accept, f->service, &f->acceptor, &e), &e);
-	assert_ok(acceptor_start(f->acceptor, &e), &e);
-	assert_int_equal(pipe(f->done), 0);
-	f->done_event = event_new(f->base, f->done[0], EV_READ | EV_PERSIST, on_done, f);
-	event_add(f->done_event, NULL);
+	*f = (struct fixture){0};
+	stage_open(&f->stage, 64);
+	f->moment = evtimer_new(f->stage.base, answer_now, f);
+	assert_ok(ctl_provider_service_new(f->stage.base, f->stage.pool, &decider, &f->service, &e), &e);
+	stage_serve(&f->stage, ctl_provider_service_tls(f->service));
 }
 
 static void stop(struct fixture *f)
 {
 	assert_int_equal(ctl_provider_service_stats(f->service)->current, 0);
-	acceptor_free(f->acceptor);
+	stage_shut(&f->stage);
 	ctl_provider_service_free(f->service);
-	assert_int_equal(net_pool_stats(f->pool)->current, 0);
-	net_pool_free(f->pool);
 	event_free(f->moment);
-	event_free(f->done_event);
-	close(f->done[0]);
-	close(f->done[1]);
-	event_base_free(f->base);
+	stage_close(&f->stage);
 }
 
-/* ---- what clients do; in their thread nothing may fail quietly, so abort() ---- */
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static void tell(struct fixture *f)
-{
-	must(write(f->done[1], "x", 1) == 1);
-}
-
-static void *client_main(void *arg)
-{
-	struct fixture *f = arg;
-
-	f->play(f);
-	tell(f);
-	return NULL;
-}
+/* ---- what clients do ---- */
 
 static void play(struct fixture *f, void (*client)(struct fixture *f))
 {
-	pthread_t thread;
-
-	f->play = client;
-	assert_int_equal(pthread_create(&thread, NULL, client_main, f), 0);
-	event_base_dispatch(f->base);
-	pthread_join(thread, NULL);
+	stage_play(&f->stage, f, client);
 	while (ctl_provider_service_stats(f->service)->current)
-		event_base_loop(f->base, EVLOOP_ONCE);
+		event_base_loop(f->stage.base, EVLOOP_ONCE);
 }
 
 struct client {
@@ -219,7 +146,7 @@ static void dial(struct client *c, const struct fixture *f)
 	struct err e = ERR_INIT;
 
 	*c = (struct client){0};
-	must(tls_dialog_open("127.0.0.1", ntohs(f->at.sin_port), &c->d, &e) == 0);
+	must(tls_dialog_open("127.0.0.1", ntohs(f->stage.at.sin_port), &c->d, &e) == 0);
 	must(cert_same(tls_dialog_server(c->d), server));
 	cert_unref(server);
 }
@@ -491,7 +418,7 @@ static void waits(struct fixture *f)
 	log_in(&c, f);
 	f->late = true;
 	put(&c, &get_ctl);
-	tell(f);
+	stage_tell_done(&f->stage);
 	must(!answered(&idle, CTLP_CTL));
 	must(answered(&c, CTLP_CTL));
 	must(!answered(&c, CTLP_CTL));
@@ -503,29 +430,26 @@ static void finds_nobody(struct fixture *f)
 {
 	struct tls_dialog *d;
 
-	must(tls_dialog_open("127.0.0.1", ntohs(f->at.sin_port), &d, NULL) == ERR_IO);
+	must(tls_dialog_open("127.0.0.1", ntohs(f->stage.at.sin_port), &d, NULL) == ERR_IO);
 }
 
 /* A worker that is to end: what is being decided gets its answer, everybody else goes at once, and nobody comes. */
 static void drains(void **state)
 {
 	struct fixture f;
-	pthread_t thread;
 
 	(void)state;
 	start(&f);
-	f.play = waits;
-	assert_int_equal(pthread_create(&thread, NULL, client_main, &f), 0);
-	event_base_dispatch(f.base);
+	stage_begin(&f.stage, &f, waits);
 	while (!f.decided || f.question.type != CTLP_GET_CTL)
-		event_base_loop(f.base, EVLOOP_ONCE);
-	assert_false(ctl_provider_service_drain(f.service));
+		event_base_loop(f.stage.base, EVLOOP_ONCE);
+	assert_false(tls_service_drain(ctl_provider_service_tls(f.service)));
 	assert_int_equal(ctl_provider_service_stats(f.service)->current, 1);
 	answer_now(-1, 0, &f);
-	while (!ctl_provider_service_drain(f.service))
-		event_base_loop(f.base, EVLOOP_ONCE);
-	event_base_dispatch(f.base);
-	pthread_join(thread, NULL);
+	while (!tls_service_drain(ctl_provider_service_tls(f.service)))
+		event_base_loop(f.stage.base, EVLOOP_ONCE);
+	event_base_dispatch(f.stage.base);
+	stage_join(&f.stage);
 	play(&f, finds_nobody);
 	stop(&f);
 }
