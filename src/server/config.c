@@ -34,12 +34,14 @@ const struct listen_kind listen_kinds[LISTEN_COUNT] = {
 	[LISTEN_LEGACY_HTTPS] = {"legacy-https", "Cisco Tftp", 0, 0, false, false, true},
 };
 
-bool config_has_legacy(const struct config *c)
+uint32_t config_legacy(const struct config *c)
 {
+	uint32_t got = 0;
+
 	for (int s = 0; s < LISTEN_COUNT; s++)
 		if (listen_kinds[s].legacy && c->listen[s].n)
-			return true;
-	return false;
+			got |= LISTEN_BIT(s);
+	return got;
 }
 
 bool config_contradicts(const struct config *c)

@@ -12,6 +12,7 @@ enum listen_service {
 	LISTEN_LEGACY_TVS, LISTEN_LEGACY_CAPF, LISTEN_LEGACY_HTTPS,
 	LISTEN_COUNT
 };
+#define LISTEN_BIT(service) (UINT32_C(1) << (service))
 
 /* What is the same for every node about a kind of listener. */
 struct listen_kind {
@@ -82,7 +83,7 @@ struct config {
 /* config_default: what an empty file means; loopback: all on 127.0.0.1, TFTP on 6969. */
 void config_default(struct config *c, bool loopback);
 
-bool config_has_legacy(const struct config *c); /* a legacy listener has an address */
+uint32_t config_legacy(const struct config *c); /* LISTEN_BIT of each legacy listener that has an address */
 
 /* An adapter copies the CallManager key to the call control, and a token gives no key out. */
 #define CONFIG_KEY_ON_TOKEN "the call control cannot have the CallManager key while it is on the hardware token, which never gives it out"

@@ -170,7 +170,7 @@ static int running_services(struct director *d, uint32_t *services, struct err *
 		if (rc < 0)
 			return rc;
 		if (svc.activated && svc.started && (!listen_kinds[s].legacy || legacy))
-			got |= 1u << s;
+			got |= LISTEN_BIT(s);
 	}
 	*services = got;
 	return 0;
@@ -428,7 +428,7 @@ static int service_apply(void *ctx, const char *service, enum admin_service_acti
 		return action == ADMIN_SERVICE_STOP ? 0 : monitor_service(d->monitor, e);
 	for (int s = 0; s < LISTEN_COUNT; s++)
 		if (strcmp(listen_kinds[s].service, service) == 0)
-			its |= 1u << s;
+			its |= LISTEN_BIT(s);
 	/* A restart ends what is under way, as it does with CUCM's. */
 	for (unsigned w = 0; action == ADMIN_SERVICE_RESTART && w < d->node->n_workers; w++)
 		tell_services(d, w, d->services & ~its);

@@ -68,7 +68,7 @@ static int do_public(struct keystore *ks, struct rd *r, struct wr *w, struct err
 	return rc;
 }
 
-static int do_sign(struct keystore *ks, struct rd *r, struct wr *w, enum keeper_role role, bool legacy, struct err *e)
+static int do_sign(struct keystore *ks, struct rd *r, struct wr *w, enum keeper_role role, uint32_t legacy, struct err *e)
 {
 	char name[KEY_NAME_MAX];
 	struct key_sign req = {0};
@@ -170,7 +170,7 @@ static int do_list(struct keystore *ks, struct rd *r, struct wr *w, struct err *
 	return 0;
 }
 
-static int perform(struct keystore *ks, enum keeper_role role, bool legacy, const struct ipc_msg *m, struct wr *w,
+static int perform(struct keystore *ks, enum keeper_role role, uint32_t legacy, const struct ipc_msg *m, struct wr *w,
 		   struct err *e)
 {
 	struct rd r;
@@ -199,7 +199,7 @@ static int perform(struct keystore *ks, enum keeper_role role, bool legacy, cons
 }
 
 /* Answer one request. What is refused is logged here, with the role and never with the octets. */
-static int answer(struct keystore *ks, struct keeper_channel ch, bool legacy, const struct ipc_msg *m, struct err *e)
+static int answer(struct keystore *ks, struct keeper_channel ch, uint32_t legacy, const struct ipc_msg *m, struct err *e)
 {
 	static _Thread_local struct log_limiter limiter = {.burst = 20};
 	struct err why = ERR_INIT;
@@ -227,7 +227,7 @@ static int answer(struct keystore *ks, struct keeper_channel ch, bool legacy, co
 	return rc;
 }
 
-int keeper_serve(struct keystore *ks, struct keeper_channel ch, bool legacy, struct err *e)
+int keeper_serve(struct keystore *ks, struct keeper_channel ch, uint32_t legacy, struct err *e)
 {
 	uint8_t *buf = secret_new(IPC_MAX);
 	int rc = 0;
@@ -256,7 +256,7 @@ struct client {
 	pthread_t thread;
 	struct keystore *ks; /* shared: a file keystore takes several threads at once */
 	struct keeper_channel ch;
-	bool legacy;
+	uint32_t legacy;
 };
 
 static void *client_thread(void *arg)

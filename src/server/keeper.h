@@ -1,6 +1,7 @@
 #pragma once
 
 #include "pki/keystore.h"
+#include "server/config.h"
 #include "server/ipc.h"
 
 /*
@@ -23,21 +24,22 @@ struct keeper_config {
 	struct keystore *keys; /* one that takes several threads at once */
 	const struct keeper_channel *channels;
 	size_t n_channels;
-	bool legacy; /* a legacy listener is configured: TLS RSA key exchange may be asked for */
+	uint32_t legacy; /* LISTEN_BIT of the legacy listeners that have an address: their keys do TLS RSA key exchange */
 };
 
 /* keeper_run: serve until every channel is closed. Errors: ERR_IO a thread cannot be started. */
 int keeper_run(const struct keeper_config *cfg, struct err *e) MUST_CHECK;
 
 /* keeper_serve: one channel, until it is closed (0) or fails. What keeper_run's threads run; tests call it directly. */
-int keeper_serve(struct keystore *ks, struct keeper_channel ch, bool legacy, struct err *e) MUST_CHECK;
+int keeper_serve(struct keystore *ks, struct keeper_channel ch, uint32_t legacy, struct err *e) MUST_CHECK;
 
 /*
  * keeper_allows: may a client in this role have this done? The director may all. A worker may have signed what looks
- * like a TLS handshake message, by the key of a TLS server; see tls_handshake_message() for why that is safe.
+ * like a TLS handshake message, by the key of a TLS server; see tls_handshake_message() for why that is safe. TLS RSA key
+ * exchange is only for the keys of the legacy listeners that are configured.
  * Errors: ERR_AUTH, with the reason.
  */
-int keeper_allows(enum keeper_role role, bool legacy, const char *key, const struct key_sign *req,
+int keeper_allows(enum keeper_role role, uint32_t legacy, const char *key, const struct key_sign *req,
 		  struct err *e) MUST_CHECK;
 
 /*

@@ -69,7 +69,7 @@ int keeper_main(struct node *node, unsigned index)
 	struct keeper_channel channels[LISTENERS_MAX_WORKERS + 2];
 	struct keeper_config cfg = {
 		.channels = channels,
-		.legacy = config_has_legacy(&node->cfg),
+		.legacy = config_legacy(&node->cfg),
 	};
 	struct err e = ERR_INIT;
 

@@ -9,6 +9,16 @@
  */
 static const char *const worker_units[] = {"CallManager-ECDSA", "TVS", "CAPF", "tomcat", "tomcat-ECDSA"};
 
+/* The legacy listeners, and whose keys each may ask TLS RSA key exchange of: that of the certificate that it shows. */
+static const struct {
+	enum listen_service listener;
+	const char *unit;
+} legacy_units[] = {
+	{LISTEN_LEGACY_TVS, "TVS"},
+	{LISTEN_LEGACY_CAPF, "CAPF"},
+	{LISTEN_LEGACY_HTTPS, "tomcat"},
+};
+
 /*
  * Whose keys a worker may have: those that do nothing but handshakes, and many of these. A worker that is taken over can
  * then play this server until it gets another certificate, where with a borrowed key it could only as long as it is held;
@@ -22,17 +32,30 @@ static const char *const placed_units[] = {"CallManager"};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+static bool is_unit_of(const char *key, const char *unit)
+{
+	size_t n = strlen(unit);
+
+	return strncmp(key, unit, n) == 0 && key[n] == '.';
+}
+
 static bool is_key_of(const char *key, const char *const *units, size_t n)
 {
-	const char *dot = strchr(key, '.');
-
-	for (size_t i = 0; dot && i < n; i++)
-		if (strlen(units[i]) == (size_t)(dot - key) && memcmp(units[i], key, (size_t)(dot - key)) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (is_unit_of(key, units[i]))
 			return true;
 	return false;
 }
 
-int keeper_allows(enum keeper_role role, bool legacy, const char *key, const struct key_sign *req, struct err *e)
+static bool may_decrypt(uint32_t legacy, const char *key)
+{
+	for (size_t i = 0; i < COUNT(legacy_units); i++)
+		if (legacy & LISTEN_BIT(legacy_units[i].listener) && is_unit_of(key, legacy_units[i].unit))
+			return true;
+	return false;
+}
+
+int keeper_allows(enum keeper_role role, uint32_t legacy, const char *key, const struct key_sign *req, struct err *e)
 {
 	if (role == KEEPER_FOR_DIRECTOR)
 		return 0;
@@ -42,8 +65,9 @@ int keeper_allows(enum keeper_role role, bool legacy, const char *key, const str
 		return err_set(e, ERR_AUTH, "a worker may not use this key: it belongs to no TLS server");
 	if (req->scheme == KEY_SCHEME_RSA_DECRYPT) {
 		/* Of TLS key exchange, and never the bare RSA operation: keystore.h. */
-		if (!legacy)
-			return err_set(e, ERR_AUTH, "a worker may have nothing decrypted: no legacy listener is configured");
+		if (!may_decrypt(legacy, key))
+			return err_set(e, ERR_AUTH, "a worker may have nothing decrypted with this key: no legacy listener of its "
+				       "service is configured");
 		return 0;
 	}
 	if (!req->message || !req->md_nid)

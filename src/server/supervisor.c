@@ -362,7 +362,7 @@ static void reload(struct supervisor *s)
 	s->node.listeners = listeners;
 	s->announced = false;
 	for (size_t i = 0; i < s->n; i++)
-		if (s->children[i].kind != CHILD_KEEPER || config_has_legacy(cfg) != config_has_legacy(&new) ||
+		if (s->children[i].kind != CHILD_KEEPER || config_legacy(cfg) != config_legacy(&new) ||
 		    !cfg->callcontrol.adapter != !new.callcontrol.adapter ||
 		    memcmp(&cfg->keystore, &new.keystore, sizeof(new.keystore)) != 0)
 			replace(&s->children[i]);

@@ -71,7 +71,7 @@ static void set_running(struct worker *w, int service, bool running)
 static void set_services(struct worker *w, uint32_t services)
 {
 	for (int s = 0; s < LISTEN_COUNT; s++)
-		set_running(w, s, (services & 1u << s) != 0);
+		set_running(w, s, (services & LISTEN_BIT(s)) != 0);
 }
 
 static void now_ready(struct worker *w)

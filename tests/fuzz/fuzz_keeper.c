@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 	shutdown(fd[1], SHUT_WR);
 	struct keeper_channel ch = {fd[0], KEEPER_FOR_WORKER};
-	assert(keeper_serve(&ks, ch, false, &e) == 0);
+	assert(keeper_serve(&ks, ch, UINT32_MAX, &e) == 0);
 	close(fd[0]);
 	close(fd[1]);
 	return 0;

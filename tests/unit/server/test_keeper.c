@@ -25,7 +25,7 @@ struct fixture {
 	struct keystore *worker;
 	int director_fd[2], worker_fd[2];
 	struct keeper_channel channels[2];
-	bool legacy;
+	uint32_t legacy;
 	pthread_t thread;
 };
 
@@ -38,7 +38,7 @@ static void *run(void *arg)
 	return keeper_run(&cfg, &e) == 0 ? NULL : f;
 }
 
-static struct fixture *start(bool legacy)
+static struct fixture *start(uint32_t legacy)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct err e = ERR_INIT;
@@ -106,7 +106,7 @@ static struct view certificate_verify(void)
 
 static void test_director_has_the_whole_keystore(void **state)
 {
-	struct fixture *f = start(false);
+	struct fixture *f = start(0);
 	struct keystore *ks = f->director;
 	struct err e = ERR_INIT;
 	char name[KEY_NAME_MAX], again[KEY_NAME_MAX];
@@ -157,7 +157,7 @@ static int count(void *ctx, const char *name)
 
 static void test_list(void **state)
 {
-	struct fixture *f = start(false);
+	struct fixture *f = start(0);
 	struct err e = ERR_INIT;
 	char name[KEY_NAME_MAX];
 	unsigned n = 0;
@@ -234,7 +234,7 @@ static void test_list_in_pages(void **state)
 
 static void test_worker_only_shakes_hands(void **state)
 {
-	struct fixture *f = start(false);
+	struct fixture *f = start(0);
 	struct keystore *ks = f->worker;
 	struct err e = ERR_INIT;
 	char tvs[KEY_NAME_MAX], ccm[KEY_NAME_MAX], name[KEY_NAME_MAX];
@@ -303,22 +303,32 @@ static void test_policy(void **state)
 	static const struct {
 		const char *key;
 		bool allowed;
+		uint32_t decrypts; /* the listener that may ask for RSA key exchange with it */
 	} rows[] = {
-		{"TVS.0123456789abcdef", true},	    {"CallManager-ECDSA.0123456789abcdef", true},
-		{"CAPF.0123456789abcdef", true},    {"tomcat.0123456789abcdef", true},
-		{"CallManager.0123456789abcdef", false}, {"ITLRecovery.0123456789abcdef", false},
-		{"ipsec.0123456789abcdef", false},  {"TVS", false},
-		{"", false},			    {".0123456789abcdef", false},
-		{"TVSx.0123456789abcdef", false},
+		{"TVS.0123456789abcdef", true, LISTEN_BIT(LISTEN_LEGACY_TVS)},
+		{"CAPF.0123456789abcdef", true, LISTEN_BIT(LISTEN_LEGACY_CAPF)},
+		{"tomcat.0123456789abcdef", true, LISTEN_BIT(LISTEN_LEGACY_HTTPS)},
+		{"CallManager-ECDSA.0123456789abcdef", true, 0},
+		{"CallManager.0123456789abcdef", false, 0},
+		{"ITLRecovery.0123456789abcdef", false, 0},
+		{"ipsec.0123456789abcdef", false, 0},
+		{"TVS", false, 0},
+		{"", false, 0},
+		{".0123456789abcdef", false, 0},
+		{"TVSx.0123456789abcdef", false, 0},
 	};
 	struct err e = ERR_INIT;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(keeper_allows(KEEPER_FOR_WORKER, false, rows[i].key, &sign, &e) == 0, rows[i].allowed);
-		assert_int_equal(keeper_allows(KEEPER_FOR_WORKER, true, rows[i].key, &decrypt, &e) == 0, rows[i].allowed);
-		assert_err(keeper_allows(KEEPER_FOR_WORKER, false, rows[i].key, &decrypt, &e), ERR_AUTH);
-		assert_int_equal(keeper_allows(KEEPER_FOR_DIRECTOR, false, rows[i].key, &decrypt, &e), 0);
+		const char *key = rows[i].key;
+		uint32_t by = rows[i].decrypts;
+		assert_int_equal(keeper_allows(KEEPER_FOR_WORKER, 0, key, &sign, &e) == 0, rows[i].allowed);
+		assert_int_equal(keeper_allows(KEEPER_FOR_WORKER, UINT32_MAX, key, &decrypt, &e) == 0, by != 0);
+		assert_int_equal(keeper_allows(KEEPER_FOR_WORKER, by, key, &decrypt, &e) == 0, by != 0);
+		assert_err(keeper_allows(KEEPER_FOR_WORKER, ~by, key, &decrypt, &e), ERR_AUTH);
+		assert_err(keeper_allows(KEEPER_FOR_WORKER, 0, key, &decrypt, &e), ERR_AUTH);
+		assert_int_equal(keeper_allows(KEEPER_FOR_DIRECTOR, 0, key, &decrypt, &e), 0);
 	}
 }
 
@@ -326,7 +336,7 @@ static void test_policy(void **state)
 static void test_lent_keys(void **state)
 {
 	static const char *const kept[] = {"CallManager", "ITLRecovery", "CAPF", "CallManager-ECDSA", "tomcat", "ipsec", "TVSx"};
-	struct fixture *f = start(false);
+	struct fixture *f = start(0);
 	EVP_PKEY *pub = NULL, *key = NULL;
 	char name[KEY_NAME_MAX];
 	struct err e = ERR_INIT;
@@ -351,7 +361,7 @@ static void test_lent_keys(void **state)
 		/* The runner has what the call control is given, and that only to place it. */
 		assert_int_equal(keeper_lends(KEEPER_FOR_RUNNER, other, &e) == 0, i == 0);
 		struct key_sign decrypt = {.scheme = KEY_SCHEME_RSA_DECRYPT};
-		assert_err(keeper_allows(KEEPER_FOR_RUNNER, true, other, &decrypt, &e), ERR_AUTH);
+		assert_err(keeper_allows(KEEPER_FOR_RUNNER, UINT32_MAX, other, &decrypt, &e), ERR_AUTH);
 		e = ERR_INIT;
 	}
 	assert_err(keeper_lends(KEEPER_FOR_RUNNER, "TVS.0123456789abcdef", &e), ERR_AUTH);
@@ -367,7 +377,7 @@ static void test_lent_keys(void **state)
 /* Whatever stands in a request, it is answered with an error and the channel lives. */
 static void test_malformed_requests(void **state)
 {
-	struct fixture *f = start(false);
+	struct fixture *f = start(0);
 	uint8_t *buf = malloc(IPC_MAX);
 	struct err e = ERR_INIT;
 	struct view reply;
@@ -460,7 +470,7 @@ static int handshake(SSL_CTX *server, int version, const char *ciphers)
 	return rs == 1 && rc == 1;
 }
 
-static void try_handshakes(struct key_spec spec, const char *unit, bool legacy)
+static void try_handshakes(struct key_spec spec, const char *unit, uint32_t legacy)
 {
 	struct fixture *f = start(legacy);
 	char name[KEY_NAME_MAX];
@@ -476,7 +486,7 @@ static void try_handshakes(struct key_spec spec, const char *unit, bool legacy)
 	SSL_CTX_free(ctx);
 	if (spec.type == KEY_RSA) {
 		assert_ok(tls_server_new_insecure_legacy(c, borrowed, &ctx, &e), &e);
-		assert_int_equal(handshake(ctx, TLS1_VERSION, "AES256-SHA"), legacy);
+		assert_int_equal(handshake(ctx, TLS1_VERSION, "AES256-SHA"), legacy != 0);
 		SSL_CTX_free(ctx);
 	}
 	cert_unref(c);
@@ -488,9 +498,10 @@ static void try_handshakes(struct key_spec spec, const char *unit, bool legacy)
 static void test_handshakes_with_a_borrowed_key(void **state)
 {
 	(void)state;
-	try_handshakes((struct key_spec){KEY_EC, 384}, "CallManager-ECDSA", false);
-	try_handshakes((struct key_spec){KEY_RSA, 2048}, "TVS", false);
-	try_handshakes((struct key_spec){KEY_RSA, 2048}, "TVS", true);
+	try_handshakes((struct key_spec){KEY_EC, 384}, "CallManager-ECDSA", 0);
+	try_handshakes((struct key_spec){KEY_RSA, 2048}, "TVS", 0);
+	try_handshakes((struct key_spec){KEY_RSA, 2048}, "TVS", LISTEN_BIT(LISTEN_LEGACY_TVS));
+	try_handshakes((struct key_spec){KEY_RSA, 2048}, "tomcat", LISTEN_BIT(LISTEN_LEGACY_HTTPS));
 }
 
 int main(void)
