@@ -74,6 +74,7 @@ static json_t *phone_json(const struct store_device *d)
 	      json_object_set_new(j, "lsc_last_proven", time_json(d->lsc_proven)) < 0 ||
 	      json_object_set_new(j, "encrypted_last_fetched", time_json(d->encrypted_fetched)) < 0 ||
 	      json_object_set_new(j, "last_contact", time_json(d->last_seen)) < 0 ||
+	      json_object_set_new(j, "old_tls_last_contact", time_json(d->old_tls_seen)) < 0 ||
 	      json_object_set_new(j, "last_address", json_string(d->last_address)) < 0;
 	if (!bad)
 		return j;
@@ -99,11 +100,13 @@ struct list {
 	FILE *out;
 	json_t *array;  /* NULL: a table */
 	size_t n;
+	bool old_tls;   /* the day of the last contact is that over TLS below 1.2 */
 };
 
-static void head(FILE *out)
+static void head(const struct list *l)
 {
-	fprintf(out, LINE, "Device Name", "Model", "Security", "LSC Expires", "Last Contact", "Certificate Operation Status");
+	fprintf(l->out, LINE, "Device Name", "Model", "Security", "LSC Expires", l->old_tls ? "Last Old TLS" : "Last Contact",
+		"Certificate Operation Status");
 }
 
 static int list_one(void *ctx, const struct store_device *d)
@@ -112,12 +115,12 @@ static int list_one(void *ctx, const struct store_device *d)
 	char lsc[32], seen[32];
 
 	if (!l->array && l->n == 0)
-		head(l->out);
+		head(l);
 	l->n++;
 	if (l->array)
 		return json_array_append_new(l->array, phone_json(d)) < 0 ? ERR_NOMEM : 0;
 	fprintf(l->out, LINE, d->name, d->model[0] ? d->model : "-", device_security_names[d->security], day(d->lsc.not_after, lsc),
-		day(d->last_seen, seen), d->status);
+		day(l->old_tls ? d->old_tls_seen : d->last_seen, seen), d->status);
 	return 0;
 }
 
@@ -149,6 +152,7 @@ static int filter_of(struct command_run *r, struct phones_filter *f, struct err 
 		.status = command_option(r, "--status"),
 		.issuer = command_option(r, "--issuer"),
 		.no_lsc = command_option(r, "--no-lsc") != NULL,
+		.old_tls = command_option(r, "--old-tls") != NULL,
 	};
 	return read_day(command_option(r, "--lsc-expires-before"), &f->lsc_expires_before, e);
 }
@@ -161,6 +165,7 @@ int cmd_phones_list(struct command_run *r, struct err *e)
 
 	if (rc < 0)
 		return rc;
+	l.old_tls = f.old_tls;
 	if (command_option(r, "--json")) {
 		l.array = json_array();
 		if (!l.array)
@@ -174,7 +179,7 @@ int cmd_phones_list(struct command_run *r, struct err *e)
 	if (l.array)
 		return print_json(r->out, l.array, e);
 	if (l.n == 0)
-		head(r->out);
+		head(&l);
 	fprintf(r->out, "%zu phone%s\n", l.n, l.n == 1 ? "" : "s");
 	return 0;
 }
@@ -226,6 +231,8 @@ static void show_text(FILE *out, const struct store_device *d)
 	if (d->encrypt_config)
 		time_line(out, "Encrypted File Last Fetched", d->encrypted_fetched);
 	time_line(out, "Last Contact", d->last_seen);
+	if (d->old_tls_seen)
+		time_line(out, "Last Contact Below TLS 1.2", d->old_tls_seen);
 	line(out, "Last Address", d->last_address);
 }
 

@@ -12,6 +12,7 @@
 #include "cluster/phone_config.h"
 #include "cluster/publish.h"
 #include "cluster/recovery.h"
+#include "store/device.h"
 #include "store/notice.h"
 
 /* `show status`: one page about the node. The same facts as JSON. */
@@ -53,6 +54,7 @@ struct status {
 	struct status_list lists[2];
 	struct status_model sha1[STATUS_MODELS]; /* the last one has what found no place, too */
 	size_t n_sha1;
+	uint64_t old_tls;    /* phones seen with TLS below 1.2 */
 	struct recovery_state recovery;
 	struct store_monitor monitor;
 	struct status_cert certs[STATUS_CERTS];
@@ -143,6 +145,8 @@ static int gather(const struct admin_host *h, struct status *s, struct err *e)
 		rc = gather_list(c, &s->lists[i], e);
 	if (rc == 0)
 		rc = phones_sha1(c, gather_model, s, e);
+	if (rc == 0)
+		rc = store_device_count_old_tls(h->store, &s->old_tls, e);
 	if (rc == 0)
 		rc = recovery_state(c, &s->recovery, e);
 	if (rc == 0)
@@ -237,6 +241,9 @@ static void text(FILE *out, const struct admin_host *h, const struct status *s)
 	if (s->blank)
 		fputs("  The ITL is blank (" PARAM_ROLLBACK "): phones that load it accept any file from any server\n", out);
 	text_sha1(out, s);
+	if (s->old_tls)
+		fprintf(out, "Old TLS phones   %llu seen with TLS below 1.2, which only legacy listeners speak: 'phone list --old-tls'\n",
+			(unsigned long long)s->old_tls);
 	if (s->recovery.text[0])
 		fprintf(out, "Recovery export  %s\n", s->recovery.text);
 	else if (s->recovery.on_token)
@@ -313,11 +320,11 @@ static json_t *json(const struct admin_host *h, const struct status *s)
 	json_t *recovery = json_pack("{s:b, s:I, s:s}", "verified", s->recovery.verified_s && s->recovery.current, "when",
 				     (json_int_t)s->recovery.verified_s, "text", s->recovery.text);
 
-	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "node",
+	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:s}", "node",
 			 cluster_node(h->cluster), "version", RINGFENCE_VERSION, "started", (json_int_t)s->started_s, "mixed",
 			 s->mixed, "blank_itl", s->blank, "generation", (json_int_t)s->generation, "trust_list_generation", s->contents, "digest",
 			 s->digest, "ctl", json_list(&s->lists[0]), "itl", json_list(&s->lists[1]), "sha1_phones", json_sha1(s),
-			 "recovery", recovery, "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
+			 "old_tls_phones", (json_int_t)s->old_tls, "recovery", recovery, "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
 			 json_processes(s), "counters", json_counters(s), "mail_error", s->monitor.mail_error);
 }
 

@@ -38,7 +38,8 @@ VALUES_OF(ec_value, PHONE_EC_BITS)
 	{"--status", "PATTERN", "only with this Certificate Operation Status"},                                        \
 	{"--issuer", "PATTERN", "only with an LSC of this issuer"},                                                    \
 	{"--lsc-expires-before", "YYYY:MM:DD", "only with an LSC that expires before this day"},                       \
-	{"--no-lsc", NULL, "only without an LSC"}
+	{"--no-lsc", NULL, "only without an LSC"},                                                                     \
+	{"--old-tls", NULL, "only those that were seen with TLS below 1.2"}
 
 static const struct grammar_option opts_phone_list[] = {OPT_FILTERS, OPT_JSON, {0}};
 static const struct grammar_option opts_phone_export[] = {

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/doctor_internal.h"
+#include "store/device.h"
 
 /* This code was written in 2026: a clock that says less is wrong. */
 #define CLOCK_PLAUSIBLE INT64_C(1767225600) /* 2026-01-01 */
@@ -179,6 +180,21 @@ void doctor_name(struct exam *x)
 
 /* --- TLS --- */
 
+/* How many phones have shown that they need a legacy listener, as a sentence; "" when nobody can say. */
+static void old_tls_phones(const struct exam *x, char *out, size_t size)
+{
+	struct err e = ERR_INIT;
+	uint64_t n;
+
+	out[0] = '\0';
+	if (!x->in->cluster || store_device_count_old_tls(x->in->cluster->store, &n, &e))
+		return;
+	if (n)
+		snprintf(out, size, " Phones seen with TLS below 1.2: %llu ('phone list --old-tls').", (unsigned long long)n);
+	else
+		snprintf(out, size, " No phone was seen to need that.");
+}
+
 static bool has_legacy(const struct exam *x)
 {
 	for (size_t i = 0; i < x->in->n_ports; i++)
@@ -214,6 +230,9 @@ void doctor_tls(struct exam *x)
 		return;
 	}
 	int min = (int)SSL_CTX_get_min_proto_version(ctx), level = SSL_CTX_get_security_level(ctx);
+	char phones[128];
+
+	old_tls_phones(x, phones, sizeof(phones));
 	if (min == TLS1_3_VERSION)
 		found(x, DOCTOR_WARNING, "tls", "Set MinProtocol = TLSv1.2 in openssl.cnf.",
 		      "The system's TLS policy allows only TLS 1.3; hardly any phone speaks it.");
@@ -222,8 +241,8 @@ void doctor_tls(struct exam *x)
 		      "The system's TLS security level is %d: it forbids RSA keys of 2048 bits, which phones use.", level);
 	else if (has_legacy(x))
 		found(x, DOCTOR_NOTE, "tls", "",
-		      "The system's TLS policy begins at %s, security level %d; legacy listeners go below that, for themselves only.",
-		      version_name(min), level);
+		      "The system's TLS policy begins at %s, security level %d; legacy listeners go below that, for themselves only.%s",
+		      version_name(min), level, phones);
 	else
 		found(x, DOCTOR_OK, "tls", "",
 		      "The system's TLS policy begins at %s, security level %d. Phones that only speak TLS 1.0 need a legacy listener.",

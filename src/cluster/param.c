@@ -8,6 +8,7 @@
 #include "cluster/cluster_internal.h"
 #include "cluster/mode.h"
 #include "cluster/param_internal.h"
+#include "cluster/phones.h"
 #include "cluster/rollback.h"
 #include "cluster/strand.h"
 #include "cluster/token_ctl.h"
@@ -62,7 +63,7 @@ const struct param_def param_table[] = {
 	  "Cisco Trust Verification Service and Cisco Tftp", true },
 	{ PARAM_LEGACY_TLS, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
 	  "The listeners legacy-tvs, legacy-capf and legacy-https of ringfence.conf answer, with TLS 1.0 and AES256-SHA. Only "
-	  "for phones that know nothing better; other listeners stay as they are." },
+	  "for phones that know nothing better ('phone list --old-tls' names them); other listeners stay as they are." },
 	{ PARAM_COMPLETE, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
 	  "TVS and CAPF servers, security mode, certHash, encrConfig and the secured URLs are put into phones' .cnf.xml files as they "
 	  "are served. False leaves the files as they are.",
@@ -375,6 +376,41 @@ static int warn_signer(struct cluster *c, const char *generation, struct notes *
 	return rc;
 }
 
+/* Phones that would find nobody any more who speaks with them. */
+struct left_behind {
+	size_t n;
+	char names[256]; /* of the first of them */
+	size_t used;
+};
+
+#define LEFT_BEHIND_NAMED 5
+
+static int note_left_behind(void *ctx, const struct store_device *d)
+{
+	struct left_behind *l = ctx;
+
+	if (l->n++ < LEFT_BEHIND_NAMED)
+		l->used = text_append(l->names, sizeof(l->names), l->used, "%s%s", l->used ? ", " : "", d->name);
+	return 0;
+}
+
+static int warn_left_behind(struct cluster *c, struct notes *notes, struct err *e)
+{
+	struct left_behind l = { 0 };
+	bool allowed = false;
+	int rc = param_get_bool(c, PARAM_LEGACY_TLS, &allowed, e);
+
+	if (!rc && allowed)
+		rc = phones_list(c, &(struct phones_filter){ .old_tls = true }, note_left_behind, &l, e);
+	if (rc || !l.n)
+		return rc;
+	return notes_add(notes, e,
+			 "%zu phone%s seen with TLS below 1.2 and will no longer reach TVS, CAPF and HTTPS here, if that is still all "
+			 "that %s: %s%s. 'phone list --old-tls' says when each was last seen so.",
+			 l.n, l.n == 1 ? " was" : "s were", l.n == 1 ? "it knows" : "they know", l.names,
+			 l.n > LEFT_BEHIND_NAMED ? " ..." : "");
+}
+
 int param_warnings(struct cluster *c, const char *name, const char *value, struct notes *notes, struct err *e)
 {
 	const struct param_def *def;
@@ -391,6 +427,8 @@ int param_warnings(struct cluster *c, const char *name, const char *value, struc
 			       "SHA-1 ('show status' counts them); others stop working until the parameter is SHA-1 again.");
 	if (!rc && strcmp(def->name, PARAM_ROLLBACK) == 0)
 		rc = rollback_warnings(c, strcmp(canonical, "True") == 0, notes, e);
+	if (!rc && strcmp(def->name, PARAM_LEGACY_TLS) == 0 && strcmp(canonical, "False") == 0)
+		rc = warn_left_behind(c, notes, e);
 	if (!rc && strcmp(def->name, PARAM_ADVANCED) == 0 && strcmp(canonical, "True") == 0)
 		rc = notes_add(notes, e,
 			       "Phones that know signer version 1.1 will load their configuration over HTTPS on port 6971.");

@@ -59,6 +59,18 @@ static int create(struct cluster *c, struct phone_change *ch, const struct phone
 	return rc ? rc : phone_audit(c, &record, "done", e);
 }
 
+/* *known false, and nothing done: there is no such phone. */
+static int remember(struct cluster *c, const struct phone_contact *p, bool *known, struct err *e)
+{
+	int rc = store_device_seen(c->store, p->name, p->model, p->address, p->when, known, e);
+
+	if (!rc && *known && p->encrypted)
+		rc = store_device_fetched(c->store, p->name, p->when, e);
+	if (!rc && *known && p->old_tls)
+		rc = store_device_old_tls(c->store, p->name, p->when, e);
+	return rc;
+}
+
 static int contact(struct cluster *c, struct phone_change *ch, struct contacts *k, const struct phone_contact *p,
 		   struct err *e)
 {
@@ -71,9 +83,7 @@ static int contact(struct cluster *c, struct phone_change *ch, struct contacts *
 		q.model = NULL;
 	if (q.address && strlen(q.address) >= STORE_ADDRESS_SIZE)
 		q.address = NULL;
-	int rc = store_device_seen(c->store, q.name, q.model, q.address, q.when, &known, e);
-	if (!rc && known && q.encrypted)
-		rc = store_device_fetched(c->store, q.name, q.when, e);
+	int rc = remember(c, &q, &known, e);
 	if (rc || known || !is_phone(q.name))
 		return rc;
 	if (k->allowed < 0)
@@ -82,7 +92,7 @@ static int contact(struct cluster *c, struct phone_change *ch, struct contacts *
 		return rc;
 	rc = create(c, ch, &q, e);
 	if (!rc)
-		rc = store_device_seen(c->store, q.name, q.model, q.address, q.when, &known, e);
+		rc = remember(c, &q, &known, e);
 	k->count++;
 	k->created++;
 	return rc;

@@ -31,7 +31,8 @@ static bool wanted(const struct listing *l, const struct store_device *d)
 	       like(f->description, d->description) && like(f->status, d->status) && like(f->issuer, d->lsc.issuer) &&
 	       is(l->security, device_security_names[d->security]) &&
 	       is(l->operation, device_operation_names[d->operation]) &&
-	       (!f->lsc_expires_before || (has_lsc && d->lsc.not_after < f->lsc_expires_before)) && !(f->no_lsc && has_lsc);
+	       (!f->lsc_expires_before || (has_lsc && d->lsc.not_after < f->lsc_expires_before)) &&
+	       !(f->no_lsc && has_lsc) && !(f->old_tls && !d->old_tls_seen);
 }
 
 static int one(void *ctx, const struct store_device *d)

@@ -67,6 +67,7 @@ struct phones_filter {
 	const char *issuer;          /* of the LSC */
 	int64_t lsc_expires_before;  /* and they have an LSC */
 	bool no_lsc;
+	bool old_tls;                /* seen with TLS below 1.2 */
 };
 
 /* phones_list: by name. Errors: ERR_USAGE a security or operation that there is not; or what cb returned. */
@@ -96,6 +97,7 @@ struct phone_contact {
 	const char *address;   /* NULL: not known */
 	int64_t when;
 	bool encrypted;        /* it fetched an encrypted configuration */
+	bool old_tls;          /* it was over TLS below 1.2 */
 };
 int phones_contact(struct cluster *c, const struct phone_contact *contacts, size_t n, size_t *created,
 		   struct err *e) MUST_CHECK;

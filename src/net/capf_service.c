@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "net/tls.h"
 
 #define INCARNATION_BITS 24
 #define KEEP_ALIVE_PROBES 4
@@ -129,6 +130,7 @@ static void ask(struct client *c, enum capf_question question, size_t len)
 		.session = c->conn.session,
 		.question = question,
 		.frame = {evbuffer_pullup(in, (ev_ssize_t)len), len},
+		.old_tls = tls_is_old(c->tls.bev),
 	};
 	struct err e = ERR_INIT;
 	int rc = d->ask(d->ctx, &ask, on_decided, c, &c->wait, &e);

@@ -17,6 +17,7 @@ struct capf_service_ask {
 	uint32_t session;
 	enum capf_question question;
 	struct view frame;           /* one whole message of the phone */
+	bool old_tls;                /* that came over TLS below 1.2 */
 };
 
 /* d NULL: nobody can decide. keep_alive_s: probe the phone after so many silent seconds; 0: leave that as it is. */

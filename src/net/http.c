@@ -205,7 +205,8 @@ static void linger(struct http_exchange *x)
 static void ask(struct http_exchange *x, const struct http_head *head)
 {
 	char path[HTTP_LINE_MAX];
-	struct http_request req = {.method = head->method, .path = path, .peer = (struct sockaddr *)&x->peer, .tls = x->tls};
+	struct http_request req = {.method = head->method, .path = path, .peer = (struct sockaddr *)&x->peer, .tls = x->tls,
+				   .old_tls = x->tls && tls_is_old(x->bev)};
 
 	if (!http_target_path(head->target, path, sizeof(path))) {
 		answer_status(x, 400);

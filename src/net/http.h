@@ -34,6 +34,7 @@ struct http_request {
 	const char *path;              /* percent-decoded, without query; no NUL, no control characters */
 	const struct sockaddr *peer;
 	bool tls;
+	bool old_tls;                  /* below 1.2 */
 };
 
 /* A request that waits for its answer. */

@@ -114,6 +114,11 @@ void tls_close_notify(struct bufferevent *bev)
 	}
 }
 
+bool tls_is_old(struct bufferevent *bev)
+{
+	return SSL_version(bufferevent_openssl_get_ssl(bev)) < TLS1_2_VERSION;
+}
+
 const char *tls_failure(struct bufferevent *bev)
 {
 	unsigned long code = bufferevent_get_openssl_error(bev);

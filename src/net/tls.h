@@ -32,5 +32,8 @@ int tls_accept(struct event_base *base, SSL_CTX *ctx, int fd, struct bufferevent
 /* tls_close_notify: tell the client that nothing more comes, before the connection is freed. */
 void tls_close_notify(struct bufferevent *bev);
 
+/* tls_is_old: a connection whose handshake is done speaks less than TLS 1.2, as only the insecure legacy servers let it. */
+bool tls_is_old(struct bufferevent *bev);
+
 /* tls_failure: why a connection's TLS ended, for the log ("no shared cipher"); never NULL. */
 const char *tls_failure(struct bufferevent *bev);

@@ -5,6 +5,7 @@
 #include <event2/buffer.h>
 
 #include "base/clock.h"
+#include "net/tls.h"
 
 struct client {
 	struct tls_conn tls; /* first */
@@ -31,7 +32,7 @@ static void on_ended(struct tls_service *tls, const struct tls_conn *c, const ch
 	const struct tvs_event none = {0};
 
 	if (s->log)
-		s->log(s->ctx, (const struct sockaddr *)&c->peer, &none, why);
+		s->log(s->ctx, (const struct sockaddr *)&c->peer, false, &none, why);
 }
 
 /* ---- requests ---- */
@@ -55,7 +56,7 @@ static bool answer_one(struct client *c)
 		evbuffer_drain(in, used);
 		net_pool_busy(s->tls.pool, &c->tls.net); /* until the client has read it */
 		if (s->log)
-			s->log(s->ctx, (struct sockaddr *)&c->tls.peer, &ev, NULL);
+			s->log(s->ctx, (struct sockaddr *)&c->tls.peer, tls_is_old(c->tls.bev), &ev, NULL);
 		return true;
 	}
 	wr_clear(&out);

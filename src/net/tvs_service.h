@@ -13,8 +13,9 @@
 struct tvs_service;
 
 /* Told of each answered request and each connection that ended otherwise than by its client: for logs. why is NULL for an
- * answer. */
-typedef void tvs_service_log(void *ctx, const struct sockaddr *peer, const struct tvs_event *ev, const char *why);
+ * answer; old_tls: it went out over TLS below 1.2. */
+typedef void tvs_service_log(void *ctx, const struct sockaddr *peer, bool old_tls, const struct tvs_event *ev,
+			     const char *why);
 
 /* tvs_service_new: pool is shared with other servers of the process and outlives it. log may be NULL. */
 int tvs_service_new(struct event_base *base, struct net_pool *pool, tvs_service_log *log, void *ctx,

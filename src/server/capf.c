@@ -19,6 +19,7 @@
 struct question {
 	struct capf_ask ask;
 	char peer[STORE_ADDRESS_SIZE];
+	bool old_tls;
 	uint8_t *frame;
 	struct ipc_channel *ch;
 	uint32_t id;
@@ -142,7 +143,7 @@ static void answer_all(struct capf_director *d)
 		tell_log(d, a);
 		changed = changed || a->encrypted;
 		if (a->device[0] && (a->verdict == CAPF_SUCCEEDED || a->verdict == CAPF_GOING_ON))
-			d->h.seen(d->h.ctx, a->device, d->questions[i].peer);
+			d->h.seen(d->h.ctx, a->device, d->questions[i].peer, d->questions[i].old_tls);
 	}
 	if (changed)
 		d->h.changed(d->h.ctx);
@@ -171,7 +172,7 @@ static int take_question(struct capf_director *d, unsigned worker, struct ipc_ch
 	struct question *q = &d->questions[d->n];
 
 	*q = (struct question){.ch = ch, .id = m->id};
-	if (!capf_wire_get_ask(m->body, &q->ask, q->peer))
+	if (!capf_wire_get_ask(m->body, &q->ask, q->peer, &q->old_tls))
 		return err_rule(e, "capf-ask", -1, "a worker's question about CAPF is malformed");
 	q->ask.conn = conn_of(worker, q->ask.conn);
 	q->frame = malloc(q->ask.frame.len + 1);

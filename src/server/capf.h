@@ -22,7 +22,8 @@ struct capf_director_stats {
 struct capf_director_handler {
 	/* Before the phone is told so: the certificate that its configuration is encrypted for is another one. */
 	void (*changed)(void *ctx);
-	void (*seen)(void *ctx, const char *device, const char *peer); /* a device has shown that it is there */
+	/* A device has shown that it is there; old_tls: over TLS below 1.2. */
+	void (*seen)(void *ctx, const char *device, const char *peer, bool old_tls);
 	void *ctx;
 };
 

@@ -8,20 +8,23 @@ void capf_wire_put_ask(struct wr *w, const struct capf_service_ask *ask, const c
 	wr_u32(w, ask->session);
 	wr_u8(w, (uint8_t)ask->question);
 	ipc_put_str(w, peer);
+	wr_u8(w, ask->old_tls);
 	wr_open16(w);
 	wr_view(w, ask->frame);
 	wr_close(w);
 }
 
-bool capf_wire_get_ask(struct view body, struct capf_ask *ask, char peer[STORE_ADDRESS_SIZE])
+bool capf_wire_get_ask(struct view body, struct capf_ask *ask, char peer[STORE_ADDRESS_SIZE], bool *old_tls)
 {
-	uint8_t question;
+	uint8_t question, old;
 	struct rd r;
 
 	rd_init(&r, body.p, body.len);
 	if (!rd_u64(&r, &ask->conn) || !rd_u32(&r, &ask->session) || !rd_u8(&r, &question) ||
-	    !ipc_get_str(&r, peer, STORE_ADDRESS_SIZE) || !rd_view16(&r, &ask->frame) || !rd_done(&r))
+	    !ipc_get_str(&r, peer, STORE_ADDRESS_SIZE) || !rd_u8(&r, &old) || old > 1 || !rd_view16(&r, &ask->frame) ||
+	    !rd_done(&r))
 		return false;
+	*old_tls = old;
 	ask->question = question;
 	ask->peer = peer;
 	return ask->conn <= CAPF_CONN_MAX && question <= CAPF_ASK_DELETED;

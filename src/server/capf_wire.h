@@ -10,9 +10,9 @@
 #define CAPF_CONN_BITS 56         /* of a connection's number in a worker; the worker's own stands above it */
 #define CAPF_CONN_MAX ((UINT64_C(1) << CAPF_CONN_BITS) - 1)
 
-/* IPC_CAPF_ASK: u64 conn, u32 session, u8 question, str peer, octets frame. */
+/* IPC_CAPF_ASK: u64 conn, u32 session, u8 question, str peer, u8 old TLS: 0 or 1, octets frame. */
 void capf_wire_put_ask(struct wr *w, const struct capf_service_ask *ask, const char *peer);
-bool capf_wire_get_ask(struct view body, struct capf_ask *ask, char peer[STORE_ADDRESS_SIZE]);
+bool capf_wire_get_ask(struct view body, struct capf_ask *ask, char peer[STORE_ADDRESS_SIZE], bool *old_tls);
 
 /* Its answer: u8 action, u8 reason, u8 key type, u16 bits, u8 curve, u16 retry, u16 keep-alive, octets certificate. */
 bool capf_wire_put_decision(struct wr *w, const struct capf_decision *d, unsigned keep_alive_s);

@@ -15,6 +15,7 @@ struct entry {
 	char model[CONTACTS_MODEL];
 	char address[INET6_ADDRSTRLEN];
 	bool encrypted; /* it fetched an encrypted configuration */
+	bool old_tls;
 };
 
 struct contacts {
@@ -68,7 +69,8 @@ static struct entry *entry_of(struct contacts *k, const char *device)
 	return &k->entries[k->slots[i] - 1];
 }
 
-static void note(struct contacts *k, const char *device, const char *model, const char *address, bool encrypted)
+static void note(struct contacts *k, const char *device, const char *model, const char *address, bool encrypted,
+		 bool old_tls)
 {
 	struct entry *e = entry_of(k, device);
 
@@ -79,11 +81,12 @@ static void note(struct contacts *k, const char *device, const char *model, cons
 	if (*address)
 		snprintf(e->address, sizeof(e->address), "%s", address);
 	e->encrypted = e->encrypted || encrypted;
+	e->old_tls = e->old_tls || old_tls;
 }
 
-void contacts_note(struct contacts *k, const char *device, const char *model, const char *address)
+void contacts_note(struct contacts *k, const char *device, const char *model, const char *address, bool old_tls)
 {
-	note(k, device, model ? model : "", address ? address : "", false);
+	note(k, device, model ? model : "", address ? address : "", false, old_tls);
 }
 
 size_t contacts_count(const struct contacts *k)
@@ -115,17 +118,17 @@ static bool device_in(const char *file_name, char out[CONTACTS_NAME])
 	return true;
 }
 
-void contacts_note_file(struct contacts *k, const char *file_name, const struct sockaddr *peer)
+void contacts_note_file(struct contacts *k, const char *file_name, const struct sockaddr *peer, bool old_tls)
 {
 	char device[CONTACTS_NAME], address[INET6_ADDRSTRLEN];
 
 	if (!device_in(file_name, device))
 		return;
 	sockaddr_text(peer, address);
-	note(k, device, "", address, text_ends(file_name, ".cnf.xml.enc.sgn"));
+	note(k, device, "", address, text_ends(file_name, ".cnf.xml.enc.sgn"), old_tls);
 }
 
-void contacts_note_tvs(struct contacts *k, const char *name, const struct sockaddr *peer)
+void contacts_note_tvs(struct contacts *k, const char *name, const struct sockaddr *peer, bool old_tls)
 {
 	const char *dash = strrchr(name, '-');
 	char model[CONTACTS_MODEL] = "", address[INET6_ADDRSTRLEN];
@@ -135,10 +138,13 @@ void contacts_note_tvs(struct contacts *k, const char *name, const struct sockad
 	if (dash - (name + 3) < CONTACTS_MODEL)
 		snprintf(model, sizeof(model), "%.*s", (int)(dash - (name + 3)), name + 3);
 	sockaddr_text(peer, address);
-	contacts_note(k, dash + 1, model, address);
+	contacts_note(k, dash + 1, model, address, old_tls);
 }
 
-/* Body: for each device str name, str model, str address, u8 encrypted: 0 or 1. */
+/* Body: for each device str name, str model, str address, u8: 1 encrypted, 2 old TLS. */
+#define FLAG_ENCRYPTED 1
+#define FLAG_OLD_TLS 2
+
 int contacts_send(struct contacts *k, struct ipc_channel *director, struct err *e)
 {
 	int rc = 0;
@@ -150,7 +156,8 @@ int contacts_send(struct contacts *k, struct ipc_channel *director, struct err *
 			ipc_put_str(&w, k->entries[i].name);
 			ipc_put_str(&w, k->entries[i].model);
 			ipc_put_str(&w, k->entries[i].address);
-			wr_u8(&w, k->entries[i].encrypted);
+			wr_u8(&w, (uint8_t)((k->entries[i].encrypted ? FLAG_ENCRYPTED : 0) |
+					    (k->entries[i].old_tls ? FLAG_OLD_TLS : 0)));
 		}
 		struct ipc_msg m = {.type = IPC_CONTACTS, .body = wr_view_all(&w)};
 		rc = w.failed ? err_set(e, ERR_NOMEM, "no memory for a message") : ipc_channel_send(director, &m, e);
@@ -163,15 +170,16 @@ int contacts_send(struct contacts *k, struct ipc_channel *director, struct err *
 int contacts_receive(struct contacts *k, struct view body, struct err *e)
 {
 	struct entry got;
-	uint8_t encrypted;
+	uint8_t flags;
 	struct rd r;
 
 	rd_init(&r, body.p, body.len);
 	while (!rd_done(&r)) {
 		if (!ipc_get_str(&r, got.name, sizeof(got.name)) || !ipc_get_str(&r, got.model, sizeof(got.model)) ||
-		    !ipc_get_str(&r, got.address, sizeof(got.address)) || !rd_u8(&r, &encrypted) || encrypted > 1)
+		    !ipc_get_str(&r, got.address, sizeof(got.address)) || !rd_u8(&r, &flags) ||
+		    flags > (FLAG_ENCRYPTED | FLAG_OLD_TLS))
 			return err_rule(e, "contacts", -1, "a worker's message about devices is malformed");
-		note(k, got.name, got.model, got.address, encrypted);
+		note(k, got.name, got.model, got.address, flags & FLAG_ENCRYPTED, flags & FLAG_OLD_TLS);
 	}
 	return 0;
 }
@@ -192,6 +200,7 @@ int contacts_store(struct contacts *k, struct cluster *c, int64_t now, size_t *c
 			.address = from->address[0] ? from->address : NULL,
 			.when = now,
 			.encrypted = from->encrypted,
+			.old_tls = from->old_tls,
 		};
 	}
 	int rc = phones_contact(c, all, k->n, created, e);

@@ -18,12 +18,13 @@ struct contacts;
 int contacts_new(struct contacts **k, struct err *e) MUST_CHECK;
 void contacts_free(struct contacts *k); /* accepts NULL */
 
-/* contacts_note: model and address may be NULL or "". What cannot be a device's name is ignored. */
-void contacts_note(struct contacts *k, const char *device, const char *model, const char *address);
+/* contacts_note: model and address may be NULL or "". What cannot be a device's name is ignored. old_tls, here and below: it
+ * was over TLS below 1.2. */
+void contacts_note(struct contacts *k, const char *device, const char *model, const char *address, bool old_tls);
 /* contacts_note_file: a file with the name of a device in it: lists and configurations. */
-void contacts_note_file(struct contacts *k, const char *file_name, const struct sockaddr *peer);
+void contacts_note_file(struct contacts *k, const char *file_name, const struct sockaddr *peer, bool old_tls);
 /* contacts_note_tvs: CP-<model>-<device>, as devices name themselves to TVS (formats-and-protocols.md 6.3). */
-void contacts_note_tvs(struct contacts *k, const char *name, const struct sockaddr *peer);
+void contacts_note_tvs(struct contacts *k, const char *name, const struct sockaddr *peer, bool old_tls);
 
 size_t contacts_count(const struct contacts *k);
 /* contacts_find: was it noted? *model and *address are "" when not known, and live until the next call that changes k. */

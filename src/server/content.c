@@ -533,10 +533,10 @@ void content_set_seen(struct content *c, content_seen_fn *fn, void *ctx)
 	c->seen_ctx = ctx;
 }
 
-void content_seen(struct content *c, const struct provision *p, const struct sockaddr *peer)
+void content_seen(struct content *c, const struct provision *p, const struct sockaddr *peer, bool old_tls)
 {
 	if (c->seen)
-		c->seen(c->seen_ctx, p->name, peer);
+		c->seen(c->seen_ctx, p->name, peer, old_tls);
 }
 
 const struct content_stats *content_stats(struct content *c)

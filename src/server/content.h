@@ -114,8 +114,9 @@ void content_cancel(struct content_wait *w); /* done will not be called; accepts
 int content_file_take_fd(struct content_file *f); /* the descriptor of a private file; it is the caller's */
 
 /* content_set_seen: told of each name that is asked for, before it is looked for, and by whom. */
-typedef void content_seen_fn(void *ctx, const char *name, const struct sockaddr *peer);
+typedef void content_seen_fn(void *ctx, const char *name, const struct sockaddr *peer, bool old_tls);
 void content_set_seen(struct content *c, content_seen_fn *fn, void *ctx);
-void content_seen(struct content *c, const struct provision *p, const struct sockaddr *peer); /* by who speaks with peers */
+/* content_seen: by who speaks with peers; old_tls: over TLS below 1.2. */
+void content_seen(struct content *c, const struct provision *p, const struct sockaddr *peer, bool old_tls);
 
 const struct content_stats *content_stats(struct content *c);

@@ -71,7 +71,7 @@ static void request_for_http(void *ctx, struct http_exchange *x, const struct ht
 	}
 	*r = (struct request){.x = x, .scheme = req->tls ? "https" : "http"};
 	provision_parse(view_str(req->path), req->tls ? PROVISION_HTTPS : PROVISION_HTTP, &p);
-	content_seen(ctx, &p, req->peer);
+	content_seen(ctx, &p, req->peer, req->old_tls);
 	sockaddr_text(req->peer, r->peer);
 	memcpy(r->name, p.name, sizeof(r->name)); /* "" when it was refused for its letters */
 	struct content_wait *wait = content_open(ctx, &p, true, on_content, r);

@@ -113,7 +113,7 @@ static void *open_for_tftp(void *ctx, struct view name, const struct sockaddr *p
 	r->done = done;
 	r->done_ctx = done_ctx;
 	provision_parse(name, PROVISION_TFTP, &p);
-	content_seen(ctx, &p, peer);
+	content_seen(ctx, &p, peer, false);
 	memcpy(&r->peer, peer, peer->sa_family == AF_INET ? sizeof(r->peer.v4) : sizeof(r->peer.v6));
 	memcpy(r->name, p.name, strlen(p.name) + 1); /* "" when it was refused for its letters */
 	struct content_wait *wait = content_open(ctx, &p, false, on_content, r);

@@ -278,9 +278,9 @@ static void on_capf_changed(void *ctx)
 	refresh_phones(ctx);
 }
 
-static void on_capf_seen(void *ctx, const char *device, const char *peer)
+static void on_capf_seen(void *ctx, const char *device, const char *peer, bool old_tls)
 {
-	contacts_note(((struct director *)ctx)->contacts, device, NULL, peer);
+	contacts_note(((struct director *)ctx)->contacts, device, NULL, peer, old_tls);
 }
 
 static void on_tvs_index(void *ctx)

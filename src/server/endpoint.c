@@ -13,12 +13,12 @@ static const enum endpoint_speaks speaks_of[LISTEN_COUNT] = {
 	[LISTEN_CTL_PROVIDER] = SPEAKS_CTL_PROVIDER,
 };
 
-static void on_tvs(void *ctx, const struct sockaddr *peer, const struct tvs_event *ev, const char *why)
+static void on_tvs(void *ctx, const struct sockaddr *peer, bool old_tls, const struct tvs_event *ev, const char *why)
 {
 	const struct endpoint *ep = ctx;
 
 	if (!why)
-		contacts_note_tvs(ep->contacts, ev->device, peer);
+		contacts_note_tvs(ep->contacts, ev->device, peer, old_tls);
 	tvs_log(ep->listener, peer, ev, why);
 }
 

@@ -409,11 +409,11 @@ static void on_director_closed(void *ctx, struct ipc_channel *ch, const struct e
 
 /* --- the beginning --- */
 
-static void on_seen(void *ctx, const char *file_name, const struct sockaddr *peer)
+static void on_seen(void *ctx, const char *file_name, const struct sockaddr *peer, bool old_tls)
 {
 	struct worker *w = ctx;
 
-	contacts_note_file(w->contacts, file_name, peer);
+	contacts_note_file(w->contacts, file_name, peer, old_tls);
 }
 
 static void set_site(struct worker *w)

@@ -141,14 +141,24 @@ int store_device_delete(struct store *s, const char *name, struct err *e)
 	return store_scope_end(s, rc || changed ? rc : unknown(name, e), e);
 }
 
-int store_device_count(struct store *s, uint64_t *n, struct err *e)
+static int count(struct store *s, const char *sql, uint64_t *n, struct err *e)
 {
-	int64_t count = 0;
-	int rc = store_db_int(s, &count, NULL, e, "SELECT count(*) FROM device", NO_VALUES);
+	int64_t got = 0;
+	int rc = store_db_int(s, &got, NULL, e, sql, NO_VALUES);
 
 	if (!rc)
-		*n = (uint64_t)count;
+		*n = (uint64_t)got;
 	return rc;
+}
+
+int store_device_count(struct store *s, uint64_t *n, struct err *e)
+{
+	return count(s, "SELECT count(*) FROM device", n, e);
+}
+
+int store_device_count_old_tls(struct store *s, uint64_t *n, struct err *e)
+{
+	return count(s, "SELECT count(*) FROM device WHERE oldtlsseen IS NOT NULL", n, e);
 }
 
 struct listing {
@@ -295,6 +305,12 @@ int store_device_seen(struct store *s, const char *name, const char *model, cons
 	if (!rc)
 		*known = changed;
 	return rc;
+}
+
+int store_device_old_tls(struct store *s, const char *name, int64_t when, struct err *e)
+{
+	return store_db_exec(s, NULL, e, "UPDATE device SET oldtlsseen = $2 WHERE name = $1",
+			     VALUES(value_text(name), value_int(when)));
 }
 
 int store_device_fetched(struct store *s, const char *name, int64_t when, struct err *e)

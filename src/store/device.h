@@ -77,6 +77,7 @@ struct store_device {
 	int64_t lsc_proven;                /* when it last proved to hold the LSC's key; 0: never since it got it */
 	int64_t last_seen;                 /* 0: never */
 	int64_t encrypted_fetched;         /* its encrypted configuration, under its name; 0: never */
+	int64_t old_tls_seen;              /* in contact over TLS below 1.2; 0: never */
 	char last_address[STORE_ADDRESS_SIZE];
 };
 
@@ -124,5 +125,8 @@ int store_device_seen(struct store *s, const char *name, const char *model, cons
 		      struct err *e) MUST_CHECK;
 /* store_device_fetched: its encrypted configuration. Nothing is done when it has none. */
 int store_device_fetched(struct store *s, const char *name, int64_t when, struct err *e) MUST_CHECK;
+/* store_device_old_tls: it spoke TLS below 1.2. store_device_count_old_tls: how many ever did. */
+int store_device_old_tls(struct store *s, const char *name, int64_t when, struct err *e) MUST_CHECK;
+int store_device_count_old_tls(struct store *s, uint64_t *n, struct err *e) MUST_CHECK;
 /* store_device_proven: it used the key of its LSC. Nothing is done when that is not its LSC. */
 int store_device_proven(struct store *s, const char *name, const char *lsc_sha256, int64_t when, struct err *e) MUST_CHECK;

@@ -8,7 +8,7 @@
 enum column {
 	NAME, DESCRIPTION, MODEL, POOL, GROUP, SECURITY, TRANSPORT, ENCRYPT, OPERATION, AUTH, KEY_ORDER, RSA_BITS, EC_BITS,
 	COMPLETE_BY, STATUS, HAS_STRING, FAILURES, LOCKED, LSC, LSC_ISSUER, LSC_END, LSC_PROVEN, MIC, MIC_ISSUER, MIC_END,
-	SEEN, ADDRESS, FETCHED,
+	SEEN, ADDRESS, FETCHED, OLD_TLS,
 };
 
 static int take_texts(const struct store_row *r, struct store_device *d, struct err *e)
@@ -80,6 +80,7 @@ int device_row_take(const struct store_row *r, struct store_device *d, struct er
 	d->mic.not_after = row_int(r, MIC_END);
 	d->last_seen = row_int(r, SEEN);
 	d->encrypted_fetched = row_int(r, FETCHED);
+	d->old_tls_seen = row_int(r, OLD_TLS);
 	return 0;
 }
 

@@ -237,6 +237,12 @@ static const char *const version_9[] = {
 	NULL,
 };
 
+/* When it was last in contact over TLS below 1.2. */
+static const char *const version_10[] = {
+	"ALTER TABLE device ADD COLUMN oldtlsseen BIGINT",
+	NULL,
+};
+
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
@@ -247,6 +253,7 @@ const struct store_migration store_migrations[] = {
 	{7, version_7, NULL},
 	{8, version_8, NULL},
 	{9, version_9, NULL},
+	{10, version_10, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 

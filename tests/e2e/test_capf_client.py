@@ -232,6 +232,7 @@ def test_trust():
         phone.schedule()
         until('the legacy listener is there', lambda: phone.enroll('--tls1.0', check=False).returncode == 0)
         phone.good_pair()
+        until('it is known as one with old TLS', lambda: PHONE in node.admin('phone list --old-tls').stdout)
         node.port['capf'] = modern
         phone.schedule()
         phone.refused('enroll', '--tls1.0', says='the TLS handshake failed')

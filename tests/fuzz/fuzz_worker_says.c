@@ -18,14 +18,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e = ERR_INIT;
 	unsigned keep_alive_s;
 	uint64_t conn;
-	bool timed_out;
+	bool flag;
 
 	if (!size)
 		return 0;
 	struct view body = {data + 1, size - 1};
 	switch (data[0] % 4) {
 	case 0:
-		if (capf_wire_get_ask(body, &ask, peer))
+		if (capf_wire_get_ask(body, &ask, peer, &flag))
 			assert(ask.conn <= CAPF_CONN_MAX && ask.question <= CAPF_ASK_DELETED && ask.frame.len <= body.len);
 		break;
 	case 1:
@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			assert(d.action <= CAPF_DO_RETRY);
 		break;
 	case 2:
-		if (capf_wire_get_gone(body, &conn, &timed_out))
+		if (capf_wire_get_gone(body, &conn, &flag))
 			assert(conn <= CAPF_CONN_MAX);
 		break;
 	default:

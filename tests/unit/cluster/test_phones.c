@@ -291,6 +291,36 @@ static size_t contact(const char *name, const char *model)
 	return created;
 }
 
+/* Who would be left behind is named before the legacy listeners are switched off, five at most, and nobody else is. */
+static void phones_with_old_tls(void **state)
+{
+	struct phone_contact p[7] = {{ 0 }};
+	char names[7][16];
+	struct notes notes = NOTES_INIT;
+	size_t created;
+
+	(void)state;
+	for (size_t i = 0; i < 7; i++) {
+		snprintf(names[i], sizeof(names[i]), "SEP00112233440%zu", i);
+		p[i] = (struct phone_contact){ .name = names[i], .when = NODE_NOW, .old_tls = i != 3 };
+	}
+	assert_ok(phones_contact(node.cluster, p, 7, &created, &e), &e);
+	assert_int_equal(created, 7);
+	assert_int_equal(listed(&(struct phones_filter){ .old_tls = true }), 6);
+	assert_ok(param_warnings(node.cluster, PARAM_LEGACY_TLS, "False", &notes, &e), &e);
+	assert_int_equal(notes.n, 0); /* it is False already */
+	assert_ok(param_set(node.cluster, "test", PARAM_LEGACY_TLS, "True", NULL, &e), &e);
+	assert_ok(param_warnings(node.cluster, PARAM_LEGACY_TLS, "True", &notes, &e), &e);
+	assert_int_equal(notes.n, 0);
+	assert_ok(param_warnings(node.cluster, PARAM_LEGACY_TLS, "False", &notes, &e), &e);
+	assert_int_equal(notes.n, 1);
+	assert_non_null(strstr(notes.text[0], "6 phones were seen"));
+	assert_non_null(strstr(notes.text[0], "SEP001122334402, SEP001122334404, SEP001122334405 ..."));
+	assert_null(strstr(notes.text[0], "SEP001122334403"));
+	notes_clear(&notes);
+	assert_ok(param_set(node.cluster, "test", PARAM_LEGACY_TLS, "False", NULL, &e), &e);
+}
+
 static void a_phone_comes_by_itself(void **state)
 {
 	(void)state;
@@ -342,6 +372,7 @@ int main(void)
 		PHONE_TEST(checking_changes_nothing),
 		PHONE_TEST(deleting_is_recorded),
 		PHONE_TEST(lists_are_filtered),
+		PHONE_TEST(phones_with_old_tls),
 		PHONE_TEST(a_phone_comes_by_itself),
 		PHONE_TEST(auto_registration_is_a_parameter),
 	};

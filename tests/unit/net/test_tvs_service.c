@@ -16,10 +16,11 @@ struct fixture {
 	struct event *swap_event;
 };
 
-static void on_log(void *ctx, const struct sockaddr *peer, const struct tvs_event *ev, const char *why)
+static void on_log(void *ctx, const struct sockaddr *peer, bool old_tls, const struct tvs_event *ev, const char *why)
 {
 	struct fixture *f = ctx;
 
+	assert_false(old_tls);
 	assert_int_equal(peer->sa_family, AF_INET);
 	if (why) {
 		f->ends++;

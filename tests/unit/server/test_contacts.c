@@ -69,18 +69,18 @@ static void files_and_names(void **state)
 
 	(void)state;
 	start(&f);
-	contacts_note_file(f.from, "SEP001122334455.cnf.xml", at);
-	contacts_note_file(f.from, "SEP001122334455.cnf.xml.enc.sgn", at);
-	contacts_note_file(f.from, "CTLSEP001122334455.tlv", at);
-	contacts_note_file(f.from, "ITLSEP001122334466.tlv", at);
-	contacts_note_file(f.from, "CTLFile.tlv", at);
-	contacts_note_file(f.from, "ITLFile.tlv", at);
-	contacts_note_file(f.from, ".cnf.xml", at);
-	contacts_note_file(f.from, "ringlist.xml.sgn", at);
-	contacts_note_tvs(f.from, "CP-8861-SEP001122334455", at);
-	contacts_note_tvs(f.from, "CP-", at);
-	contacts_note_tvs(f.from, "SEP001122334477", at);
-	contacts_note(f.from, "../../etc", NULL, "192.0.2.9");
+	contacts_note_file(f.from, "SEP001122334455.cnf.xml", at, false);
+	contacts_note_file(f.from, "SEP001122334455.cnf.xml.enc.sgn", at, false);
+	contacts_note_file(f.from, "CTLSEP001122334455.tlv", at, false);
+	contacts_note_file(f.from, "ITLSEP001122334466.tlv", at, false);
+	contacts_note_file(f.from, "CTLFile.tlv", at, false);
+	contacts_note_file(f.from, "ITLFile.tlv", at, false);
+	contacts_note_file(f.from, ".cnf.xml", at, false);
+	contacts_note_file(f.from, "ringlist.xml.sgn", at, false);
+	contacts_note_tvs(f.from, "CP-8861-SEP001122334455", at, false);
+	contacts_note_tvs(f.from, "CP-", at, false);
+	contacts_note_tvs(f.from, "SEP001122334477", at, false);
+	contacts_note(f.from, "../../etc", NULL, "192.0.2.9", false);
 	assert_int_equal(hand_over(&f), 2 + 0);
 	assert_true(contacts_find(f.to, "SEP001122334455", &model, &address));
 	assert_string_equal(model, "8861");
@@ -101,7 +101,7 @@ static void more_than_fit(void **state)
 	start(&f);
 	for (int i = 0; i < CONTACTS_MAX + 100; i++) {
 		snprintf(name, sizeof(name), "SEP%012X", i);
-		contacts_note(f.from, name, "a model whose name is as long as any", "2001:db8::1234:5678:9abc:def0");
+		contacts_note(f.from, name, "a model whose name is as long as any", "2001:db8::1234:5678:9abc:def0", false);
 	}
 	assert_int_equal(hand_over(&f), CONTACTS_MAX);
 	assert_true(f.messages > 1);
@@ -110,7 +110,7 @@ static void more_than_fit(void **state)
 
 static void malformed_ones(void **state)
 {
-	static const uint8_t not_a_flag[] = {0, 3, 'S', 'E', 'P', 0, 0, 0, 0, 2};
+	static const uint8_t not_a_flag[] = {0, 3, 'S', 'E', 'P', 0, 0, 0, 0, 4};
 	static const uint8_t cut[] = {0, 3, 'S', 'E', 'P', 0, 9, 'x'};
 	struct fixture f;
 	struct err e = ERR_INIT;

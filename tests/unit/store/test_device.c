@@ -244,6 +244,29 @@ static void contact_is_remembered(void **state)
 	assert_int_equal(d.encrypted_fetched, 1780000007);
 }
 
+static void old_tls_is_remembered(void **state)
+{
+	struct fixture *f = *state;
+	struct store_device d = {.name = "SEP001122334455"};
+	struct err e = ERR_INIT;
+	uint64_t n = 9;
+	bool found;
+
+	assert_ok(store_device_add(f->s, &d, &e), &e);
+	assert_ok(store_device_add(f->s, &(struct store_device){.name = "SEP001122334466"}, &e), &e);
+	assert_ok(store_device_count_old_tls(f->s, &n, &e), &e);
+	assert_int_equal(n, 0);
+	assert_ok(store_device_old_tls(f->s, d.name, 1780000008, &e), &e);
+	assert_ok(store_device_old_tls(f->s, "SEP001122334477", 1780000008, &e), &e); /* nobody */
+	assert_ok(store_device_count_old_tls(f->s, &n, &e), &e);
+	assert_int_equal(n, 1);
+	assert_ok(store_device_get(f->s, d.name, &d, &found, &e), &e);
+	assert_int_equal(d.old_tls_seen, 1780000008);
+	assert_ok(store_device_set(f->s, &d, &e), &e); /* leaves it alone */
+	assert_ok(store_device_get(f->s, d.name, &d, &found, &e), &e);
+	assert_int_equal(d.old_tls_seen, 1780000008);
+}
+
 static int count(void *ctx, const struct store_device *d)
 {
 	(void)d;
@@ -288,6 +311,7 @@ int main(void)
 		cmocka_unit_test(statuses_are_those_of_axl),
 		WITH_STORE(a_string_is_set_counted_and_forgotten),
 		WITH_STORE(contact_is_remembered),
+		WITH_STORE(old_tls_is_remembered),
 		WITH_STORE(late_operations_are_found),
 	};
 
