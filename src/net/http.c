@@ -347,6 +347,7 @@ void http_server_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_
 		return;
 	}
 	LIST_INSERT_HEAD(&srv->conns, x, link);
+	srv->stats.connections++;
 	bufferevent_setcb(x->bev, on_read, on_write, on_event, x);
 	bufferevent_setwatermark(x->bev, EV_READ, 0, HTTP_HEAD_MAX);
 	bufferevent_enable(x->bev, EV_READ | EV_WRITE);

@@ -68,7 +68,7 @@ void http_server_accept(void *ctx, int fd, const struct sockaddr *peer, socklen_
 void http_server_set_tls(struct http_server *srv, SSL_CTX *ctx);
 
 struct http_stats {
-	unsigned long requests, served, refused, tls_failed, timed_out; /* refused: answers other than 200 */
+	unsigned long connections, requests, served, refused, tls_failed, timed_out; /* refused: answers other than 200 */
 };
 const struct http_stats *http_server_stats(const struct http_server *srv);
 

@@ -31,7 +31,7 @@ const struct listen_kind listen_kinds[LISTEN_COUNT] = {
 	[LISTEN_WEB] = {"web", "Cisco Tomcat", 8443, 8443, false, false, false},
 	[LISTEN_LEGACY_TVS] = {"legacy-tvs", "Cisco Trust Verification Service", 0, 0, false, true, true},
 	[LISTEN_LEGACY_CAPF] = {"legacy-capf", "Cisco Certificate Authority Proxy Function", 0, 0, false, true, true},
-	[LISTEN_LEGACY_HTTPS] = {"legacy-https", "Cisco Tftp", 0, 0, false, false, true},
+	[LISTEN_LEGACY_HTTPS] = {"legacy-https", "Cisco Tftp", 0, 0, false, true, true},
 };
 
 uint32_t config_legacy(const struct config *c)

@@ -29,7 +29,15 @@
 #include "server/tvs.h"
 #include "store/service.h"
 
-/* TLS servers of the workers, and whose certificate each shows. Source: formats-and-protocols.md 6, 8.4 */
+/*
+ * TLS servers of the workers, and whose certificate each shows. Source: formats-and-protocols.md 6, 8.4
+ *
+ * legacy-https cannot show that of https: phones of its kind take no EC key. CallManager's RSA certificate is in their
+ * lists, but its key signs files and lists, and whoever listens there has the keeper decrypt what strangers send. A
+ * certificate of its own that the lists carry as TFTP would be no better: with an RSA key that function signs files, too
+ * (2.2). What such phones fetch by HTTPS are services, for which they want an APP-SERVER: tomcat is that, TVS vouches for
+ * it, and its key does handshakes and nothing else.
+ */
 static const struct {
 	enum listen_service service;
 	const char *unit;
@@ -40,6 +48,7 @@ static const struct {
 	{LISTEN_CAPF, "CAPF"},
 	{LISTEN_LEGACY_CAPF, "CAPF"},
 	{LISTEN_CTL_PROVIDER, "tomcat"},
+	{LISTEN_LEGACY_HTTPS, "tomcat"},
 };
 #define N_IDENTITIES (sizeof(identities) / sizeof(identities[0]))
 

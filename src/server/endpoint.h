@@ -20,7 +20,7 @@ enum endpoint_speaks { SPEAKS_NOTHING, SPEAKS_HTTP, SPEAKS_TVS, SPEAKS_CAPF, SPE
 struct endpoint_site {
 	struct event_base *base;
 	struct net_pool *pool;
-	struct http_handler files;       /* http, https */
+	struct http_handler files;       /* http, https, legacy-https */
 	struct contacts *contacts;       /* devices that asked TVS are noted there */
 	struct ipc_channel **director;   /* CAPF and the CTL Provider ask it */
 	unsigned *asking;

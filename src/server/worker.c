@@ -257,10 +257,20 @@ static void report_http(uint64_t now[STAT_COUNT], int first, const struct http_s
 
 	if (!s)
 		return;
-	now[first] = s->requests;
-	now[first + 1] = s->served;
-	now[first + 2] = s->refused;
-	now[first + 3] = s->timed_out;
+	now[first] += s->requests;
+	now[first + 1] += s->served;
+	now[first + 2] += s->refused;
+	now[first + 3] += s->timed_out;
+}
+
+static void report_https(uint64_t now[STAT_COUNT], const struct http_server *srv, bool legacy)
+{
+	if (!srv)
+		return;
+	report_http(now, STAT_HTTPS_REQUESTS, srv);
+	now[legacy ? STAT_HTTPS_LEGACY_TLS_FAILED : STAT_HTTPS_TLS_FAILED] = http_server_stats(srv)->tls_failed;
+	if (legacy)
+		now[STAT_HTTPS_LEGACY_CONNECTIONS] = http_server_stats(srv)->connections;
 }
 
 static void report_tvs(uint64_t now[STAT_COUNT], struct tvs_service *srv, bool legacy)
@@ -325,9 +335,8 @@ static void report(struct worker *w)
 	};
 
 	report_http(now, STAT_HTTP_REQUESTS, w->endpoints[LISTEN_HTTP].http);
-	report_http(now, STAT_HTTPS_REQUESTS, w->endpoints[LISTEN_HTTPS].http);
-	if (w->endpoints[LISTEN_HTTPS].http)
-		now[STAT_HTTPS_TLS_FAILED] = http_server_stats(w->endpoints[LISTEN_HTTPS].http)->tls_failed;
+	report_https(now, w->endpoints[LISTEN_HTTPS].http, false);
+	report_https(now, w->endpoints[LISTEN_LEGACY_HTTPS].http, true);
 	report_tvs(now, w->endpoints[LISTEN_TVS].tvs, false);
 	report_tvs(now, w->endpoints[LISTEN_LEGACY_TVS].tvs, true);
 	report_capf(now, w->endpoints[LISTEN_CAPF].capf, false);
