@@ -1,13 +1,17 @@
 /* Adoption from beginning to end: reading, deciding, and handing over to init. */
 #include "cluster/adopt.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "cluster/adopt_internal.h"
+#include "cluster/expired.h"
 #include "cluster/param.h"
+#include "store/audit.h"
 #include "store/certificate.h"
 #include "store/param.h"
 
@@ -174,12 +178,35 @@ static int record_trust(struct cluster *c, const struct adopt_cert *ac, struct e
 	return rc;
 }
 
+/* The report is gone once it was read. */
+static int record_dropped(struct cluster *c, const struct adopt_cert *ac, struct err *e)
+{
+	char object[600], sha256[65], outcome[64], date[EXPIRED_DATE_MAX];
+	int rc = 0;
+
+	text_hex(sha256, sizeof(sha256), (struct view){ cert_sha256(ac->cert), 32 }, '\0', false);
+	expired_date(ac->cert, date);
+	snprintf(outcome, sizeof(outcome), "done: it expired on %s", date);
+	for (unsigned unit = STORE_TRUST_TOMCAT; unit < 32 && !rc; unit++) {
+		struct store_audit row = { .time = clock_wall_s(c->clock), .who = "ringfence init", .command = "drop expired certificate",
+					   .object = object, .before = sha256, .outcome = outcome };
+
+		if (!(ac->dropped & STORE_UNIT_BIT(unit)))
+			continue;
+		snprintf(object, sizeof(object), "%s: %.500s", store_unit_name((enum store_unit)unit), cert_subject(ac->cert));
+		rc = store_audit_append(c->store, &row, e);
+	}
+	return rc;
+}
+
 int adopt_record(struct cluster *c, const struct adopt *a, struct err *e)
 {
 	int rc = record_params(c, a, e);
 
 	for (size_t i = 0; i < a->n_certs && !rc; i++)
-		if (!a->certs[i].unit && a->certs[i].stores)
+		if (!a->certs[i].unit)
 			rc = record_trust(c, &a->certs[i], e);
+	for (size_t i = 0; i < a->n_certs && !rc; i++)
+		rc = record_dropped(c, &a->certs[i], e);
 	return rc ? rc : adopt_record_devices(c, a, e);
 }

@@ -42,6 +42,9 @@ struct adopt_cert {
 	uint32_t roles;              /* what of these counts */
 	unsigned ttl_s;              /* of a TVS database; 0: none said */
 	uint32_t stores;             /* STORE_UNIT_BIT: trust stores that it goes to */
+	uint32_t asked;              /* of these, those that the request names */
+	uint32_t dropped;            /* STORE_UNIT_BIT: those that it does not go to, because it has expired */
+	size_t n_lsc;                /* of a dropped one: LSCs that nothing else vouches for */
 	const char *forced;          /* unit or store by request; NULL */
 	const char *unit;            /* becomes the own certificate of this unit; NULL */
 	bool ignored;                /* by request */
@@ -59,6 +62,7 @@ struct adopt_device {
 	struct store_device row;     /* name, model, operation, auth, complete_by */
 	struct cert *lsc;            /* NULL: none, or none that could be taken */
 	char string[16];             /* authentication string of the pending operation; "" none */
+	size_t issuer;               /* of the LSC: index into certs; one that was dropped when no other vouches for it */
 };
 
 /* One own unit of the node. */
@@ -121,6 +125,9 @@ void adopt_free(struct adopt *a); /* accepts NULL */
 
 /* adopt_generation: of the trust lists, as --generation takes it. */
 const char *adopt_generation(const struct adopt *a);
+
+/* adopt_is_orphan: has the phone an LSC for which nothing vouches any more, because its CAPF certificate was dropped? */
+bool adopt_is_orphan(const struct adopt *a, const struct adopt_device *d);
 
 /* adopt_roles: "SAST, CCM+TFTP" */
 void adopt_roles(uint32_t roles, char *out, size_t size);

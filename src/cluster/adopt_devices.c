@@ -13,30 +13,41 @@
 
 #define EXPIRES_DAYS 10 /* as the parameter of a new node has it */
 
-/* A CAPF of the site, whatever became of it. The key decides: some tools write another issuer's name (pitfalls C-3). */
-static bool is_issued_here(const struct adopt *a, const struct cert *lsc)
+#define TRUSTS_LSCS STORE_UNIT_BIT(STORE_TRUST_CAPF)
+
+/* Is it a CAPF of the site, whatever became of it? */
+static bool is_capf(const struct adopt_cert *c)
 {
-	uint32_t trusts_lscs = STORE_UNIT_BIT(STORE_TRUST_CAPF);
+	return (c->roles & FUNCTION_BIT(FUNCTION_CAPF)) || ((c->stores | c->dropped) & TRUSTS_LSCS) ||
+	       (c->unit && strcmp(c->unit, "CAPF") == 0);
+}
+
+/* The CAPF that issued it, rather one that is kept; SIZE_MAX: none. The key decides: some tools write another issuer's
+ * name (pitfalls C-3). */
+static size_t issuer_of(const struct adopt *a, const struct cert *lsc)
+{
+	size_t found = SIZE_MAX;
 
 	for (size_t i = 0; i < a->n_certs; i++) {
 		const struct adopt_cert *c = &a->certs[i];
+		EVP_PKEY *key = is_capf(c) ? X509_get0_pubkey(cert_x509(c->cert)) : NULL;
 
-		if (!(c->roles & FUNCTION_BIT(FUNCTION_CAPF)) && !(c->stores & trusts_lscs) &&
-		    (!c->unit || strcmp(c->unit, "CAPF") != 0))
-			continue;
-		EVP_PKEY *key = X509_get0_pubkey(cert_x509(c->cert));
-		if (key && X509_verify(cert_x509(lsc), key) == 1)
-			return true;
+		if (key && X509_verify(cert_x509(lsc), key) == 1) {
+			found = i;
+			if (!(c->dropped & TRUSTS_LSCS))
+				break;
+		}
 		ERR_clear_error();
 	}
-	return false;
+	return found;
 }
 
 static int take_lsc(struct adopt_scan *s, const struct adopt_lsc *l, struct err *e)
 {
 	struct adopt_device *d;
+	size_t issuer = issuer_of(s->a, l->cert);
 
-	if (!is_issued_here(s->a, l->cert))
+	if (issuer == SIZE_MAX)
 		return adopt_leave(s, l->file, e,
 				   "a certificate of the phone %s that no CAPF certificate in the folder has issued (its issuer is %s)",
 				   l->device, cert_issuer(l->cert));
@@ -45,7 +56,13 @@ static int take_lsc(struct adopt_scan *s, const struct adopt_lsc *l, struct err 
 		return rc;
 	snprintf(d->row.model, sizeof(d->row.model), "%s", l->model);
 	d->lsc = cert_ref(l->cert);
+	d->issuer = issuer;
 	return 0;
+}
+
+bool adopt_is_orphan(const struct adopt *a, const struct adopt_device *d)
+{
+	return d->lsc && (a->certs[d->issuer].dropped & TRUSTS_LSCS);
 }
 
 static int by_name(const void *a, const void *b)
@@ -67,6 +84,7 @@ static void merge(struct adopt_device *into, struct adopt_device *from)
 		struct cert *older = into->lsc;
 
 		into->lsc = from->lsc;
+		into->issuer = from->issuer;
 		from->lsc = older;
 	}
 	cert_unref(from->lsc);
@@ -120,6 +138,8 @@ int adopt_devices(struct adopt_scan *s, const struct init_env *env, struct err *
 		a->n_unknown_model += d->row.model[0] == '\0';
 		a->n_lsc += d->lsc != NULL;
 		a->n_expired_lsc += d->lsc && cert_not_after(d->lsc) < now;
+		if (adopt_is_orphan(a, d))
+			a->certs[d->issuer].n_lsc++;
 		if (d->row.operation == DEVICE_NO_OPERATION)
 			continue;
 		a->n_pending++;

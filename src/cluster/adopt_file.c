@@ -199,7 +199,7 @@ static int force(struct adopt_cert *c, const char *word, struct err *e)
 	if (rule)
 		c->forced = rule->unit;
 	else if (store != STORE_UNIT_NONE && store_unit_is_trust(store))
-		c->stores |= STORE_UNIT_BIT(store);
+		c->stores |= c->asked |= STORE_UNIT_BIT(store);
 	else
 		return err_set(e, ERR_USAGE, "--adopt-as %s: there is no unit or trust store '%s'; there are tomcat, "
 			       "tomcat-ECDSA, ipsec, ITLRecovery, CallManager-ECDSA, CallManager, CAPF, TVS, trust stores as "

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <openssl/x509v3.h>
 
@@ -10,6 +9,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "cluster/adopt_internal.h"
+#include "cluster/expired.h"
 #include "pki/key_pem.h"
 #include "store/unit.h"
 
@@ -264,13 +264,10 @@ static int take_key(struct adopt *a, struct adopt_unit *u, struct err *e)
 static int tell_of_age(struct adopt *a, const struct adopt_unit *u, int64_t now, struct err *e)
 {
 	const struct adopt_cert *c = &a->certs[u->from];
-	time_t end = (time_t)cert_not_after(c->cert);
-	char when[32];
-	struct tm tm;
+	char when[EXPIRED_DATE_MAX];
 	int rc = 0;
 
-	gmtime_r(&end, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%d", &tm);
+	expired_date(c->cert, when);
 	if (cert_not_after(c->cert) < now)
 		rc = notes_add(&a->notes, e,
 			       "%s: the certificate of %s expired on %s. It is adopted all the same; TVS no longer answers for it. When "
@@ -353,7 +350,22 @@ static void find_issued(struct adopt *a, struct adopt_cert *ca)
 	}
 }
 
-static int place(struct adopt_scan *s, size_t i, struct err *e)
+/* An upgrade drops what has expired, and so does this; what the operator names himself he wants (behaviour.md 2.4). */
+static int drop_expired(struct adopt *a, struct adopt_cert *c, int64_t now, struct err *e)
+{
+	char date[EXPIRED_DATE_MAX];
+
+	if (cert_not_after(c->cert) >= now)
+		return 0;
+	c->dropped = c->stores & ~c->asked;
+	c->stores = c->asked;
+	if (!c->asked)
+		return 0;
+	expired_date(c->cert, date);
+	return notes_add(&a->notes, e, "%s: it expired on %s, and is taken all the same, because --adopt-as names it.", c->file, date);
+}
+
+static int place(struct adopt_scan *s, size_t i, int64_t now, struct err *e)
 {
 	struct adopt_cert *c = &s->a->certs[i];
 
@@ -364,7 +376,7 @@ static int place(struct adopt_scan *s, size_t i, struct err *e)
 	if (!c->stores)
 		find_issued(s->a, c);
 	if (c->stores)
-		return 0;
+		return drop_expired(s->a, c, now, e);
 	return adopt_leave(s, c->file, e,
 			   "the certificate %s: no list, database or name says what it is for; say so with --adopt-as UNIT=%s, or with "
 			   "a trust store, as CAPF-trust for a manufacturer's CA", cert_subject(c->cert), c->file);
@@ -429,6 +441,6 @@ int adopt_units(struct adopt_scan *s, const struct init_request *init, const str
 		if (a->units[i].from == SIZE_MAX)
 			rc = issue(a, init, env, &a->units[i], e);
 	for (size_t i = 0; i < a->n_certs && !rc; i++)
-		rc = place(s, i, e);
+		rc = place(s, i, now, e);
 	return rc ? rc : tell_of_twins(a, e);
 }

@@ -214,6 +214,9 @@ const struct unit_rule *unit_rule(const char *unit); /* case does not matter; NU
 /* unit_find: the rule, when this node is the one that may change the unit's certificate. Errors: ERR_USAGE. */
 int unit_find(struct cluster *c, const char *unit, const struct unit_rule **rule, struct err *e) MUST_CHECK;
 
+/* unit_of_cert: the unit of this node whose own certificate it is. Out: *rule NULL: of none. */
+int unit_of_cert(struct cluster *c, const struct cert *cert, const struct unit_rule **rule, struct err *e) MUST_CHECK;
+
 /*
  * unit_model: whose subject and key size a new certificate takes over: the unit's own, or CallManager's when it has none.
  * Out: *cert a reference. Errors: ERR_USAGE neither has one.

@@ -14,6 +14,7 @@
 #include "cluster/certs.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/doctor_internal.h"
+#include "cluster/expired.h"
 #include "cluster/list_check.h"
 #include "cluster/mode.h"
 #include "cluster/param.h"
@@ -158,27 +159,39 @@ void doctor_adapter(struct exam *x)
 struct dates {
 	struct exam *x;
 	int64_t now;
-	bool own;
+	struct err *e;
 };
 
-static int check_dates(void *ctx, const struct certs_entry *entry)
+static int check_own(void *ctx, const struct certs_entry *entry)
 {
 	struct dates *d = ctx;
 	int64_t left = (cert_not_after(entry->cert) - d->now) / DAY;
-	char what[500];
+	char what[500], date[EXPIRED_DATE_MAX];
 
 	snprintf(what, sizeof(what), "%s/%s", entry->unit, entry->file);
-	if (d->own && cert_not_before(entry->cert) > d->now)
+	expired_date(entry->cert, date);
+	if (cert_not_before(entry->cert) > d->now)
 		found(d->x, DOCTOR_PROBLEM, "certificate", "Set the clock right.",
 		      "The certificate %s is not valid yet: it begins in the future.", what);
 	else if (cert_not_after(entry->cert) < d->now)
-		found(d->x, d->own ? DOCTOR_PROBLEM : DOCTOR_NOTE, "certificate",
-		      d->own ? "Make a new one with 'set cert regen'; read its warnings first." : "Delete it when nothing needs it.",
-		      "The certificate %s has expired.", what);
-	else if (d->own && left < EXPIRES_SOON_DAYS)
+		found(d->x, DOCTOR_PROBLEM, "certificate", "Make a new one with 'set cert regen'; read its warnings first.",
+		      "The certificate %s expired on %s.", what, date);
+	else if (left < EXPIRES_SOON_DAYS)
 		found(d->x, DOCTOR_WARNING, "certificate", "Plan 'set cert regen'; it tells what it would do to phones.",
 		      "The certificate %s ends in %lld days.", what, (long long)left);
 	return 0;
+}
+
+static int check_trust(void *ctx, const struct certs_entry *entry)
+{
+	struct dates *d = ctx;
+	struct expired over;
+	bool is;
+	int rc = expired_describe(d->x->in->cluster, entry, &is, &over, d->e);
+
+	if (!rc && is)
+		found(d->x, DOCTOR_NOTE, "certificate", over.remedy, "The certificate %s expired on %s.", over.name, over.date);
+	return rc;
 }
 
 void doctor_certs(struct exam *x)
@@ -188,11 +201,10 @@ void doctor_certs(struct exam *x)
 
 	if (!x->in->cluster)
 		return;
-	struct dates d = { .x = x, .now = clock_wall_s(x->in->clock), .own = true };
-	int rc = certs_list(x->in->cluster, CERTS_OWN, check_dates, &d, &e);
-	d.own = false;
+	struct dates d = { .x = x, .now = clock_wall_s(x->in->clock), .e = &e };
+	int rc = certs_list(x->in->cluster, CERTS_OWN, check_own, &d, &e);
 	if (!rc)
-		rc = certs_list(x->in->cluster, CERTS_TRUST, check_dates, &d, &e);
+		rc = certs_list(x->in->cluster, CERTS_TRUST, check_trust, &d, &e);
 	if (rc)
 		found(x, DOCTOR_PROBLEM, "store", "Restore the store from a backup.", "Certificates cannot be read: %s.", e.text);
 	else if (x->r->n == before)

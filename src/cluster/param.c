@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
+#include "cluster/expired.h"
 #include "cluster/mode.h"
 #include "cluster/param_internal.h"
 #include "cluster/phones.h"
@@ -411,6 +412,17 @@ static int warn_left_behind(struct cluster *c, struct notes *notes, struct err *
 			 l.n > LEFT_BEHIND_NAMED ? " ..." : "");
 }
 
+/* The nearest thing to an upgrade that a node in service sees (behaviour.md 9 scenario 51). */
+static int warn_expired(struct cluster *c, const char *generation, struct notes *notes, struct err *e)
+{
+	enum compose_generation before, after;
+	int rc = param_generation(c, &before, e);
+
+	if (rc || !compose_generation_find(generation, &after) || after <= before)
+		return rc;
+	return expired_warnings(c, notes, e);
+}
+
 int param_warnings(struct cluster *c, const char *name, const char *value, struct notes *notes, struct err *e)
 {
 	const struct param_def *def;
@@ -421,6 +433,8 @@ int param_warnings(struct cluster *c, const char *name, const char *value, struc
 		rc = warn_signer(c, canonical, notes, e);
 	if (!rc && strcmp(def->name, PARAM_GENERATION) == 0)
 		rc = warn_no_tokens(c, canonical, notes, e);
+	if (!rc && strcmp(def->name, PARAM_GENERATION) == 0)
+		rc = warn_expired(c, canonical, notes, e);
 	if (!rc && strcmp(def->name, PARAM_DIGEST) == 0 && strcmp(canonical, "SHA-512") == 0)
 		rc = notes_add(notes, e,
 			       "Phones that do not know SHA-512 refuse what is signed with it. Those whose model says so here go on getting "

@@ -279,22 +279,6 @@ static int find(struct cluster *c, const char *store, const char *file, struct v
 				 v->used ? v->known : "nothing");
 }
 
-/* The unit of this node whose own certificate it is, NULL: of none. */
-static int own_unit(struct cluster *c, const struct cert *cert, const struct unit_rule **rule, struct err *e)
-{
-	int rc = 0;
-
-	*rule = NULL;
-	for (const char *const *unit = template_units; *unit && !*rule && !rc; unit++) {
-		struct cert *own = NULL;
-		rc = cluster_own_cert(c, NULL, *unit, &own, e);
-		if (!rc && own && cert_same(own, cert))
-			*rule = unit_rule(*unit);
-		cert_unref(own);
-	}
-	return rc;
-}
-
 static const char *restart_after(enum store_unit store)
 {
 	switch (store) {
@@ -326,7 +310,7 @@ int trust_delete_warnings(struct cluster *c, const char *store, const char *file
 
 	if (rc)
 		return rc;
-	rc = own_unit(c, v.cert, &own, e);
+	rc = unit_of_cert(c, v.cert, &own, e);
 	if (!rc)
 		rc = refuse_ipsec(&v, own, e);
 	if (!rc && own)
@@ -361,7 +345,7 @@ int cluster_trust_delete(struct cluster *c, const char *who, const char *store, 
 
 	if (rc)
 		return rc;
-	rc = own_unit(c, v.cert, &own, e);
+	rc = unit_of_cert(c, v.cert, &own, e);
 	if (!rc)
 		rc = refuse_ipsec(&v, own, e);
 	if (!rc) {

@@ -59,6 +59,21 @@ int unit_find(struct cluster *c, const char *unit, const struct unit_rule **rule
 	return 0;
 }
 
+int unit_of_cert(struct cluster *c, const struct cert *cert, const struct unit_rule **rule, struct err *e)
+{
+	int rc = 0;
+
+	*rule = NULL;
+	for (const char *const *unit = template_units; *unit && !*rule && !rc; unit++) {
+		struct cert *own = NULL;
+		rc = cluster_own_cert(c, NULL, *unit, &own, e);
+		if (!rc && own && cert_same(own, cert))
+			*rule = unit_rule(*unit);
+		cert_unref(own);
+	}
+	return rc;
+}
+
 int unit_model(struct cluster *c, const struct unit_rule *rule, struct cert **cert, struct err *e)
 {
 	int rc = cluster_own_cert(c, NULL, rule->unit, cert, e);

@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/text.h"
+#include "cluster/expired.h"
 #include "cmd/json.h"
 #include "store/unit.h"
 
@@ -13,15 +13,6 @@ static const char *shown(const char *text, char *out, size_t size)
 {
 	text_escape(out, size, view_str(text));
 	return out;
-}
-
-static void date_of(const struct cert *c, char out[16])
-{
-	time_t end = (time_t)cert_not_after(c);
-	struct tm tm;
-
-	gmtime_r(&end, &tm);
-	strftime(out, 16, "%Y-%m-%d", &tm);
 }
 
 static void print_notes(const char *head, const struct notes *n)
@@ -36,7 +27,7 @@ static void print_notes(const char *head, const struct notes *n)
 
 static void print_units(const struct adopt *a)
 {
-	char line[1024], until[16];
+	char line[1024], until[EXPIRED_DATE_MAX];
 
 	printf("Units:\n");
 	for (size_t i = 0; i < a->n_units; i++) {
@@ -47,19 +38,19 @@ static void print_units(const struct adopt *a)
 			continue;
 		}
 		const struct adopt_cert *c = &a->certs[u->from];
-		date_of(c->cert, until);
+		expired_date(c->cert, until);
 		printf("  %-18s from %s", u->unit, shown(c->file, line, sizeof(line)));
 		printf(" (%s, until %s)\n", shown(cert_subject(c->cert), line, sizeof(line)), until);
 	}
 }
 
-static void stores_of(const struct adopt_cert *c, char *out, size_t size)
+static void stores_of(uint32_t stores, char *out, size_t size)
 {
 	size_t used = 0;
 
 	out[0] = '\0';
 	for (unsigned unit = 0; unit < 32; unit++)
-		if (c->stores & STORE_UNIT_BIT(unit))
+		if (stores & STORE_UNIT_BIT(unit))
 			used = text_append(out, size, used, "%s%s", used ? ", " : "", store_unit_name((enum store_unit)unit));
 }
 
@@ -81,9 +72,52 @@ static void print_trust(const struct adopt *a)
 		if (!head)
 			printf("\nTrust stores:\n");
 		head = true;
-		stores_of(c, stores, sizeof(stores));
+		stores_of(c->stores, stores, sizeof(stores));
 		adopt_roles(c->roles, roles, sizeof(roles));
 		printf("  %s into %s%s%s\n", shown(c->file, file, sizeof(file)), stores, roles[0] ? " as " : "", roles);
+	}
+}
+
+#define PHONES_NAMED 10
+
+static void print_orphans(const struct adopt *a, const struct adopt_cert *c)
+{
+	char file[1024];
+	size_t n = 0;
+
+	printf("    %zu phones have an LSC for which nothing else vouches:", c->n_lsc);
+	for (size_t i = 0; i < a->n_devices && n <= PHONES_NAMED; i++)
+		if (adopt_is_orphan(a, &a->devices[i]) && &a->certs[a->devices[i].issuer] == c && n++ < PHONES_NAMED)
+			printf(" %s", a->devices[i].row.name);
+	printf("%s\n    They get a new one by null string or authentication string ('phone set').\n",
+	       n > PHONES_NAMED ? " ..." : "");
+	if (c->filed)
+		printf("    To let them renew by their LSC first: --adopt-as CAPF-trust=%s\n", shown(c->file, file, sizeof(file)));
+}
+
+/* Each store with what stops; --adopt-as, which keeps it, names files. */
+static void print_dropped(const struct adopt *a)
+{
+	char file[1024], subject[1024], stores[200], date[EXPIRED_DATE_MAX];
+	bool head = false;
+
+	for (size_t i = 0; i < a->n_certs; i++) {
+		const struct adopt_cert *c = &a->certs[i];
+
+		if (!c->dropped)
+			continue;
+		if (!head)
+			printf("\nDropped, because they have expired:\n");
+		head = true;
+		stores_of(c->dropped, stores, sizeof(stores));
+		expired_date(c->cert, date);
+		printf("  %s out of %s: ", shown(c->file, file, sizeof(file)), stores);
+		printf("%s, expired on %s\n", shown(cert_subject(c->cert), subject, sizeof(subject)), date);
+		for (unsigned unit = 0; unit < 32; unit++)
+			if (c->dropped & STORE_UNIT_BIT(unit))
+				printf("    %s\n", expired_means((enum store_unit)unit));
+		if (c->n_lsc)
+			print_orphans(a, c);
 	}
 }
 
@@ -130,6 +164,7 @@ void adopt_report_text(const struct adopt *a)
 
 	print_units(a);
 	print_trust(a);
+	print_dropped(a);
 	print_lists(a);
 	print_phones(a);
 	if (a->n_left)
@@ -186,13 +221,57 @@ static json_t *json_trust(const struct adopt *a)
 
 		if (!is_trusted(c))
 			continue;
-		stores_of(c, stores, sizeof(stores));
+		stores_of(c->stores, stores, sizeof(stores));
 		adopt_roles(c->roles, roles, sizeof(roles));
 		o = json_object();
 		json_object_set_new(o, "file", text(c->file));
 		json_object_set_new(o, "subject", text(cert_subject(c->cert)));
 		json_object_set_new(o, "stores", json_string(stores));
 		json_object_set_new(o, "roles", json_string(roles));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+static json_t *json_orphans(const struct adopt *a, const struct adopt_cert *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; c->n_lsc && i < a->n_devices; i++)
+		if (adopt_is_orphan(a, &a->devices[i]) && &a->certs[a->devices[i].issuer] == c)
+			json_array_append_new(list, text(a->devices[i].row.name));
+	return list;
+}
+
+static json_t *json_stops(uint32_t stores)
+{
+	json_t *list = json_array();
+
+	for (unsigned unit = 0; unit < 32; unit++)
+		if (stores & STORE_UNIT_BIT(unit))
+			json_array_append_new(list, json_string(expired_means((enum store_unit)unit)));
+	return list;
+}
+
+static json_t *json_dropped(const struct adopt *a)
+{
+	json_t *list = json_array();
+	char stores[200];
+
+	for (size_t i = 0; i < a->n_certs; i++) {
+		const struct adopt_cert *c = &a->certs[i];
+		json_t *o;
+
+		if (!c->dropped)
+			continue;
+		stores_of(c->dropped, stores, sizeof(stores));
+		o = json_object();
+		json_object_set_new(o, "file", text(c->file));
+		json_object_set_new(o, "subject", text(cert_subject(c->cert)));
+		json_object_set_new(o, "stores", json_string(stores));
+		json_object_set_new(o, "not_after", json_integer(cert_not_after(c->cert)));
+		json_object_set_new(o, "stops", json_stops(c->dropped));
+		json_object_set_new(o, "phones", json_orphans(a, c));
 		json_array_append_new(list, o);
 	}
 	return list;
@@ -261,6 +340,7 @@ int adopt_report_json(const struct adopt *a, bool refused, bool dry_run, struct 
 	json_object_set_new(o, "advanced", json_boolean(a->advanced));
 	json_object_set_new(o, "units", json_units(a));
 	json_object_set_new(o, "trust", json_trust(a));
+	json_object_set_new(o, "dropped", json_dropped(a));
 	json_object_set_new(o, "lists", json_lists(a));
 	json_object_set_new(o, "devices", json_integer((json_int_t)a->n_devices));
 	json_object_set_new(o, "lscs", json_integer((json_int_t)a->n_lsc));

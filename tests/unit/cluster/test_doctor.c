@@ -156,8 +156,9 @@ static void test_dates(void **state)
 	assert_found("certificate", DOCTOR_WARNING, "days");
 	node.now += INT64_C(40) * 86400;
 	run();
-	assert_found("certificate", DOCTOR_PROBLEM, "has expired");
-	assert_found("certificate", DOCTOR_NOTE, "has expired"); /* in a trust store */
+	assert_found("certificate", DOCTOR_PROBLEM, "expired on");
+	assert_found("certificate", DOCTOR_NOTE, "expired on"); /* in a trust store */
+	assert_non_null(strstr(find("certificate", DOCTOR_NOTE)->remedy, "a copy of this node's own"));
 	node.now = NODE_NOW - 86400;
 	run();
 	assert_found("certificate", DOCTOR_PROBLEM, "not valid yet");

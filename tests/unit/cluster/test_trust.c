@@ -1,6 +1,7 @@
 #include "cluster/trust.h"
 
 #include "cluster/authority.h"
+#include "cluster/expired.h"
 
 static struct node node;
 static struct authority ca;
@@ -61,6 +62,48 @@ static int import(const struct cert *c, const char *by)
 
 	err_clear(&e);
 	return cluster_import_trust(node.cluster, "test", "Phone-trust", &in, NULL, &e);
+}
+
+/* As an administrator's trust store may hold it after years. */
+static void put_expired(const char *cn)
+{
+	struct store_certificate_info info = { .distribution = STORE_DIST_CLUSTER_WIDE };
+	struct cert *c = authority_sign(ca.sub_key, cn, NULL, NULL, ca.sub_key, NODE_NOW - 100, NODE_NOW - 1, true);
+
+	assert_ok(store_certificate_put_trust(node.store, STORE_TRUST_PHONE_VPN, c, &info, STORE_PUT_UPLOAD, &e), &e);
+	cert_unref(c);
+}
+
+static void test_expired_are_named(void **state)
+{
+	struct notes notes = NOTES_INIT;
+	char cn[32];
+
+	(void)state;
+	assert_ok(expired_warnings(node.cluster, &notes, &e), &e);
+	assert_int_equal(notes.n, 0);
+	put_expired("Old");
+	assert_ok(expired_warnings(node.cluster, &notes, &e), &e);
+	assert_int_equal(notes.n, 2);
+	assert_non_null(strstr(notes.text[0], "Phone-VPN-trust/Old.pem expired on 2026-05-28. When nothing needs it: 'set cert delete "
+					      "Phone-VPN-trust Old.pem'. Without it: Phones cannot verify the VPN gateway"));
+	assert_non_null(strstr(notes.text[1], "drops certificates of trust stores"));
+	notes_clear(&notes);
+	for (int i = 0; i < 22; i++) {
+		snprintf(cn, sizeof(cn), "Old %d", i);
+		put_expired(cn);
+	}
+	assert_ok(expired_warnings(node.cluster, &notes, &e), &e);
+	assert_int_equal(notes.n, 22);
+	assert_non_null(strstr(notes.text[20], "3 more have expired"));
+	notes_clear(&notes);
+	/* Own ones are regenerated, and their copies with them. */
+	node.now += INT64_C(6) * 365 * 86400;
+	assert_ok(expired_warnings(node.cluster, &notes, &e), &e);
+	assert_non_null(strstr(notes.text[0], "'set cert regen "));
+	for (size_t i = 0; i < notes.n; i++)
+		assert_null(strstr(notes.text[i], "copy"));
+	notes_clear(&notes);
 }
 
 static void test_import(void **state)
@@ -131,6 +174,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_names),
+		TEST(test_expired_are_named),
 		TEST(test_import),
 		TEST(test_one_of_a_name),
 		TEST(test_delete),
