@@ -333,9 +333,19 @@ void boot_connected(struct boot *b, const struct cert *server)
 	boot_go_on(b);
 }
 
+void boot_opened(struct boot *b)
+{
+	b->d = (struct decision){.verdict = VERDICT_ACCEPT, .reason = REASON_HTTP, .record = -1};
+	decided(b);
+}
+
 void boot_not_connected(struct boot *b, const char *why)
 {
-	console_error(b->con, "SECD: EROR:clpSetupSsl: <%s> port: %u: %s", b->todo.host, b->todo.port, why);
+	if (b->todo.action == BOOT_OPEN) /* our words */
+		console_error(b->con, "JVM: Startup Module Loader|cip.http.ae:? - listener.httpFailed: %s: %s",
+			      b->config.directory_url, why);
+	else
+		console_error(b->con, "SECD: EROR:clpSetupSsl: <%s> port: %u: %s", b->todo.host, b->todo.port, why);
 	b->d.verdict = VERDICT_REFUSE;
 	if (b->step == STEP_DIRECTORY)
 		console_message(b->con, "Host Not Found");

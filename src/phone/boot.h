@@ -7,7 +7,7 @@
 /*
  * The boot of a phone, without network, files and clock: it says what it wants next and is told what came of it.
  * Order: CTL, ITL, configuration (the signed stub and the encrypted file, when it is encrypted), CAPF, after which the
- * configuration is fetched once more, the HTTPS directory of that configuration; TVS whenever a decision needs it.
+ * configuration is fetched once more, the directory of that configuration; TVS whenever a decision needs it.
  * Source: behaviour.md 4.1 to 4.4, 5.4; formats-and-protocols.md 5.4, 7.9; seed 003.
  */
 enum boot_action {
@@ -15,16 +15,17 @@ enum boot_action {
 	BOOT_TVS,     /* connect to host:port with TLS: boot_tvs_connected or boot_tvs_failed */
 	BOOT_ASK,     /* on that connection send the frame: boot_tvs_answered or boot_tvs_failed */
 	BOOT_CONNECT, /* connect to host:port with TLS: boot_connected or boot_not_connected */
-	BOOT_CAPF,    /* the same, and do what CAPF wants: boot_capf_connected, boot_capf_obey, boot_capf_ended */
+	BOOT_OPEN,    /* fetch `name` from host:port over HTTP, where nobody is checked: boot_opened or boot_not_connected */
+	BOOT_CAPF,    /* as BOOT_CONNECT, and do what CAPF wants: boot_capf_connected, boot_capf_obey, boot_capf_ended */
 	BOOT_END,
 };
 
 struct boot_todo {
 	enum boot_action action;
-	char name[PHONE_HOST_MAX];  /* BOOT_GET */
+	char name[PHONE_HOST_MAX];  /* BOOT_GET, BOOT_OPEN; without a leading slash */
 	size_t limit;               /* BOOT_GET */
 	const uint8_t *https;       /* BOOT_GET: over HTTPS, only from the server with this SHA-256 of its certificate */
-	char host[PHONE_HOST_MAX];  /* BOOT_TVS, BOOT_CONNECT, BOOT_CAPF */
+	char host[PHONE_HOST_MAX];  /* BOOT_TVS, BOOT_CONNECT, BOOT_OPEN, BOOT_CAPF */
 	uint16_t port;
 	struct view frame;          /* BOOT_ASK; lives until the answer */
 	const char *url;            /* BOOT_CONNECT: what is fetched there when the server is trusted */
@@ -118,6 +119,7 @@ void boot_tvs_answered(struct boot *b, struct view frame); /* one whole frame */
 void boot_tvs_failed(struct boot *b, const char *why);
 
 void boot_connected(struct boot *b, const struct cert *server);
+void boot_opened(struct boot *b);
 void boot_not_connected(struct boot *b, const char *why);
 
 /*

@@ -44,14 +44,17 @@ static void connect_directory(struct boot *b)
 {
 	struct phone_url u;
 
-	if (!phone_url_https(b->config.directory_url, &u)) {
+	if (!phone_url_read(b->config.directory_url, &u)) {
 		b->step = STEP_END;
 		return;
 	}
 	console_log(b->con, "JVM: Startup Module Loader|cip.dir.TandunDirectories: ? - Directory url %s",
 		    b->config.directory_url);
-	console_tls_begin(b->con, u.host, u.port);
-	b->todo.action = BOOT_CONNECT;
+	b->todo.action = u.tls ? BOOT_CONNECT : BOOT_OPEN;
+	if (u.tls)
+		console_tls_begin(b->con, u.host, u.port);
+	else
+		snprintf(b->todo.name, sizeof b->todo.name, "%s", u.path + 1);
 	memcpy(b->todo.host, u.host, sizeof b->todo.host);
 	b->todo.port = u.port;
 	b->todo.url = b->config.directory_url;

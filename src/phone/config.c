@@ -181,15 +181,29 @@ static bool host_of(const char **s, char out[PHONE_HOST_MAX])
 	return true;
 }
 
-bool phone_url_https(const char *url, struct phone_url *out)
+/* "http://" or "https://"; *s moves behind it. */
+static bool scheme_of(const char **s, struct phone_url *u)
 {
-	struct phone_url u = {.port = 443};
-	const char *s = url + strlen("https://");
+	u->tls = !strncasecmp(*s, "https://", strlen("https://"));
+	u->port = u->tls ? 443 : 80;
+	if (!u->tls && strncasecmp(*s, "http://", strlen("http://")))
+		return false;
+	*s += strlen(u->tls ? "https://" : "http://");
+	return true;
+}
+
+bool phone_url_read(const char *url, struct phone_url *out)
+{
+	struct phone_url u = {0};
+	const char *s = url;
 	char port[8];
 	uint64_t n;
 	size_t len;
 
-	if (strncasecmp(url, "https://", strlen("https://")) || !host_of(&s, u.host))
+	for (const char *c = url; *c; c++)
+		if ((unsigned char)*c <= ' ' || *c == 0x7f)
+			return false;
+	if (!scheme_of(&s, &u) || !host_of(&s, u.host))
 		return false;
 	if (*s == ':') {
 		len = strcspn(++s, "/?#");

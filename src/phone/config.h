@@ -44,12 +44,14 @@ struct phone_config {
  */
 int phone_config_parse(struct view xml, struct phone_config *c, struct err *e) MUST_CHECK;
 
-/* A URL that is fetched: https://host[:port][/path]. */
+/* A URL that is fetched: https://host[:port][/path], or http. */
 struct phone_url {
+	bool tls;
 	char host[PHONE_HOST_MAX];
 	uint16_t port;
 	char path[PHONE_URL_MAX];
 };
 
-/* phone_url_https: take an https URL apart; false for anything else, and for user names in it. */
-bool phone_url_https(const char *url, struct phone_url *out);
+/* phone_url_read: take an http or https URL apart; false for anything else, and for user names, blanks and control
+ * characters in it. */
+bool phone_url_read(const char *url, struct phone_url *out);

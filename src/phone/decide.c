@@ -18,6 +18,7 @@ static const struct {
 	[REASON_TVS_CONFIRMED] = {"tvs-confirmed", "confirmed by a trust verification server"},
 	[REASON_DECRYPTED] = {"decrypted", "the signature holds, and a certificate of the phone's own decrypts it"},
 	[REASON_UNSIGNED_OK] = {"unsigned-ok", "no installed trust list names a TFTP server, so signatures do not matter"},
+	[REASON_HTTP] = {"http", "over HTTP a server shows no certificate, so nothing is checked"},
 	[REASON_SIGNER_UNKNOWN] = {"signer-unknown", "no installed trust list knows the signer"},
 	[REASON_SERVER_UNKNOWN] = {"server-unknown", "no installed trust list and no cached answer knows the server"},
 	[REASON_MALFORMED] = {"malformed", "the file breaks a rule of its format"},

@@ -31,6 +31,7 @@ enum reason {
 	REASON_TVS_CONFIRMED,
 	REASON_DECRYPTED,          /* signed by a server it knows, and encrypted for a certificate of its own */
 	REASON_UNSIGNED_OK,        /* no installed list names a TFTP server: unsigned files are taken */
+	REASON_HTTP,               /* no TLS: there is nothing to check */
 	/* asked because */
 	REASON_SIGNER_UNKNOWN,     /* no installed list knows the signer */
 	REASON_SERVER_UNKNOWN,     /* no installed list and no cached answer knows the server */

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (c.n_tvs > PHONE_TVS_MAX || strlen(c.directory_url) >= PHONE_URL_MAX)
 		abort();
-	if (phone_url_https(c.directory_url, &u) && (!u.port || !*u.host || *u.path != '/'))
+	if (phone_url_read(c.directory_url, &u) && (!u.port || !*u.host || *u.path != '/'))
 		abort();
 	return 0;
 }

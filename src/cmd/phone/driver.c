@@ -147,6 +147,32 @@ static int connect_tls(struct run *r, const struct boot_todo *t, struct err *e)
 	return start_tls(r, t->host, t->port, t->action == BOOT_CONNECT ? &web : &tvs, e);
 }
 
+/* ---- a directory by HTTP ---- */
+
+#define DIRECTORY_MAX 65536 /* octets of it that are looked at */
+
+static void opened(void *ctx, enum fetch_result result, struct view data, const char *why)
+{
+	struct run *r = ctx;
+
+	(void)data;
+	r->fetch = NULL;
+	if (result == FETCH_OK)
+		boot_opened(r->boot);
+	else
+		boot_not_connected(r->boot, result == FETCH_MISSING ? "there is no such page" : why);
+	step(r);
+}
+
+static int open_http(struct run *r, const struct boot_todo *t, struct err *e)
+{
+	struct sockaddr_storage to;
+	socklen_t len;
+	int rc = net_address(t->host, t->port, SOCK_STREAM, &to, &len, e);
+
+	return rc ? rc : fetch_http(r->d->base, (struct sockaddr *)&to, len, t->name, DIRECTORY_MAX, opened, r, &r->fetch, e);
+}
+
 /* ---- files by HTTPS ---- */
 
 /* Only to the server whose certificate was accepted a moment ago. */
@@ -272,6 +298,7 @@ static int start(struct run *r, const struct boot_todo *t, struct err *e)
 {
 	switch (t->action) {
 	case BOOT_GET: return get(r, t, e);
+	case BOOT_OPEN: return open_http(r, t, e);
 	case BOOT_CAPF: return call_capf(r, t, e);
 	default: return connect_tls(r, t, e);
 	}

@@ -10,6 +10,7 @@
 	"<TVS><members><member priority=\"0\"><port>2445</port><address>192.0.2.10</address></member>"                \
 	"<member priority=\"1\"><address>192.0.2.11</address></member></members></TVS></device>"
 #define DIRECTORY "<secureDirectoryURL>https://192.0.2.20:8443/ccmcip/xmldirectory.jsp</secureDirectoryURL>"
+#define OVER_HTTP "<secureDirectoryURL>http://192.0.2.20:8080/ccmcip/xmldirectory.jsp</secureDirectoryURL>"
 #define LOG_MAX 32768
 
 /* ---- a site: files, TVS servers, a directory ---- */
@@ -23,6 +24,7 @@ struct site {
 	struct known known[4];
 	size_t n_known;
 	const char *web;
+	bool page;         /* it answers over HTTP */
 	const char *https; /* certificate on port 6971 */
 	struct view plain; /* the configuration there */
 };
@@ -123,6 +125,17 @@ static void web_connect(struct boot *b, const struct site *s)
 	cert_unref(c);
 }
 
+static void web_open(struct boot *b, const struct site *s)
+{
+	assert_string_equal(boot_todo(b)->host, "192.0.2.20");
+	assert_int_equal(boot_todo(b)->port, 8080);
+	request(boot_todo(b)->name);
+	if (s->page)
+		boot_opened(b);
+	else
+		boot_not_connected(b, "there is no such page");
+}
+
 /* Boot once; texts and requests of this boot stand in the globals. */
 static struct boot *run(struct phone *p, const struct site *s)
 {
@@ -150,6 +163,9 @@ static struct boot *run(struct phone *p, const struct site *s)
 			break;
 		case BOOT_CONNECT:
 			web_connect(b, s);
+			break;
+		case BOOT_OPEN:
+			web_open(b, s);
 			break;
 		case BOOT_CAPF: /* test_boot_capf.c */
 		case BOOT_END:
@@ -450,6 +466,31 @@ static void the_directory_through_tvs_and_cache(void **state)
 	phone_clear(&p);
 }
 
+static void a_directory_over_http_is_not_checked(void **state)
+{
+	struct site s = site_of(callmanager_old, "tvs");
+	struct phone p;
+	struct boot *b;
+
+	(void)state;
+	add_file(&s, DEVICE ".cnf.xml.sgn", sign_file(callmanager_old, DIGEST_SHA1, DEVICE ".cnf.xml.sgn", XML(OVER_HTTP)));
+	s.page = true;
+	make_phone(&p, "7975", NONE, NONE);
+	b = run(&p, &s);
+	assert_int_equal(boot_outcome(b), BOOT_TOOK);
+	assert_int_equal(boot_part(b, BOOT_DIRECTORY)->fate, FATE_TAKEN);
+	assert_int_equal(boot_part(b, BOOT_DIRECTORY)->reason, REASON_HTTP);
+	boot_free(b);
+	assert_non_null(strstr(requests, " ccmcip/xmldirectory.jsp "));
+	assert_null(strstr(requests, "tvs"));
+	s.page = false;
+	b = run(&p, &s);
+	assert_int_equal(boot_part(b, BOOT_DIRECTORY)->fate, FATE_FAILED);
+	boot_free(b);
+	assert_non_null(strstr(messages, "Host Not Found"));
+	phone_clear(&p);
+}
+
 /* ---- files ---- */
 
 static void fallback_names(void **state)
@@ -600,6 +641,7 @@ int main(void)
 		cmocka_unit_test_teardown(scenario_46, cleanup),
 		cmocka_unit_test_teardown(the_next_server_is_tried_when_one_does_not_answer, cleanup),
 		cmocka_unit_test_teardown(the_directory_through_tvs_and_cache, cleanup),
+		cmocka_unit_test_teardown(a_directory_over_http_is_not_checked, cleanup),
 		cmocka_unit_test_teardown(fallback_names, cleanup),
 		cmocka_unit_test_teardown(an_encrypted_configuration_is_verified, cleanup),
 		cmocka_unit_test_teardown(the_configuration_by_https, cleanup),

@@ -94,24 +94,30 @@ static void urls(void **state)
 	struct phone_url u;
 
 	(void)state;
-	assert_true(phone_url_https("https://14.48.44.80:8443/ccmcip/xmldirectory.jsp", &u));
+	assert_true(phone_url_read("https://14.48.44.80:8443/ccmcip/xmldirectory.jsp", &u));
 	assert_string_equal(u.host, "14.48.44.80");
 	assert_int_equal(u.port, 8443);
 	assert_string_equal(u.path, "/ccmcip/xmldirectory.jsp");
-	assert_true(phone_url_https("HTTPS://[2001:db8::1]", &u));
+	assert_true(phone_url_read("HTTPS://[2001:db8::1]", &u));
 	assert_string_equal(u.host, "2001:db8::1");
 	assert_int_equal(u.port, 443);
 	assert_string_equal(u.path, "/");
-	assert_true(phone_url_https("https://h?q=1#part", &u));
+	assert_true(phone_url_read("https://h?q=1#part", &u));
 	assert_string_equal(u.path, "/?q=1");
-	assert_false(phone_url_https("http://h/", &u));
-	assert_false(phone_url_https("https://", &u));
-	assert_false(phone_url_https("https://user@h/", &u));
-	assert_false(phone_url_https("https://h:0/", &u));
-	assert_false(phone_url_https("https://h:65536/", &u));
-	assert_false(phone_url_https("https://h:8443x/", &u));
-	assert_false(phone_url_https("https://[::1", &u));
-	assert_false(phone_url_https("https://[::1]x", &u));
+	assert_true(u.tls);
+	assert_true(phone_url_read("http://h/a%20b", &u));
+	assert_false(u.tls);
+	assert_int_equal(u.port, 80);
+	assert_false(phone_url_read("ftp://h/", &u));
+	assert_false(phone_url_read("http://h/a b", &u));
+	assert_false(phone_url_read("http://h/a\r\nHost: x", &u));
+	assert_false(phone_url_read("https://", &u));
+	assert_false(phone_url_read("https://user@h/", &u));
+	assert_false(phone_url_read("https://h:0/", &u));
+	assert_false(phone_url_read("https://h:65536/", &u));
+	assert_false(phone_url_read("https://h:8443x/", &u));
+	assert_false(phone_url_read("https://[::1", &u));
+	assert_false(phone_url_read("https://[::1]x", &u));
 }
 
 static void capf(void **state)
