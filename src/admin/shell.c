@@ -10,6 +10,7 @@
 
 #include "admin/command.h"
 #include "admin/shell_internal.h"
+#include "admin/topic.h"
 #include "base/bytes.h"
 #include "base/text.h"
 
@@ -188,7 +189,11 @@ int shell_line(struct shell *s, const struct grammar_line *l)
 	struct err e = ERR_INIT;
 
 	if (grammar_match(s->grammar, l, &m, &e) < 0) {
+		const char *topic = topic_find(l);
+
 		grammar_explain(s->client.err, l, &e);
+		if (topic)
+			fprintf(s->client.err, "\n%s", topic);
 		return 1;
 	}
 	int status = m.command->local ? local(s, &m) : remote(s, &m);

@@ -3,6 +3,7 @@
 
 #include "admin/command.h"
 #include "admin/shell_internal.h"
+#include "admin/topic.h"
 
 /* `help`: every command in full, or those that begin with some words. */
 
@@ -60,9 +61,12 @@ void shell_help(FILE *out, const struct grammar_word *grammar, const char *words
 		fprintf(out, "%s\n", e.text);
 		return;
 	}
+	const char *topic = topic_find(&l);
 	struct help h = {.out = out, .line = &l};
 	grammar_commands(grammar, show, &h);
-	if (h.n == 0)
+	if (h.n == 0 && topic)
+		fputs(topic, out);
+	else if (h.n == 0)
 		fprintf(out, "No command begins with \"%s\".\n", words);
 	if (h.n && !h.several)
 		show_options(out, h.only->options);

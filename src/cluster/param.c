@@ -39,7 +39,8 @@ static const char *const interaction_choices[] = { PHONE_INTERACTION_AUTOMATIC, 
 
 #define URL(name)                                                                                                      \
 	{ name, PARAM_ENTERPRISE, PARAM_URL, 0, 0, NULL, "", false, false, false,                                      \
-	  "An https URL for completed configurations ('Complete Phone Configurations'); empty: the files' own stays.",    \
+	  "An https URL for completed configurations ('Complete Phone Configurations'); empty: the files' own stays. "     \
+	  "With http phones do not check who answers.",                                                                  \
 	  NULL, true }
 
 /* Source: behaviour.md 3.3, 8.7; design.md 6; formats-and-protocols.md 1.12, 6.4. */
@@ -60,7 +61,8 @@ const struct param_def param_table[] = {
 	  NULL, true },
 	{ PARAM_ROLLBACK, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, true, false,
 	  "True publishes a blank ITL, signed but without TFTP and TVS servers: phones that load it accept any file from any server, "
-	  "until they load a full one. For certificate changes on a single node, and before phones move elsewhere.",
+	  "until they load a full one. For certificate changes on a single node, and before phones move elsewhere. Security By Default "
+	  "has no switch; this comes nearest to one.",
 	  "Cisco Trust Verification Service and Cisco Tftp", true },
 	{ PARAM_LEGACY_TLS, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", false, false, false,
 	  "The listeners legacy-tvs, legacy-capf and legacy-https of ringfence.conf answer, with TLS 1.0 and AES256-SHA. Only "
@@ -220,9 +222,9 @@ static int check_url(const char *name, const char *value, struct err *e)
 
 	for (const char *p = value; *p; p++)
 		printable = printable && *p > ' ' && *p <= '~';
-	if (!*value || (text_starts(value, "https://") && printable && strlen(value) <= PARAM_URL_MAX))
+	if (!*value || ((text_starts(value, "https://") || text_starts(value, "http://")) && printable && strlen(value) <= PARAM_URL_MAX))
 		return 0;
-	return err_set(e, ERR_USAGE, "%s is empty or begins with https://, and has up to %d characters, none of them a blank", name,
+	return err_set(e, ERR_USAGE, "%s is empty or begins with https:// or http://, and has up to %d characters, none of them a blank", name,
 		       PARAM_URL_MAX);
 }
 
@@ -423,6 +425,15 @@ static int warn_expired(struct cluster *c, const char *generation, struct notes 
 	return expired_warnings(c, notes, e);
 }
 
+static int warn_generation(struct cluster *c, const char *generation, struct notes *notes, struct err *e)
+{
+	int rc = warn_signer(c, generation, notes, e);
+
+	if (!rc)
+		rc = warn_no_tokens(c, generation, notes, e);
+	return rc ? rc : warn_expired(c, generation, notes, e);
+}
+
 int param_warnings(struct cluster *c, const char *name, const char *value, struct notes *notes, struct err *e)
 {
 	const struct param_def *def;
@@ -430,11 +441,7 @@ int param_warnings(struct cluster *c, const char *name, const char *value, struc
 	int rc = check_settable(name, value, &def, &canonical, e);
 
 	if (!rc && strcmp(def->name, PARAM_GENERATION) == 0)
-		rc = warn_signer(c, canonical, notes, e);
-	if (!rc && strcmp(def->name, PARAM_GENERATION) == 0)
-		rc = warn_no_tokens(c, canonical, notes, e);
-	if (!rc && strcmp(def->name, PARAM_GENERATION) == 0)
-		rc = warn_expired(c, canonical, notes, e);
+		rc = warn_generation(c, canonical, notes, e);
 	if (!rc && strcmp(def->name, PARAM_DIGEST) == 0 && strcmp(canonical, "SHA-512") == 0)
 		rc = notes_add(notes, e,
 			       "Phones that do not know SHA-512 refuse what is signed with it. Those whose model says so here go on getting "
@@ -443,6 +450,10 @@ int param_warnings(struct cluster *c, const char *name, const char *value, struc
 		rc = rollback_warnings(c, strcmp(canonical, "True") == 0, notes, e);
 	if (!rc && strcmp(def->name, PARAM_LEGACY_TLS) == 0 && strcmp(canonical, "False") == 0)
 		rc = warn_left_behind(c, notes, e);
+	if (!rc && def->type == PARAM_URL && text_starts(canonical, "http://"))
+		rc = notes_add(notes, e,
+			       "Over HTTP phones do not check who answers: whoever is on the way can read and change what this service shows. "
+			       "It goes on while the ITL is blank, which https does not.");
 	if (!rc && strcmp(def->name, PARAM_ADVANCED) == 0 && strcmp(canonical, "True") == 0)
 		rc = notes_add(notes, e,
 			       "Phones that know signer version 1.1 will load their configuration over HTTPS on port 6971.");

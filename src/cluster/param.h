@@ -6,7 +6,7 @@
  * Parameters: one table says what exists, what it may be and what it means. Values live in the store's processconfig;
  * an absent row is the default. Source: behaviour.md 8.7, 5.2; design.md 6.
  */
-enum param_type { PARAM_BOOL /* "True", "False" */, PARAM_NUMBER, PARAM_CHOICE, PARAM_URL /* https, or empty */,
+enum param_type { PARAM_BOOL /* "True", "False" */, PARAM_NUMBER, PARAM_CHOICE, PARAM_URL /* https or http, or empty */,
 		  PARAM_PERIOD /* "7 days", "12 hours" */, PARAM_HOST /* a name, an address, or empty */,
 		  PARAM_EMAILS /* separated by semicolons; empty */, PARAM_TEXT /* printable, or empty */ };
 

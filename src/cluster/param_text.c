@@ -104,7 +104,7 @@ void param_allowed(const struct param_def *def, char *out, size_t size)
 			used = text_append(out, size, used, "%s%s", i ? ", " : "", def->choices[i]);
 		break;
 	case PARAM_URL:
-		snprintf(out, size, "nothing, or https://... of up to %d characters", PARAM_URL_MAX);
+		snprintf(out, size, "nothing, or https://... or http://... of up to %d characters", PARAM_URL_MAX);
 		break;
 	case PARAM_PERIOD:
 		snprintf(out, size, "%u hours to %u days, as '12 hours' or '7 days'", def->min, def->max / 24);

@@ -52,7 +52,7 @@ int rollback_warnings(struct cluster *c, bool on, struct notes *notes, struct er
 		rc = notes_add(notes, e,
 			       "Phones that load the blank ITL accept any file from any server until they have a full ITL again. Signed "
 			       "and encrypted configurations and HTTPS services (Extension Mobility, directories) stop meanwhile; calls "
-			       "go on. Do not leave it so.");
+			       "go on, and services whose secured URL is an http one. Do not leave it so.");
 	if (!rc && on)
 		rc = warn_ctl(c, notes, e);
 	if (!rc)

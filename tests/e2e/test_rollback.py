@@ -8,7 +8,8 @@ import urllib.error
 import urllib.request
 
 import harness
-from test_scenarios import LATE, NEW, SBD, Log, Phone, Site, locked_out, quiet, settle
+from harness import ringfence
+from test_scenarios import LATE, NEW, SBD, Log, Phone, Site, locked_out, quiet, settle, web_of, with_directory
 
 ROLLBACK = 'Prepare Cluster for Rollback to pre 8.0'
 CTL_DECIDES = 'the phone has a CTL and no ITL, and the CTL does not know the signer'   # a blank ITL counts as none
@@ -164,6 +165,84 @@ def test_mixed_mode():
         phone.boot('took')
         phone.agrees()
         assert 'blank' not in home.do('utils', 'ctl', 'set-cluster', 'mixed-mode')
+
+
+def asks_for_a_switch(site):
+    """Wherever an administrator looks for one: there is none, and this is what there is."""
+    for words in (['set', 'parameter', 'Security', 'By', 'Default', 'False'], ['set', 'parameter', 'Security By Default', 'False'],
+                  ['show', 'parameter', 'SBD'], ['utils', 'sbd', 'disable'], ['utils', 'itl', 'disable'],
+                  ['help', 'Security', 'By', 'Default']):
+        done = ringfence('admin', '--data', site.data, *words, check=False)
+        said = done.stdout + done.stderr
+        assert done.returncode == (0 if words[0] == 'help' else 1), said
+        for answer in ('Security By Default has no switch', ROLLBACK, 'http:// in place of https://'):
+            assert answer in said, f'{words}\n{said}'
+    assert 'Security By Default' not in site.admin('show parameter').stdout
+    assert 'Security By Default has no switch; this comes nearest' in site.admin('show parameter ' + ROLLBACK).stdout
+
+
+def at(phone, server, outcome):
+    """A reset with another server; the result."""
+    home, phone.site = phone.site, server
+    said = phone.boot(outcome)
+    phone.site = home
+    return said
+
+
+OVER_HTTP = 'directory      taken: over HTTP a server shows no certificate, so nothing is checked'
+
+
+def test_39_no_switch():
+    """scenario 39: Security By Default has no switch; with the rollback parameter nothing is checked, and HTTP URLs go on"""
+    with Site() as site, web_of(site) as web, Old(site.folder) as server:
+        site.start()
+        asks_for_a_switch(site)
+        server.provision('directory.xml', '<CiscoIPPhoneMenu/>')
+        clear = f'http://127.0.0.1:{server.port["http"]}/directory.xml'
+        tls, http = with_directory(site, web), Phone(site, NEW)
+        http.directory = clear
+        http.configure()
+        assert 'directory      taken: confirmed by a trust verification server' in tls.boot('took')
+        assert OVER_HTTP in http.boot('took')
+        log = Log(http).no_ctl().offered('ITL').taken().configured()
+        http.same(log.add(f'JVM: Startup Module Loader|cip.dir.TandunDirectories: ? - Directory url {clear}').fetched())
+        off = settle(Phone(site, NEW))
+        server.provision(http.name + '.cnf.xml', http.configuration + '<!-- of an old server -->')
+        at(http, server, 'failed')   # it has no signed file
+        http.agrees()
+
+        # Signatures do not matter any more, nor who gives the file. TLS has nobody left to ask, and HTTP asks nobody.
+        set_rollback(site, 'True', 'services whose secured URL is an http one')
+        said = tls.boot('refused')
+        assert 'ITL            taken' in said, said
+        assert 'directory      refused: not known to the phone, whose trust lists name no trust verification server' in said, said
+        assert 'screen: Host Not Found' in tls.console and f'screen: {tls.name}.cnf.xml' in tls.console
+        assert OVER_HTTP in http.boot('took')
+        http.same(Log(http).no_ctl().offered('ITL').taken().unsigned().add(
+            f'JVM: Startup Module Loader|cip.dir.TandunDirectories: ? - Directory url {clear}').fetched())
+        assert OVER_HTTP in at(http, server, 'kept')
+        with open(os.path.join(http.state, 'configuration.xml'), encoding='ascii') as f:
+            assert 'of an old server' in f.read()
+
+        # The service of the other goes on when the node gives it an HTTP URL; it says what that means.
+        url = 'Secured', 'Directory', 'URL'
+        assert 'do not check who answers' in site.do('set', 'parameter', *url, clear)
+        site.do('set', 'parameter', 'Complete Phone Configurations', 'True')
+        assert OVER_HTTP in tls.boot('kept')
+        site.do('set', 'parameter', 'Complete Phone Configurations', 'False')
+
+        # And back: all is checked again, and the next change is taken as ever, also by the phone that missed the blank ITL.
+        set_rollback(site, 'False')
+        for _ in range(2):
+            assert 'directory      taken: confirmed by a trust verification server' in tls.boot('took')
+            assert OVER_HTTP in http.boot('took')
+            site.regen('CAPF')
+        off.boot('took')
+        for phone in tls, http:
+            phone.boot('took')
+        at(http, server, 'failed')
+        for phone in tls, http, off:
+            phone.agrees()
 
 
 if __name__ == '__main__':

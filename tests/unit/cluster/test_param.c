@@ -95,6 +95,10 @@ static void test_defaults_and_refusals(void **state)
 	err_clear(&e);
 	assert_err(param_set(node.cluster, "test", PARAM_GENERATION, "9.0", NULL, &e), ERR_USAGE);
 	err_clear(&e);
+	assert_ok(param_set(node.cluster, "test", PARAM_URL_DIRECTORY, "http://192.0.2.1:8080/a", NULL, &e), &e);
+	assert_value(PARAM_URL_DIRECTORY, "http://192.0.2.1:8080/a");
+	assert_err(param_set(node.cluster, "test", PARAM_URL_DIRECTORY, "ftp://192.0.2.1/a", NULL, &e), ERR_USAGE);
+	err_clear(&e);
 	assert_int_equal(node_generation(&node), 1);
 }
 
@@ -171,6 +175,12 @@ static void test_warnings(void **state)
 	assert_ok(param_warnings(node.cluster, PARAM_DIGEST, "SHA-512", &notes, &e), &e);
 	assert_int_equal(notes.n, 1);
 	assert_non_null(strstr(notes.text[0], "do not know SHA-512"));
+	notes_clear(&notes);
+	assert_ok(param_warnings(node.cluster, PARAM_URL_DIRECTORY, "https://192.0.2.1/a", &notes, &e), &e);
+	assert_int_equal(notes.n, 0);
+	assert_ok(param_warnings(node.cluster, PARAM_URL_DIRECTORY, "http://192.0.2.1/a", &notes, &e), &e);
+	assert_int_equal(notes.n, 1);
+	assert_non_null(strstr(notes.text[0], "do not check who answers"));
 	notes_clear(&notes);
 	/* To a generation whose signer is a SAST of the ITL in force: phones take it. */
 	assert_ok(param_warnings(node.cluster, PARAM_GENERATION, "10.0", &notes, &e), &e);
