@@ -64,8 +64,9 @@ static int count_lsc(void *ctx, const struct store_devicecert *dc)
 	struct lscs *l = ctx;
 	size_t len = strlen(dc->issuer);
 
-	l->n += dc->kind == DEVICECERT_LSC && dc->state == DEVICECERT_STORED && len && strncmp(dc->issuer, l->subject, len) == 0 &&
-		(l->subject[len] == '\0' || len + 4 >= sizeof(dc->issuer));
+	if (dc->kind != DEVICECERT_LSC || dc->state != DEVICECERT_STORED || !len)
+		return 0;
+	l->n += strncmp(dc->issuer, l->subject, len) == 0 && (l->subject[len] == '\0' || len + 4 >= sizeof(dc->issuer));
 	return 0;
 }
 
@@ -102,7 +103,8 @@ int expired_describe(struct cluster *c, const struct certs_entry *entry, bool *i
 	size_t used = text_append(x->remedy, sizeof(x->remedy), 0, "When nothing needs it: 'set cert delete %s %s'. Without it: %s",
 				  entry->unit, entry->file, expired_means(store));
 	if (lscs.n)
-		text_append(x->remedy, sizeof(x->remedy), used, " %zu phones have an LSC from it: renew those first.", lscs.n);
+		text_append(x->remedy, sizeof(x->remedy), used, " %zu phone%s an LSC from it: renew those first.", lscs.n,
+			    lscs.n == 1 ? " has" : "s have");
 	return 0;
 }
 

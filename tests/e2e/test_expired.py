@@ -100,38 +100,35 @@ def start(node):
         ringfence('admin', '--data', node.data, 'set', 'parameter', name, value, '--yes')
 
 
-def test_51_dropped():
-    """scenario 51: expired certificates are dropped from trust stores, each named; who needed one notices, others do not"""
-    with Site() as site:
-        old_site(site)
-        reported(site)
-        with Adopted(site) as node, Web(*2 * (site.path('web.pem'),)) as web, Web(*2 * (site.path('old-web.pem'),)) as old_web:
-            said = node.made.stdout
-            for words in ('Dropped, because they have expired:', 'CAPF-trust/old-capf.crt out of CAPF-trust: CN=CAPF-00000000',
-                          f'1 phones have an LSC for which nothing else vouches: {OLD}',
-                          '--adopt-as CAPF-trust=CAPF-trust/old-capf.crt', 'Phone-SAST-trust/token.crt out of Phone-SAST-trust'):
-                assert words in said, f'{words}\n{said}'
-            start(node)
-            shown = node.admin('show cert list trust').stdout
-            assert 'directory' in shown and 'old_directory' not in shown and 'SAST-token' not in shown and '00000000' not in shown
-            audit = node.admin('show audit').stdout
-            assert audit.count('done: it expired on') == 3 and 'Phone-SAST-trust: CN=SAST-token' in audit, audit
-            assert 'expired on' not in ringfence('doctor', '--data', node.data, check=False).stdout
+def dropped(site):
+    """Each is named; who needed one notices, and others do not."""
+    with Adopted(site) as node, Web(*2 * (site.path('web.pem'),)) as web, Web(*2 * (site.path('old-web.pem'),)) as old_web:
+        said = node.made.stdout
+        for words in ('Dropped, because they have expired:', 'CAPF-trust/old-capf.crt out of CAPF-trust: CN=CAPF-00000000',
+                      f'1 phone has an LSC for which nothing else vouches: {OLD}',
+                      '--adopt-as CAPF-trust=CAPF-trust/old-capf.crt', 'Phone-SAST-trust/token.crt out of Phone-SAST-trust'):
+            assert words in said, f'{words}\n{said}'
+        start(node)
+        shown = node.admin('show cert list trust').stdout
+        assert 'directory' in shown and 'old_directory' not in shown and 'SAST-token' not in shown and '00000000' not in shown
+        audit = node.admin('show audit').stdout
+        assert audit.count('done: it expired on') == 3 and 'Phone-SAST-trust: CN=SAST-token' in audit, audit
+        assert 'expired on' not in ringfence('doctor', '--data', node.data, check=False).stdout
 
-            on = Phone(site, node, ON, ['ITLFile.tlv'], web).with_lsc()
-            off = Phone(site, node, OLD, ['ITLFile.tlv'], old_web).with_lsc()
-            for phone in on, off:
-                phone.renew(BY_LSC)
-            result = on.boot()
-            assert result['outcome'] == 'took' and result['directory']['result'] == 'taken', result
-            assert result['CAPF']['result'] == 'LSC installed', result
-            result = off.boot()        # the ITL is taken as by the other: its signer is the same
-            assert result['ITL']['result'] == 'taken' and result['directory']['result'] == 'refused', result
-            assert result['directory']['reason'] == 'tvs-no' and result['CAPF']['result'] == 'refused by the server', result
-            assert 'Invalid LSC' in node.admin(f'phone show {OLD}').stdout
-            off.renew('By Null String')
-            assert off.boot()['CAPF']['result'] == 'LSC installed'
-            tokens(site, node)
+        on = Phone(site, node, ON, ['ITLFile.tlv'], web).with_lsc()
+        off = Phone(site, node, OLD, ['ITLFile.tlv'], old_web).with_lsc()
+        for phone in on, off:
+            phone.renew(BY_LSC)
+        result = on.boot()
+        assert result['outcome'] == 'took' and result['directory']['result'] == 'taken', result
+        assert result['CAPF']['result'] == 'LSC installed', result
+        result = off.boot()        # the ITL is taken as by the other: its signer is the same
+        assert result['ITL']['result'] == 'taken' and result['directory']['result'] == 'refused', result
+        assert result['directory']['reason'] == 'tvs-no' and result['CAPF']['result'] == 'refused by the server', result
+        assert 'Invalid LSC' in node.admin(f'phone show {OLD}').stdout
+        off.renew('By Null String')
+        assert off.boot()['CAPF']['result'] == 'LSC installed'
+        tokens(site, node)
 
 
 def tokens(site, node):
@@ -147,31 +144,38 @@ def tokens(site, node):
     assert result['ITL']['result'] == 'unchanged', result
 
 
-def test_51_kept():
-    """scenario 51: what the operator keeps is named by doctor and before a later generation, until it is deleted"""
+def kept(site):
+    """What the operator keeps is named by doctor and before a later generation, until it is deleted."""
+    with Adopted(site, *AS_IT_WAS) as node:
+        start(node)
+        name = 'CAPF-trust/CAPF-00000000.pem'
+        said = ringfence('doctor', '--data', node.data, check=False).stdout
+        for words in (f'The certificate {name} expired on ', "'set cert delete CAPF-trust CAPF-00000000.pem'",
+                      '1 phone has an LSC from it: renew those first.'):
+            assert words in said, f'{words}\n{said}'
+        generation = ('set', 'parameter', 'TrustListGeneration')
+        said = ringfence('admin', '--data', node.data, *generation, '12.0', '--dry-run').stdout
+        assert f'{name} expired on ' in said and '1 phone has an LSC from it' in said and '14SU2' in said, said
+        assert 'expired' not in ringfence('admin', '--data', node.data, *generation, '10.0', '--dry-run').stdout
+
+        phone = Phone(site, node, OLD, ['ITLFile.tlv']).with_lsc()
+        phone.renew(BY_LSC)
+        assert phone.boot()['CAPF']['result'] == 'LSC installed'
+        said = ringfence('doctor', '--data', node.data, check=False).stdout
+        assert name in said and 'has an LSC from it' not in said, said
+        ringfence('admin', '--data', node.data, 'set', 'cert', 'delete', 'CAPF-trust', 'CAPF-00000000.pem', '--yes')
+        assert name not in ringfence('doctor', '--data', node.data, check=False).stdout
+        said = ringfence('admin', '--data', node.data, *generation, '12.0', '--yes').stdout
+        assert 'expired' not in said and 'TrustListGeneration set to 12.0' in said, said
+
+
+def test_51():
+    """scenario 51: expired certificates of trust stores are dropped by an adoption and named; phones that needed one notice"""
     with Site() as site:
         old_site(site)
-        with Adopted(site, *AS_IT_WAS) as node:
-            start(node)
-            name = 'CAPF-trust/CAPF-00000000.pem'
-            said = ringfence('doctor', '--data', node.data, check=False).stdout
-            for words in (f'The certificate {name} expired on ', "'set cert delete CAPF-trust CAPF-00000000.pem'",
-                          '1 phones have an LSC from it: renew those first.'):
-                assert words in said, f'{words}\n{said}'
-            generation = ('set', 'parameter', 'TrustListGeneration')
-            said = ringfence('admin', '--data', node.data, *generation, '12.0', '--dry-run').stdout
-            assert f'{name} expired on ' in said and '1 phones have an LSC from it' in said and '14SU2' in said, said
-            assert 'expired' not in ringfence('admin', '--data', node.data, *generation, '10.0', '--dry-run').stdout
-
-            phone = Phone(site, node, OLD, ['ITLFile.tlv']).with_lsc()
-            phone.renew(BY_LSC)
-            assert phone.boot()['CAPF']['result'] == 'LSC installed'
-            said = ringfence('doctor', '--data', node.data, check=False).stdout
-            assert name in said and 'have an LSC from it' not in said, said
-            ringfence('admin', '--data', node.data, 'set', 'cert', 'delete', 'CAPF-trust', 'CAPF-00000000.pem', '--yes')
-            assert name not in ringfence('doctor', '--data', node.data, check=False).stdout
-            said = ringfence('admin', '--data', node.data, *generation, '12.0', '--yes').stdout
-            assert 'expired' not in said and 'TrustListGeneration set to 12.0' in said, said
+        reported(site)
+        dropped(site)
+        kept(site)
 
 
 if __name__ == '__main__':

@@ -85,14 +85,14 @@ static void print_orphans(const struct adopt *a, const struct adopt_cert *c)
 	char file[1024];
 	size_t n = 0;
 
-	printf("    %zu phones have an LSC for which nothing else vouches:", c->n_lsc);
+	printf("    %zu phone%s an LSC for which nothing else vouches:", c->n_lsc, c->n_lsc == 1 ? " has" : "s have");
 	for (size_t i = 0; i < a->n_devices && n <= PHONES_NAMED; i++)
 		if (adopt_is_orphan(a, &a->devices[i]) && &a->certs[a->devices[i].issuer] == c && n++ < PHONES_NAMED)
 			printf(" %s", a->devices[i].row.name);
-	printf("%s\n    They get a new one by null string or authentication string ('phone set').\n",
+	printf("%s\n    A new one comes by null string or authentication string ('phone set').\n",
 	       n > PHONES_NAMED ? " ..." : "");
 	if (c->filed)
-		printf("    To let them renew by their LSC first: --adopt-as CAPF-trust=%s\n", shown(c->file, file, sizeof(file)));
+		printf("    For renewal by that LSC: --adopt-as CAPF-trust=%s\n", shown(c->file, file, sizeof(file)));
 }
 
 /* Each store with what stops; --adopt-as, which keeps it, names files. */

@@ -170,7 +170,9 @@ static int open_http(struct run *r, const struct boot_todo *t, struct err *e)
 	socklen_t len;
 	int rc = net_address(t->host, t->port, SOCK_STREAM, &to, &len, e);
 
-	return rc ? rc : fetch_http(r->d->base, (struct sockaddr *)&to, len, t->name, DIRECTORY_MAX, opened, r, &r->fetch, e);
+	if (rc)
+		return rc;
+	return fetch_http(r->d->base, (struct sockaddr *)&to, len, t->name, DIRECTORY_MAX, opened, r, &r->fetch, e);
 }
 
 /* ---- files by HTTPS ---- */
