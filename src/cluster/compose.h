@@ -42,7 +42,7 @@ struct compose_node {
  * of seeds 000 (signer last) and 004 (both first) about.
  */
 struct compose_tokens {
-	const struct cert *certs[LIST_MAX_SAST_TOKENS];
+	const struct cert *certs[LIST_MAX_SAST_CTL];
 	size_t n;
 	size_t n_first;                        /* of these, before the servers */
 	size_t signer;                         /* index into certs */

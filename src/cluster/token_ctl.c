@@ -48,8 +48,8 @@ static int take_token(struct compose_tokens *t, const struct tlv_record *rec, st
 {
 	struct cert *cert;
 
-	if (t->n == LIST_MAX_SAST_TOKENS)
-		return err_set(e, ERR_LIMIT, "a CTL has at most %d tokens", LIST_MAX_SAST_TOKENS);
+	if (t->n == LIST_MAX_SAST_CTL)
+		return err_set(e, ERR_LIMIT, "a CTL has at most %d tokens", LIST_MAX_SAST_CTL);
 	int rc = cert_from_der(rec->certificate, &cert, e);
 	if (!rc)
 		t->certs[t->n++] = cert;
@@ -137,7 +137,7 @@ static int check_signature(struct offer *o, struct err *e)
 static int check_phone(struct cluster *c, struct offer *o, struct err *e)
 {
 	static const struct traits capable = { .family = "any", .asks_tvs = TRAIT_YES, .sha512 = TRAIT_YES, .ec = TRAIT_YES,
-					       .list_limit = LIST_PHONE_LIMIT, .max_sast = LIST_MAX_SAST_TOKENS };
+					       .list_limit = LIST_PHONE_LIMIT, .max_sast = LIST_MAX_SAST_CTL };
 	AUTO(auto_free) uint8_t *itl = NULL;
 	struct phone phone;
 	struct decision d;

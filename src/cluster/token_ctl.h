@@ -26,7 +26,7 @@ int cluster_ctl_has_tokens(struct cluster *c, bool *tokens, struct err *e) MUST_
 /*
  * token_ctl_tokens: the tokens of a CTL, and where they stand: what compose() takes to make it again.
  * Out:    t, its certificates are the caller's to give back with token_ctl_tokens_clear; signer is set to the first.
- * Errors: ERR_LIMIT more than LIST_MAX_SAST_TOKENS; ERR_PROTO a certificate that is none.
+ * Errors: ERR_LIMIT more than LIST_MAX_SAST_CTL; ERR_PROTO a certificate that is none.
  */
 int token_ctl_tokens(const struct trust_list *ctl, struct compose_tokens *t, struct err *e) MUST_CHECK;
 void token_ctl_tokens_clear(struct compose_tokens *t);

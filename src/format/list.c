@@ -61,17 +61,17 @@ static void check_unknown(struct trust_list *l)
 			     l->records[i].unknown_tag);
 }
 
-static void check_sast(struct trust_list *l)
+static void check_sast(struct trust_list *l, enum list_type type)
 {
-	unsigned n = 0, max = LIST_MAX_SAST;
+	unsigned n = 0, max = type == LIST_CTL ? LIST_MAX_SAST_CTL : LIST_MAX_SAST;
 
-	for (size_t i = 0; i < l->n_records; i++) {
+	for (size_t i = 0; i < l->n_records; i++)
 		n += l->records[i].has_function && l->records[i].function == FUNCTION_SAST;
-		if (list_record_is_token(&l->records[i]))
-			max = LIST_MAX_SAST_TOKENS;
-	}
 	if (n > max)
 		warn(l, "%u records are System Administrator Security Tokens; phones keep at most %u", n, max);
+	else if (n > LIST_MAX_SAST)
+		warn(l, "%u records are System Administrator Security Tokens; some phone models are only known to work with %u", n,
+		     LIST_MAX_SAST);
 }
 
 static bool record_same(const struct tlv_record *a, const struct tlv_record *b)
@@ -96,7 +96,7 @@ static void check_list(struct trust_list *l, enum list_type type)
 	if (l->len > LIST_PHONE_LIMIT)
 		warn(l, "the list has %zu octets; phones do not load more than %d", l->len, LIST_PHONE_LIMIT);
 	check_file_name(l, type);
-	check_sast(l);
+	check_sast(l, type);
 	check_duplicates(l);
 	check_unknown(l);
 }

@@ -12,11 +12,13 @@ enum list_type { LIST_CTL, LIST_ITL };
 #define LIST_PHONE_LIMIT 65536 /* octets that phones can load (behaviour.md 3.1) */
 
 /*
- * SAST records in one list. Two is what is reported to work (formats-and-protocols.md 2.2); a CTL of hardware tokens has
- * up to four: two tokens, ITLRecovery, CallManager (behaviour.md 3.2, 11.5 and later).
+ * SAST records in one list. Two is what is reported to work (formats-and-protocols.md 2.2). A CTL has up to four: with
+ * hardware tokens two of them, ITLRecovery and CallManager (behaviour.md 3.2, 11.5 and later); without tokens the
+ * cluster's two and those of the cluster that its phones move to (behaviour.md 8.6). Which models work with more than two
+ * is in dist/models.conf; a reader warns of them.
  */
 #define LIST_MAX_SAST 2
-#define LIST_MAX_SAST_TOKENS 4
+#define LIST_MAX_SAST_CTL 4
 
 struct trust_list {
 	uint8_t *data;             /* owned copy of the file */
@@ -32,7 +34,8 @@ struct trust_list {
 
 /*
  * list_parse: header and every record to the last octet; verifies nothing.
- * In: type only serves texts. Out: *l, freed with list_free. Errors: as tlv_header_read and tlv_record_next, ERR_LIMIT.
+ * In: type only serves texts and warnings. Out: *l, freed with list_free.
+ * Errors: as tlv_header_read and tlv_record_next, ERR_LIMIT.
  */
 int list_parse(struct view file, enum list_type type, struct trust_list **l, struct err *e) MUST_CHECK;
 void list_free(struct trust_list *l); /* accepts NULL */
@@ -133,8 +136,8 @@ struct list_signer list_keystore_signer(struct keystore_signer *ctx);
 
 /*
  * list_build: write and sign a trust list, then read it back and verify it.
- * Out:    *data heap buffer. Errors: ERR_USAGE: no SAST record for the signer, more SAST records than LIST_MAX_SAST (with
- *         a token LIST_MAX_SAST_TOKENS), duplicate records, signer not RSA or of a size without a code (1.9), SHA-256
+ * Out:    *data heap buffer. Errors: ERR_USAGE: no SAST record for the signer, more SAST records than LIST_MAX_SAST (in
+ *         a CTL LIST_MAX_SAST_CTL), duplicate records, signer not RSA or of a size without a code (1.9), SHA-256
  *         asked for; ERR_LIMIT; ERR_CRYPTO.
  */
 int list_build(const struct list_spec *spec, const struct list_signer *signer, uint8_t **data, size_t *len,

@@ -124,7 +124,7 @@ static int check_record(const struct record_spec *rec, struct err *e)
 
 static int check_records(const struct list_spec *s, struct err *e)
 {
-	unsigned n_sast = 0, max_sast = LIST_MAX_SAST;
+	unsigned n_sast = 0, max_sast = s->type == LIST_CTL ? LIST_MAX_SAST_CTL : LIST_MAX_SAST;
 	bool signer = false;
 
 	for (size_t i = 0; i < s->n_records; i++) {
@@ -138,8 +138,6 @@ static int check_records(const struct list_spec *s, struct err *e)
 			if (same_record(rec, &s->records[j]))
 				return err_set(e, ERR_USAGE, "record %zu repeats record %zu", i + 1, j + 1);
 		n_sast += rec->function == FUNCTION_SAST;
-		if (rec->style == RECORD_TOKEN)
-			max_sast = LIST_MAX_SAST_TOKENS;
 		signer |= rec->function == FUNCTION_SAST && rec->cert && rec->style != RECORD_HASH_ONLY &&
 			  cert_same(rec->cert, s->signer);
 	}

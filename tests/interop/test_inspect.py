@@ -205,7 +205,9 @@ def test_build_refused():
         assert done.returncode == code and words in done.stderr, (done.returncode, done.stderr)
         assert not os.path.exists(out)
 
-    refused('phones keep at most 2', '--record', f'SAST={certs[0]}', '--record', f'SAST={certs[1]}')
+    five = [golden('certs', n + '.pem') for n in ('sast2048', 'tftp2048', 'itlsigner', 'capf2048', 'pub1024')]
+    refused('phones keep at most 4', *[w for c in five for w in ('--record', f'SAST={c}')])
+    refused('phones keep at most 2', '--type', 'itl', '--record', f'SAST={certs[0]}', '--record', f'SAST={certs[1]}')
     refused('record 3 repeats record 2', '--record', f'CAPF={certs[0]}', '--record', f'CAPF={certs[0]}')
     refused('ROLE=PEM', '--record', f'BOSS={certs[0]}')
     refused('no IPv4 address', '--record', f'CAPF={certs[0]},ip=somewhere')

@@ -27,11 +27,11 @@ static const struct cmd_opt opts[] = {
 
 struct job {
 	struct ctl_server_options server;
-	struct token_options tokens[LIST_MAX_SAST_TOKENS]; /* one for each --token */
+	struct token_options tokens[LIST_MAX_SAST_CTL]; /* one for each --token */
 	size_t n_tokens;
 	const char *module, *pin_file;                     /* pin_file: the only one */
 	size_t n_pin_files;
-	const char *remove[LIST_MAX_SAST_TOKENS];
+	const char *remove[LIST_MAX_SAST_CTL];
 	size_t n_remove;
 	bool yes, dry_run;
 
@@ -64,14 +64,14 @@ static int take(const struct cmd *c, struct job *j, int key, const char *value)
 		j->yes = true;
 	else if (key == OPT_DRY_RUN)
 		j->dry_run = true;
-	else if (key == OPT_REMOVE && j->n_remove < LIST_MAX_SAST_TOKENS)
+	else if (key == OPT_REMOVE && j->n_remove < LIST_MAX_SAST_CTL)
 		j->remove[j->n_remove++] = value;
 	else if (key == TOKEN_OPT_MODULE)
 		j->module = value;
 	else if (key == TOKEN_OPT_PIN_FILE)
 		take_pin_file(j, value);
-	else if (key == TOKEN_OPT_TOKEN && j->n_tokens == LIST_MAX_SAST_TOKENS)
-		return cmd_usage_error(c, "a CTL has at most %d tokens", LIST_MAX_SAST_TOKENS);
+	else if (key == TOKEN_OPT_TOKEN && j->n_tokens == LIST_MAX_SAST_CTL)
+		return cmd_usage_error(c, "a CTL has at most %d tokens", LIST_MAX_SAST_CTL);
 	else if (key == TOKEN_OPT_TOKEN)
 		j->tokens[j->n_tokens++] = (struct token_options){.uri = value};
 	else

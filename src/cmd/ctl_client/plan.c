@@ -50,8 +50,8 @@ int plan_add(struct plan *p, const struct ctl_token *t, struct err *e)
 
 	if (plan_has(p, t->cert))
 		return 0;
-	if (list->n == LIST_MAX_SAST_TOKENS)
-		return err_set(e, ERR_LIMIT, "a CTL has at most %d security tokens", LIST_MAX_SAST_TOKENS);
+	if (list->n == LIST_MAX_SAST_CTL)
+		return err_set(e, ERR_LIMIT, "a CTL has at most %d security tokens", LIST_MAX_SAST_CTL);
 	list->certs[list->n++] = cert_ref(t->cert);
 	if (!p->view.ctl && list->n == 1)
 		list->n_first = 1;

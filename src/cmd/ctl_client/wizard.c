@@ -27,7 +27,7 @@ struct wizard {
 	struct token_options tokens;
 	struct ctl_server s;
 	struct plan plan;
-	struct ctl_token used[LIST_MAX_SAST_TOKENS]; /* that were inserted and added or named, in this order */
+	struct ctl_token used[LIST_MAX_SAST_CTL]; /* that were inserted and added or named, in this order */
 	size_t n_used;
 };
 
@@ -184,7 +184,7 @@ static int add_token(struct wizard *w, struct ctl_token *t, struct err *e)
 
 	print_token(t);
 	int rc = ask_letter("[a] Add, [c] Cancel: ", "ac", &letter, e);
-	if (!rc && letter == 'a' && w->n_used < LIST_MAX_SAST_TOKENS)
+	if (!rc && letter == 'a' && w->n_used < LIST_MAX_SAST_CTL)
 		rc = plan_add(&w->plan, t, e);
 	if (rc || letter != 'a') {
 		ctl_token_clear(t);
@@ -215,8 +215,8 @@ static int further_token(struct wizard *w, struct err *e)
 {
 	struct ctl_token t = {0};
 
-	if (w->n_used == LIST_MAX_SAST_TOKENS) {
-		printf("A CTL has at most %d security tokens.\n", LIST_MAX_SAST_TOKENS);
+	if (w->n_used == LIST_MAX_SAST_CTL) {
+		printf("A CTL has at most %d security tokens.\n", LIST_MAX_SAST_CTL);
 		return 0;
 	}
 	int rc = insert(w, "Please remove the Security Token that is inserted and insert another one. Click Ok when done.", false,

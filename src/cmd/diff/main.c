@@ -11,7 +11,7 @@ static const struct traits capable = {
 	.sha512 = TRAIT_YES,
 	.ec = TRAIT_YES,
 	.list_limit = LIST_PHONE_LIMIT,
-	.max_sast = LIST_MAX_SAST_TOKENS,
+	.max_sast = LIST_MAX_SAST_CTL,
 };
 
 /* Would a phone that holds a, and nothing else, take b? */

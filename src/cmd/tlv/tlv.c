@@ -120,6 +120,18 @@ static void compose_records(struct build *b)
 		put_record(b, b->wanted[i].function, b->wanted[i].cert, &b->wanted[i]);
 }
 
+/* No list of that many is made without a word. */
+static void warn_sast(const struct build *b)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < b->n_records; i++)
+		n += b->records[i].function == FUNCTION_SAST;
+	if (n > LIST_MAX_SAST)
+		fprintf(stderr, "ringfence tlv build: %u records are SAST; some phone models are only known to work with %d\n", n,
+			LIST_MAX_SAST);
+}
+
 static int build_list(struct build *b, uint8_t **data, size_t *len, struct err *e)
 {
 	struct list_spec spec = {
@@ -158,6 +170,7 @@ static int make(const struct cmd *c, struct build *b)
 		return cmd_error(c, err == ERR_USAGE || err == ERR_IO ? CMD_USAGE : CMD_NO, "%s", e.text);
 	if (len > COMPOSE_WARN_OCTETS)
 		fprintf(stderr, "ringfence tlv build: %zu octets is large; lists of that size are known to be slow or refused on old phones\n", len);
+	warn_sast(b);
 	printf("%s: %s, %zu octets, %zu records\n", b->out, list_type_name(b->type), len, b->n_records);
 	return CMD_OK;
 }

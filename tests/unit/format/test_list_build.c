@@ -146,18 +146,45 @@ static void refused(struct job *j, int class, const char *words)
 		fail_msg("'%s' is not in: %s", words, e.text);
 }
 
-/* Pitfall U-5: three SAST records, duplicates. */
+/* Pitfall U-5: an ITL with three SAST records, a CTL with five; a CTL with up to four is built, and a reader is told. */
+static void test_many_sast(void **state)
+{
+	static const char *const more[] = {"sast2048", "tftp2048"};
+	static struct job j;
+	struct trust_list *l;
+	struct err e = ERR_INIT;
+	uint8_t *data = NULL;
+	size_t len = 0;
+
+	(void)state;
+	job_init(&j, &vectors[0]);
+	j.records[2].function = j.records[3].function = FUNCTION_SAST;
+	j.spec.type = LIST_ITL;
+	refused(&j, ERR_USAGE, "3 records have the function System Administrator Security Token; phones keep at most 2");
+	j.spec.type = LIST_CTL;
+	for (size_t i = 0; i < 2; i++) {
+		assert_ok(job_build(&j, &data, &len, &e), &e);
+		assert_ok(list_parse((struct view){data, len}, LIST_CTL, &l, &e), &e);
+		assert_int_equal(l->n_warnings, 1);
+		assert_non_null(strstr(l->warnings[0], i ? "4 records are" : "3 records are"));
+		assert_non_null(strstr(l->warnings[0], "some phone models are only known to work with 2"));
+		list_free(l);
+		free(data);
+		data = NULL;
+		struct record_spec next = {.function = FUNCTION_SAST, .cert = golden_cert(more[i])};
+		j.records[j.spec.n_records++] = next;
+	}
+	refused(&j, ERR_USAGE, "5 records have the function System Administrator Security Token; phones keep at most 4");
+	job_clear(&j);
+}
+
+/* Pitfall U-5: duplicates. */
 static void test_records_refused(void **state)
 {
 	static struct job j;
 
 	(void)state;
 	job_init(&j, &vectors[0]);
-	j.records[3].function = FUNCTION_SAST;
-	j.records[2].function = FUNCTION_SAST;
-	refused(&j, ERR_USAGE, "3 records have the function System Administrator Security Token; phones keep at most 2");
-	j.records[2].function = FUNCTION_CAPF;
-	j.records[3].function = FUNCTION_CCM_TFTP;
 	j.records[1].function = FUNCTION_SAST;
 	refused(&j, ERR_USAGE, "record 2 repeats record 1");
 	j.records[1].function = FUNCTION_CCM_TFTP;
@@ -302,6 +329,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_many_sast),
 		cmocka_unit_test(test_records_refused),
 		cmocka_unit_test(test_digest_refused),
 		cmocka_unit_test(test_signer_refused),
