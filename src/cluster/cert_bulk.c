@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
+#include "cluster/sast_trust.h"
 #include "cluster/trust.h"
 #include "pki/cert_list.h"
 #include "store/audit.h"
@@ -275,6 +276,9 @@ static int run_import(struct bulk *b, struct import *m)
 	struct change ch = { .who = b->in->who, .command = command, .object = object, .notes = b->in->notes, .apply = put,
 			     .ctx = m };
 	int rc = b->in->dry ? 0 : change_run(b->c, &ch, NULL, b->e);
+	for (size_t s = 0; s < 3 && !rc; s++)
+		if (m->t->stores[s] == STORE_TRUST_PHONE_SAST)
+			rc = sast_trust_put_notes(b->c, m->l.certs, m->l.n, b->in->notes, b->e);
 	b->in->n += rc ? 0 : m->l.n;
 	return rc;
 }

@@ -7,6 +7,7 @@
 #include "cluster/cluster_internal.h"
 #include "cluster/param.h"
 #include "cluster/publish.h"
+#include "cluster/sast_trust.h"
 #include "store/audit.h"
 
 /* One change on its way: what was in force, what is to be. */
@@ -121,6 +122,20 @@ static int build_itl(struct step *s, struct err *e)
 	return rc ? rc : lists_build_sha1(s->c, s->g, LIST_ITL, &s->new.itl, &s->new.itl_sha1, e);
 }
 
+/*
+ * Without tokens; signers of other clusters go with it. Nobody asked for one that only makes good for what was lost, and the
+ * node must start: there they stay out when they are too many, which `show ctl` says.
+ */
+static int compose_ctl(struct step *s, struct err *e)
+{
+	int rc = sast_trust_gather(s->c, s->ch->ctl == CTL_KEEP, s->g, e);
+
+	/* The administrator asked for a new one: its time says when, also when nothing else differs. */
+	if (!rc)
+		rc = lists_build(s->c, s->g, LIST_CTL, NULL, s->ch->notes, &s->new.ctl, e);
+	return rc ? rc : lists_build_sha1(s->c, s->g, LIST_CTL, &s->new.ctl, &s->new.ctl_sha1, e);
+}
+
 static int build_lists(struct step *s, struct err *e)
 {
 	enum ctl_action ctl = s->ch->ctl == CTL_RESET ? CTL_COMPOSE : s->ch->ctl;
@@ -134,10 +149,7 @@ static int build_lists(struct step *s, struct err *e)
 		rc = build_itl(s, e);
 	}
 	if (!rc && ctl == CTL_COMPOSE)
-		/* The administrator asked for a new one: its time says when, also when nothing else differs. */
-		rc = lists_build(s->c, s->g, LIST_CTL, NULL, s->ch->notes, &s->new.ctl, e);
-	if (!rc && ctl == CTL_COMPOSE)
-		rc = lists_build_sha1(s->c, s->g, LIST_CTL, &s->new.ctl, &s->new.ctl_sha1, e);
+		rc = compose_ctl(s, e);
 	if (!rc && ctl == CTL_GIVEN)
 		rc = s->ch->give(s->c, s->g, s->ch->ctx, &s->new, e);
 	if (!rc && ctl == CTL_KEEP)

@@ -80,6 +80,7 @@ struct gathered {
 	enum store_signer by[2];             /* whose key signs the list of this enum list_type */
 	struct cert *elsewhere;              /* of STORE_SIGNER_ELSEWHERE: a reference */
 	struct keystore_signer elsewhere_key;
+	const struct cert *foreign[LIST_MAX_SAST_CTL]; /* of in.foreign: references */
 };
 int gather(struct cluster *c, struct gathered **g, struct err *e) MUST_CHECK;
 void gathered_free(struct gathered *g); /* accepts NULL */

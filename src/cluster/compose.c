@@ -113,6 +113,11 @@ const char *compose_other_signer(enum compose_generation g, enum list_type type)
 	return NULL;
 }
 
+size_t compose_own_sast(enum compose_generation g)
+{
+	return compose_other_signer(g, LIST_CTL) ? 2 : 1;
+}
+
 static const char *part_unit(enum part p)
 {
 	switch (p) {
@@ -317,6 +322,24 @@ static int add_part(struct work *w, enum part part, struct err *e)
 	return 0;
 }
 
+/* --- signers of other clusters --- */
+
+/*
+ * Behind all records of the cluster, so that a phone that keeps the first two SAST of a list keeps the cluster's own. Whose
+ * it is says its common name; what has no address has zeros (formats-and-protocols.md 2.3).
+ */
+static int add_foreign(struct work *w, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < w->in->n_foreign && !rc; i++) {
+		struct compose_node server = { .name = cert_cn(w->in->foreign[i]) };
+
+		rc = add(w, RECORD_FULL, FUNCTION_SAST, w->in->foreign[i], &server, e);
+	}
+	return rc;
+}
+
 /* --- a CTL of hardware tokens --- */
 
 static int add_token(struct work *w, const struct cert *cert, struct err *e)
@@ -388,7 +411,7 @@ int compose(const struct compose_input *in, struct composition *out, struct err 
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return in->type == LIST_CTL ? add_foreign(&w, e) : 0;
 }
 
 int compose_check_size(enum list_type type, size_t len, size_t n_certs, struct notes *notes, struct err *e)

@@ -22,6 +22,8 @@ const char *compose_signer_unit(enum compose_generation g);     /* "CallManager"
  */
 const char *compose_other_signer(enum compose_generation g, enum list_type type);
 
+size_t compose_own_sast(enum compose_generation g); /* SAST records of the cluster itself in a CTL without tokens: 1 or 2 */
+
 enum record_style compose_itl_style(enum compose_generation g); /* of TVS and CAPF in an ITL: whole, or only the hash */
 
 /* Does the list of this type, composed for g, name the unit's certificate? A change of it changes the list. */
@@ -65,6 +67,9 @@ struct compose_input {
 	/* ITL: signs, and is SAST in place of compose_other_signer, so that the usual signer can follow it. NULL: none. */
 	const struct cert *elsewhere;
 	const struct compose_tokens *tokens;   /* CTL: NULL: none, the generation's own signer signs */
+	/* CTL without tokens: signers of other clusters that phones are to follow too (cluster/sast_trust.h). */
+	const struct cert *const *foreign;
+	size_t n_foreign;
 	uint32_t timestamp;                    /* Unix seconds */
 };
 

@@ -4,6 +4,7 @@
 #include "cluster/list_reset.h"
 #include "cluster/mode.h"
 #include "cluster/param.h"
+#include "cluster/sast_trust.h"
 
 int list_lacks(struct cluster *c, const struct trust_list *l, enum list_type type, const char *unit, bool *lacks,
 	       struct err *e)
@@ -42,5 +43,5 @@ int list_notes(struct cluster *c, const struct trust_list *l, enum list_type typ
 			rc = notes_add(notes, e, "The %s file does not name the %s certificate that is installed%s", list_type_name(type), *unit,
 				       type == LIST_CTL ? ": run 'utils ctl update CTLFile' when phones have taken the present ITL." : ".");
 	}
-	return rc;
+	return rc || type != LIST_CTL ? rc : sast_trust_list_notes(c, l, notes, e);
 }

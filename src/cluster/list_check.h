@@ -9,6 +9,7 @@
 int list_lacks(struct cluster *c, const struct trust_list *l, enum list_type type, const char *unit, bool *lacks,
 	       struct err *e) MUST_CHECK;
 
-/* list_notes: a sentence for each unit whose certificate the list lacks. */
+/* list_notes: a sentence for each unit whose certificate the list lacks, and for each signer of Phone-SAST-trust by which
+ * the CTL differs (sast_trust.h). */
 int list_notes(struct cluster *c, const struct trust_list *l, enum list_type type, struct notes *notes,
 	       struct err *e) MUST_CHECK;

@@ -130,6 +130,7 @@ int gather(struct cluster *c, struct gathered **out, struct err *e)
 	g->in.self = g->self;
 	g->in.capf = g->capf;
 	g->in.itl_recovery = g->itl_recovery;
+	g->in.foreign = g->foreign;
 	*out = g;
 	return 0;
 }
@@ -146,6 +147,8 @@ void gathered_free(struct gathered *g)
 	cert_unref(g->capf);
 	cert_unref(g->itl_recovery);
 	cert_unref(g->elsewhere);
+	for (size_t i = 0; i < g->in.n_foreign; i++)
+		cert_unref((struct cert *)g->foreign[i]);
 	free(g);
 }
 

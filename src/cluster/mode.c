@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/param.h"
+#include "cluster/sast_trust.h"
 #include "cluster/strand.h"
 #include "cluster/token_ctl.h"
 #include "store/param.h"
@@ -173,6 +174,8 @@ int cluster_mode_warnings(struct cluster *c, enum mode_change change, struct not
 	bool has;
 	int rc = mode_warnings(c, change, notes, e);
 
+	if (!rc && change != MODE_DELETE)
+		rc = sast_trust_warnings(c, notes, e);
 	if (!rc)
 		rc = cluster_has_ctl(c, &has, e);
 	if (rc || change == MODE_DELETE || !has)

@@ -42,6 +42,23 @@ enum digest phone_model_digest(const char *model, enum digest wanted)
 	return wanted == DIGEST_SHA512 && (!t || !traits_sha512(traits_find(t, model))) ? DIGEST_SHA1 : wanted;
 }
 
+uint32_t phone_model_max_sast(const char *model)
+{
+	const struct traits_table *t = models();
+
+	return t ? traits_max_sast(traits_find(t, model)) : LIST_MAX_SAST;
+}
+
+const char *phone_family_max_sast(size_t i, uint32_t *max)
+{
+	const struct traits_table *t = models();
+	const struct traits *row = t ? traits_at(t, i) : NULL;
+
+	if (row)
+		*max = traits_max_sast(row);
+	return row ? row->family : NULL;
+}
+
 struct counting {
 	int (*cb)(void *ctx, const char *model, uint64_t n);
 	void *ctx;

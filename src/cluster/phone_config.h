@@ -39,6 +39,10 @@ void phone_config_clear(struct phone_config *pc);
 /* phone_model_digest: what this model can be given when the parameter says `wanted`; nobody knows: SHA-1, as all can. */
 enum digest phone_model_digest(const char *model, enum digest wanted);
 
+/* phone_model_max_sast: SAST records in one list that this model ("" unknown) is known to work with. */
+uint32_t phone_model_max_sast(const char *model);
+const char *phone_family_max_sast(size_t i, uint32_t *max); /* the same of each family of models; NULL past the last */
+
 /* phones_sha1: phones whose model cannot SHA-512, as far as is known; cb gets each such model ("" unknown) and how many. */
 int phones_sha1(struct cluster *c, int (*cb)(void *ctx, const char *model, uint64_t n), void *ctx,
 		struct err *e) MUST_CHECK;

@@ -5,7 +5,9 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "cluster/cluster_internal.h"
+#include "cluster/phone_config.h"
 #include "phone/phone.h"
 
 static bool knows(const struct trust_list *l, unsigned function, const struct cert *cert)
@@ -114,4 +116,67 @@ int strand_warnings(struct cluster *c, const struct strand_change *ch, struct no
 	return notes_add(notes, e,
 			 "Phones that have not loaded %s since %s would be stranded: what they hold knows neither its next signer "
 			 "nor TVS. Reset all phones and wait until they have registered before going on.", ch->what, when);
+}
+
+/* --- SAST records --- */
+
+#define NAMES_SHOWN 5
+
+struct few {
+	size_t n_sast;
+	size_t n;        /* phones that are known to work with fewer */
+	char names[400];
+	size_t used;
+};
+
+static int count_few(void *ctx, const struct store_device *d)
+{
+	struct few *f = ctx;
+
+	if (phone_model_max_sast(d->model) >= f->n_sast)
+		return 0;
+	if (f->n++ < NAMES_SHOWN)
+		f->used = text_append(f->names, sizeof(f->names), f->used, "%s%s (%s%s)", f->used ? ", " : "", d->name,
+				      d->model[0] ? "model " : "model not known", d->model);
+	return 0;
+}
+
+/* Out: *least: the smallest number among them. Returns how many families there are. */
+static size_t few_families(size_t n_sast, char *out, size_t size, uint32_t *least)
+{
+	size_t n = 0, used = 0;
+	const char *family;
+	uint32_t max;
+
+	*least = UINT32_MAX;
+	for (size_t i = 0; (family = phone_family_max_sast(i, &max)); i++) {
+		if (max >= n_sast)
+			continue;
+		*least = max < *least ? max : *least;
+		used = text_append(out, size, used, "%s%s", n++ ? ", " : "",
+				   strcmp(family, "default") == 0 ? "every model that models.conf does not name" : family);
+	}
+	return n;
+}
+
+int strand_sast_warnings(struct cluster *c, size_t n_sast, struct notes *notes, struct err *e)
+{
+	struct few f = { .n_sast = n_sast };
+	char families[300] = "";
+	uint32_t least;
+
+	if (!few_families(n_sast, families, sizeof(families), &least))
+		return 0;
+	int rc = store_device_list(c->store, NULL, 0, count_few, &f, e);
+	if (!rc)
+		rc = notes_add(notes, e,
+			       "The CTL will have %zu SAST records. Some phones are only known to work with %u: %s. What they do with more "
+			       "nobody has seen: expect that they refuse this CTL at each restart and keep the one they have, or none.",
+			       n_sast, least, families);
+	if (rc || !f.n)
+		return rc ? rc : notes_add(notes, e, "No phone that this node knows is of such a model.");
+	if (f.n > NAMES_SHOWN)
+		text_append(f.names, sizeof(f.names), f.used, " and %zu more", f.n - NAMES_SHOWN);
+	return notes_add(notes, e, "Of the phones that this node knows, %zu %s of such a model: %s.", f.n, f.n == 1 ? "is" : "are",
+			 f.names);
 }

@@ -27,5 +27,12 @@ struct strand_change {
 	const struct cert *tvs;     /* this node's after the change; NULL: a new one */
 };
 
+/*
+ * strand_sast_warnings: which phones are known to work with fewer SAST records than the next CTL will have, what is to be
+ * expected of them, how many there are, and some names. Nothing when every phone is known to work with them.
+ * Source: formats-and-protocols.md 2.2; dist/models.conf.
+ */
+int strand_sast_warnings(struct cluster *c, size_t n_sast, struct notes *notes, struct err *e) MUST_CHECK;
+
 /* strand_warnings: a sentence for the phones that only TVS can carry, and one for those that nothing can. */
 int strand_warnings(struct cluster *c, const struct strand_change *ch, struct notes *notes, struct err *e) MUST_CHECK;

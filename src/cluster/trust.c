@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
+#include "cluster/sast_trust.h"
 #include "pki/cert_list.h"
 #include "pki/chain.h"
 
@@ -215,6 +216,8 @@ int cluster_import_trust(struct cluster *c, const char *who, const char *store, 
 	}
 	if (!rc)
 		rc = note_taken(&m, in->dry, notes, e);
+	if (!rc && m.store == STORE_TRUST_PHONE_SAST)
+		rc = sast_trust_put_notes(c, m.certs, m.n, notes, e);
 	cert_list_free(m.certs, m.n);
 	return rc;
 }
@@ -321,7 +324,10 @@ int trust_delete_warnings(struct cluster *c, const char *store, const char *file
 		rc = notes_add(notes, e, "Phones that have an LSC from it can no longer %s with it: renew those first.",
 			       v.store == STORE_TRUST_CAPF ? "authenticate themselves to CAPF" : "register securely");
 	if (!rc)
-		rc = notes_add(notes, e, "Trust lists and phones are not touched; TVS no longer answers for it unless another store has it.");
+		rc = notes_add(notes, e, "Trust lists and phones are not touched; TVS no longer answers for it unless another store or "
+			       "the CTL has it.");
+	if (!rc && v.store == STORE_TRUST_PHONE_SAST)
+		rc = sast_trust_drop_notes(c, v.cert, notes, e);
 	if (!rc && restart_after(v.store))
 		rc = notes_add(notes, e, "Afterwards restart %s.", restart_after(v.store));
 	cert_unref(v.cert);
@@ -354,6 +360,8 @@ int cluster_trust_delete(struct cluster *c, const char *who, const char *store, 
 				     .notes = notes, .apply = drop, .ctx = &v };
 		rc = change_run(c, &ch, NULL, e);
 	}
+	if (!rc && v.store == STORE_TRUST_PHONE_SAST)
+		rc = sast_trust_drop_notes(c, v.cert, notes, e);
 	cert_unref(v.cert);
 	return rc;
 }

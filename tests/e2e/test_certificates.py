@@ -346,6 +346,7 @@ def test_web_security_and_bulk():
         assert 'other.example.org' not in sh.do('show', 'cert', 'list', 'trust').stdout
         said = sh.do('set', 'cert', 'bulk', 'import', 'all').stdout
         assert 'Successfully imported all certificates.' in said and 'Certificates: 5.' in said, said
+        assert said.count('only a CTL of mixed mode has signers of Phone-SAST-trust') == 1, said
         listed = sh.do('show', 'cert', 'list', 'trust').stdout
         for name in ('tomcat-trust/other.example.org.pem', 'tomcat-trust/other-EC.example.org.pem', 'CallManager-trust/other.example.org.pem',
                      'Phone-SAST-trust/other.example.org.pem', 'Phone-SAST-trust/ITLRECOVERY_other.example.org.pem'):

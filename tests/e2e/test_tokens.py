@@ -376,7 +376,9 @@ def scenarios(generation):
         to_tokens(site, c, new, 'one', 'spare')
         # 20, 22, 21: all tokens are lost; the command line needs none, and takes the file away in the end.
         c.tokens.only()
-        site.do('utils', 'ctl', 'set-cluster', 'non-secure-mode')
+        said = site.do('utils', 'ctl', 'set-cluster', 'non-secure-mode')
+        assert said.count('becomes no record of the CTL: a hardware token') == 2, said   # though they are in Phone-SAST-trust
+        assert 'SAST-ADN' not in site.admin('show ctl').stdout
         new.boot('took')
         new.agrees()
         site.admin('file delete activelog cm/tftpdata/CTLFile.tlv --yes')

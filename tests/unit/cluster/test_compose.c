@@ -212,6 +212,30 @@ static void test_token_ctl_order(void **state)
 	assert_non_null(strstr(e.text, "twice"));
 }
 
+/* Behind everything of the cluster; one that is there already not twice; neither in an ITL nor with tokens. */
+static void test_foreign(void **state)
+{
+	const struct cert *const foreign[] = { take("itlsigner"), site.nodes[0].call_manager, take("pub2048") };
+	struct compose_tokens t = { .certs = { take("etoken1"), take("etoken2") }, .n = 2, .n_first = 1, .signer = 1 };
+
+	(void)state;
+	whole_site(LIST_CTL, COMPOSE_12_0);
+	site.in.foreign = foreign;
+	site.in.n_foreign = 3;
+	assert_records("0 SAST\n0 " PUB "\n2 " PUB "\n4 " CAPF "\n2 " SUB1 "\n2 Asterisk\n0 CUCM8-Publisher.bbbburns.lab\n0 " PUB
+		       "\n");
+	assert_ptr_equal(site.out.spec.signer, site.in.itl_recovery);
+	assert_string_equal(site.out.records[6].dns_name, "CUCM8-Publisher.bbbburns.lab");
+	assert_int_equal(site.out.records[6].ip[0], 0);
+	assert_int_equal(compose_own_sast(COMPOSE_12_0), 2);
+	assert_int_equal(compose_own_sast(COMPOSE_10_0), 1);
+	site.in.tokens = &t;
+	assert_records("0 " TOKEN1 "\n0 SAST\n0 " PUB "\n2 " PUB "\n4 " CAPF "\n2 " SUB1 "\n2 Asterisk\n0 " TOKEN2 "\n");
+	site.in.tokens = NULL;
+	site.in.type = LIST_ITL;
+	assert_records("0 SAST\n0 " PUB "\n2 " PUB "\n3 Apache-EC\n21 " TVS "\n21 SEP001122334455\n4 " CAPF "\n");
+}
+
 static void test_itl_order(void **state)
 {
 	(void)state;
@@ -451,6 +475,7 @@ int main(void)
 		TEST(test_seed_004_non_secure),
 		TEST(test_ctl_order),
 		TEST(test_token_ctl_order),
+		TEST(test_foreign),
 		TEST(test_itl_order),
 		TEST(test_itl_of_a_subscriber),
 		TEST(test_no_generation_has_three_sast),

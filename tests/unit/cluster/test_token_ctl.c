@@ -246,6 +246,58 @@ static void test_tokenless_and_back(void **state)
 	assert_ok(cluster_set_non_secure(node.cluster, "test", NULL, &e), &e); /* scenario 22 */
 }
 
+static size_t count_sast(void)
+{
+	struct trust_list *l = node_list(&node, LIST_CTL);
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n_records; i++)
+		n += l->records[i].function == FUNCTION_SAST;
+	list_free(l);
+	return n;
+}
+
+static void trust(const struct cert *c)
+{
+	struct store_certificate_info info = { 0 };
+
+	assert_ok(store_certificate_put_trust(node.store, STORE_TRUST_PHONE_SAST, c, &info, STORE_PUT_UPLOAD, &e), &e);
+}
+
+/*
+ * Tokens are in Phone-SAST-trust so that TVS vouches for them (scenario 4), whatever they are called; another cluster's
+ * signer is there to be a record. Neither is in a CTL that a token signs, and `utils ctl` takes only the signer.
+ */
+static void test_in_phone_sast_trust(void **state)
+{
+	struct made m = { .mixed = true, .n = 3, .order = { 0, 1, 2 }, .n_first = 2, .signer = 0,
+			  .t = { .change = MODE_UPDATE, .accepted = true } };
+	struct cert *foreign = golden_cert("tftp2048");
+	struct notes notes = NOTES_INIT;
+
+	(void)state;
+	trust(tokens[0]);
+	trust(tokens[2]); /* its common name is not that of a token */
+	trust(foreign);
+	two_tokens();
+	make(&m);
+	assert_int_equal(offer(&m, NULL), 1);
+	assert_int_equal(count_sast(), 3);
+	assert_ok(cluster_mode_warnings(node.cluster, MODE_UPDATE, &notes, &e), &e);
+	assert_non_null(strstr(notes.text[0], "SAST-ADN0054f509"));
+	assert_non_null(strstr(notes.text[0], "becomes no record of the CTL: a hardware token."));
+	assert_non_null(strstr(notes.text[1], "SAST.pem becomes no record of the CTL: a hardware token."));
+	assert_non_null(strstr(notes.text[2], "as SAST: Asterisk.pem."));
+	notes_clear(&notes);
+	/* Also when the CTL in force has forgotten them. */
+	for (int i = 0; i < 2; i++) {
+		assert_ok(cluster_ctl_update(node.cluster, "test", NULL, &e), &e);
+		assert_int_equal(count_sast(), 2); /* CallManager and the foreign one */
+	}
+	cert_unref(foreign);
+	done(&m);
+}
+
 static void test_changed_meanwhile(void **state)
 {
 	struct made m = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 1,
@@ -299,6 +351,7 @@ int main(void)
 		TEST(test_seeds),
 		TEST(test_who_may_sign),
 		TEST(test_tokenless_and_back),
+		TEST(test_in_phone_sast_trust),
 		TEST(test_changed_meanwhile),
 		TEST(test_twin),
 	};
