@@ -7,6 +7,7 @@
 #include "cluster/cluster_internal.h"
 #include "cluster/param.h"
 #include "cluster/publish.h"
+#include "cluster/strand.h"
 #include "phone/decide.h"
 
 /* --- the CTL in force --- */
@@ -295,6 +296,18 @@ static int publish(struct cluster *c, const char *who, struct offer *o, struct n
 	return change_run(c, &ch, NULL, e);
 }
 
+static int warn(struct cluster *c, const struct offer *o, struct notes *notes, struct err *e)
+{
+	size_t n_sast = 0;
+	int rc = mode_warnings(c, o->t->change, notes, e);
+
+	for (size_t i = 0; i < o->ctl->n_records; i++)
+		n_sast += o->ctl->records[i].has_function && o->ctl->records[i].function == FUNCTION_SAST;
+	if (!rc)
+		rc = mode_signer_warnings(c, o->tokens.certs[o->tokens.signer], notes, e);
+	return rc ? rc : strand_sast_warnings(c, n_sast, notes, e);
+}
+
 int cluster_token_ctl(struct cluster *c, const char *who, const struct token_ctl *t, struct notes *notes, bool *stored,
 		      struct err *e)
 {
@@ -303,9 +316,7 @@ int cluster_token_ctl(struct cluster *c, const char *who, const struct token_ctl
 	int rc = check(c, &o, e);
 
 	if (!rc && !t->accepted)
-		rc = mode_warnings(c, t->change, notes, e);
-	if (!rc && !t->accepted)
-		rc = mode_signer_warnings(c, o.tokens.certs[o.tokens.signer], notes, e);
+		rc = warn(c, &o, notes, e);
 	if (rc)
 		return rc;
 	if (notes->n > before) {

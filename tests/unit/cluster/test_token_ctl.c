@@ -281,6 +281,11 @@ static void test_in_phone_sast_trust(void **state)
 	trust(foreign);
 	two_tokens();
 	make(&m);
+	m.t.accepted = false;
+	assert_int_equal(offer(&m, &notes), 0);
+	assert_non_null(strstr(notes.text[0], "The CTL will have 3 SAST records. Some phones are only known to work with 2: "));
+	notes_clear(&notes);
+	m.t.accepted = true;
 	assert_int_equal(offer(&m, NULL), 1);
 	assert_int_equal(count_sast(), 3);
 	assert_ok(cluster_mode_warnings(node.cluster, MODE_UPDATE, &notes, &e), &e);
