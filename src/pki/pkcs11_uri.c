@@ -107,14 +107,26 @@ static int take_line(const char *file, struct view text, char **pin, struct err 
 	return 0;
 }
 
-int pkcs11_pin_read(int dir_fd, const char *file, char **pin, struct err *e)
+/* Without waiting for a writer that never comes; for the octets of one that is there it waits. */
+static int open_pin(int dir_fd, const char *file, struct stat *st)
 {
 	AUTO(auto_close) int fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 || fstat(fd, st) < 0 || fcntl(fd, F_SETFL, 0) < 0)
+		return -1;
+	int got = fd;
+	fd = -1;
+	return got;
+}
+
+int pkcs11_pin_read(int dir_fd, const char *file, char **pin, struct err *e)
+{
 	uint8_t *text = NULL;
 	size_t len = 0;
 	struct stat st;
+	AUTO(auto_close) int fd = open_pin(dir_fd, file, &st);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return err_sys(e, ERR_IO, "%s: the token's PIN", file);
 	if (S_ISREG(st.st_mode) && st.st_mode & 077)
 		return err_set(e, ERR_AUTH, "%s: others may read this PIN (mode %04o): chmod 600 %s, and set another PIN", file,

@@ -71,7 +71,7 @@ static int load_key(const char *file, EVP_PKEY **key, struct err *e)
 	size_t len = 0;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || fcntl(fd, F_SETFL, 0) < 0) /* a pipe is waited for */
 		return err_sys(e, ERR_IO, "%s", file);
 	if (st.st_mode & 077)
 		return err_set(e, ERR_AUTH, "%s: others may read this private key (mode %04o): chmod 600 %s", file,

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <openssl/rsa.h>
 
@@ -101,6 +102,33 @@ static void pins_in_files(void **state)
 	assert_err(pkcs11_pin_read(AT_FDCWD, path, &pin, NULL), ERR_USAGE);
 	unlink(path);
 	assert_err(pkcs11_pin_read(AT_FDCWD, path, &pin, NULL), ERR_IO);
+}
+
+/* As the shell's <(...) gives it: the writer is there, and not yet done. */
+static void pin_in_a_pipe(void **state)
+{
+	char path[128], *pin = NULL;
+	struct err e = ERR_INIT;
+	struct fixture *f = *state;
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+	pid_t writer = fork();
+	if (writer == 0) {
+		usleep(100000);
+		_exit(write(ends[1], "1234\n", 5) != 5);
+	}
+	close(ends[1]);
+	assert_ok(pkcs11_pin_read(AT_FDCWD, path, &pin, &e), &e);
+	assert_string_equal(pin, "1234");
+	secret_free(pin, PKCS11_PIN_MAX);
+	close(ends[0]);
+	assert_int_equal(waitpid(writer, NULL, 0), writer);
+	/* Nobody has it open for writing, and nobody is waited for. */
+	snprintf(path, sizeof(path), "%s/fifo", f->hsm.dir.path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_err(pkcs11_pin_read(AT_FDCWD, path, &pin, NULL), ERR_USAGE);
 }
 
 static void modules(void **state)
@@ -453,6 +481,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(uris),
 		cmocka_unit_test_setup_teardown(pins_in_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(pin_in_a_pipe, setup, teardown),
 		cmocka_unit_test(answers),
 		cmocka_unit_test(modules),
 		cmocka_unit_test_setup_teardown(tokens, setup, teardown),
