@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "pki/pkcs11_internal.h"
 
 #define SLOTS_MAX 256 /* of one module */
@@ -257,15 +258,29 @@ static int match_token(void *ctx, struct ck_function_list *f, ck_slot_id_t slot,
 static int not_there(const struct match *m, struct err *e)
 {
 	bool fresh = e && !e->code;
-	char label[33] = "";
+	char label[33] = "", shown[PKCS11_SHOWN_MAX];
 
 	/* p11-kit fills what the URI does not name with NULs */
 	if (m->uri)
 		copy_padded(label, p11_kit_uri_get_token_info(m->uri->uri)->label, 32);
-	int rc = err_set(e, ERR_IO, "the token%s%s is not there: put it in", *label ? " " : "", label);
+	text_escape(shown, sizeof(shown), view_str(label));
+	int rc = err_set(e, ERR_IO, "the token%s%s is not there: put it in", *label ? " " : "", shown);
 	if (fresh)
 		e->rule = PKCS11_REMOVED;
 	return rc;
+}
+
+static int too_many(const struct match *m, struct err *e)
+{
+	char label[2][PKCS11_SHOWN_MAX], serial[2][PKCS11_SHOWN_MAX];
+	const struct pkcs11_token *t[] = {&m->token, &m->other};
+
+	for (size_t i = 0; i < 2; i++) {
+		text_escape(label[i], sizeof(label[i]), view_str(t[i]->label));
+		text_escape(serial[i], sizeof(serial[i]), view_str(t[i]->serial));
+	}
+	return err_set(e, ERR_USAGE, "several tokens match, such as %s (serial %s) and %s (serial %s): name one with "
+		       "serial=SERIAL in the URI", label[0], serial[0], label[1], serial[1]);
 }
 
 static int find_token(struct pkcs11 *p, struct match *m, struct err *e)
@@ -275,8 +290,7 @@ static int find_token(struct pkcs11 *p, struct match *m, struct err *e)
 	if (rc)
 		return rc;
 	if (m->n > 1)
-		return err_set(e, ERR_USAGE, "several tokens match, such as %s (serial %s) and %s (serial %s): name one with "
-			       "serial=SERIAL in the URI", m->token.label, m->token.serial, m->other.label, m->other.serial);
+		return too_many(m, e);
 	return m->n == 1 ? 0 : not_there(m, e);
 }
 
@@ -292,7 +306,7 @@ int pkcs11_session_open(struct pkcs11 *p, const struct pkcs11_uri *u, bool write
 		return err_set(e, ERR_NOMEM, "token: out of memory");
 	got->f = m.f;
 	got->slot = m.slot;
-	memcpy(got->label, m.token.label, sizeof(got->label));
+	text_escape(got->label, sizeof(got->label), view_str(m.token.label));
 	ck_rv_t rv = m.f->C_OpenSession(m.slot, CKF_SERIAL_SESSION | (write ? CKF_RW_SESSION : 0), NULL, NULL, &got->h);
 	if (rv != CKR_OK) {
 		rc = pkcs11_fail(got, rv, "opening a session", e);
