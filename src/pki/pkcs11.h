@@ -193,6 +193,14 @@ int pkcs11_certs(struct pkcs11_session *s, const struct pkcs11_want *w,
 		 int (*cb)(void *ctx, const struct pkcs11_found *f, struct cert *cert), void *ctx,
 		 struct err *e) MUST_CHECK;
 
+/*
+ * pkcs11_cert_key: is the key of this certificate there, public or private half, with the same id? Before a login most
+ * tokens show public halves only, and some show nothing: PKCS11_KEY_HIDDEN.
+ */
+enum pkcs11_key_seen { PKCS11_KEY_THERE, PKCS11_KEY_MISSING, PKCS11_KEY_HIDDEN };
+int pkcs11_cert_key(struct pkcs11_session *s, const struct pkcs11_found *f, const struct cert *cert,
+		    enum pkcs11_key_seen *seen, struct err *e) MUST_CHECK;
+
 /* pkcs11_cert_write: a certificate object that everybody may read. Needs a writing session, and a login. */
 int pkcs11_cert_write(struct pkcs11_session *s, const char *label, struct view id, const struct cert *cert,
 		      struct err *e) MUST_CHECK;

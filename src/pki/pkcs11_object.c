@@ -412,6 +412,46 @@ int pkcs11_certs(struct pkcs11_session *s, const struct pkcs11_want *w,
 	return rc;
 }
 
+static int key_among(struct pkcs11_session *s, const struct handles *all, const struct cert *cert, bool *found,
+		     struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned long i = 0; i < all->n && !rc && !*found; i++) {
+		EVP_PKEY *pub = NULL;
+		bool have;
+
+		rc = public_of(s, all->h[i], &pub, &have, e);
+		*found = !rc && have && EVP_PKEY_eq(X509_get0_pubkey(cert_x509(cert)), pub) == 1;
+		EVP_PKEY_free(pub);
+	}
+	return rc;
+}
+
+int pkcs11_cert_key(struct pkcs11_session *s, const struct pkcs11_found *f, const struct cert *cert,
+		    enum pkcs11_key_seen *seen, struct err *e)
+{
+	static const ck_object_class_t *const classes[] = {&class_public, &class_private};
+	struct pkcs11_want same_id = {.id = {f->id, f->id_len}};
+	bool found = false;
+	unsigned long n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]) && !rc; i++) {
+		struct handles all;
+
+		rc = search_class(s, classes[i], NULL, &all, e);
+		n += rc ? 0 : all.n;
+		if (!rc)
+			rc = search_class(s, classes[i], &same_id, &all, e);
+		if (!rc)
+			rc = key_among(s, &all, cert, &found, e);
+	}
+	if (!rc)
+		*seen = found ? PKCS11_KEY_THERE : n ? PKCS11_KEY_MISSING : PKCS11_KEY_HIDDEN;
+	return rc;
+}
+
 /* The serial number as it stands in the certificate, with tag and length: so the standard has it. */
 static int serial_der(const struct cert *cert, uint8_t **der, int *len, struct err *e)
 {

@@ -192,31 +192,35 @@ static int token_name(const struct token_request *req, const struct random_sourc
 	return n && n + 1 < size ? 0 : err_set(e, ERR_USAGE, "a token's name has 1 to %zu characters", size - 2);
 }
 
-struct written {
-	bool begun;
-	uint8_t id[ID_OCTETS]; /* of key and certificate */
-};
+/* Of key and certificate, once there is one. */
+static int object_id(const struct cert *cert, uint8_t id[ID_OCTETS], struct err *e)
+{
+	uint8_t hash[DIGEST_MAX];
+	int rc = digest_one(DIGEST_SHA256, cert_spki(cert), hash, e);
+
+	if (!rc)
+		memcpy(id, hash, ID_OCTETS);
+	return rc;
+}
 
 /* The key is on the token: name it, certify it, put the certificate beside it. */
 static int furnish(struct token_identity *t, EVP_PKEY *pub, const struct token_ca *ca, const struct subject *subject,
-		   const struct clock *clock, const struct random_source *rnd, struct written *written, struct err *e)
+		   const struct clock *clock, const struct random_source *rnd, struct err *e)
 {
-	uint8_t hash[DIGEST_MAX];
+	uint8_t id[ID_OCTETS];
 	int rc = issue(pub, ca, subject, clock, rnd, &t->cert, e);
 
 	if (!rc)
-		rc = digest_one(DIGEST_SHA256, cert_spki(t->cert), hash, e);
+		rc = object_id(t->cert, id, e);
 	if (rc)
 		return rc;
 	size_t len = strlen(subject->cn);
 	while (len && subject->cn[len - 1] == ' ')
 		len--;
 	snprintf(t->label, sizeof(t->label), "%.*s", (int)len, subject->cn);
-	memcpy(written->id, hash, ID_OCTETS);
-	written->begun = true;
-	rc = pkcs11_key_name(t->s, t->key, t->label, (struct view){written->id, ID_OCTETS}, e);
+	rc = pkcs11_key_name(t->s, t->key, t->label, (struct view){id, ID_OCTETS}, e);
 	if (!rc)
-		rc = pkcs11_cert_write(t->s, t->label, (struct view){written->id, ID_OCTETS}, t->cert, e);
+		rc = pkcs11_cert_write(t->s, t->label, (struct view){id, ID_OCTETS}, t->cert, e);
 	return rc ? rc : try_out(t, e);
 }
 
@@ -226,26 +230,31 @@ static int remove_cert(void *ctx, const struct pkcs11_found *f, struct cert *cer
 	return pkcs11_object_remove(ctx, f->object, NULL);
 }
 
-/* As well as it goes: the token may be gone, and the error that brought us here is the one to be told. */
-static void take_back(struct token_identity *t, const struct written *written)
+void token_take_back(struct token_identity *t)
 {
-	struct pkcs11_want w = {.label = t->label, .id = {written->id, ID_OCTETS}};
-	int rc = written->begun ? pkcs11_certs(t->s, &w, remove_cert, t->s, NULL) : 0;
+	uint8_t id[ID_OCTETS];
+	struct pkcs11_want w = {.label = t->label, .id = {id, ID_OCTETS}};
+	int rc = t->cert ? object_id(t->cert, id, NULL) : ERR_IO;
 
+	if (!rc)
+		rc = pkcs11_certs(t->s, &w, remove_cert, t->s, NULL);
 	rc = pkcs11_key_remove(t->s, t->key, NULL) ? ERR_IO : rc;
-	(void)rc;
+	(void)rc; /* the token may be gone, and the error that brought us here is the one to be told */
 	token_identity_clear(t);
 }
 
-static int check_empty(struct pkcs11_session *s, struct err *e)
+int token_check_empty(struct pkcs11_session *s, struct err *e)
 {
 	struct token_identity t = {0};
+	char cn[256];
 	unsigned n;
 	int rc = find_identities(s, NULL, &t, &n, e);
 
-	if (!rc && n)
+	if (!rc && n) {
+		text_escape(cn, sizeof(cn), view_str(cert_cn(t.cert)));
 		rc = err_set(e, ERR_USAGE, "the token has a key with a certificate already, %.64s: it can be used as it is; "
-			     "to begin anew, remove both with the token's own program (pkcs11-tool)", cert_cn(t.cert));
+			     "to begin anew, remove both with the token's own program (pkcs11-tool)", cn);
+	}
 	token_identity_clear(&t);
 	return rc;
 }
@@ -256,14 +265,13 @@ int token_make(struct pkcs11_session *s, const struct token_ca *ca, const struct
 	const struct key_spec spec = {.type = KEY_RSA, .bits = req->key_bits ? req->key_bits : 2048};
 	AUTO(auto_pkey) EVP_PKEY *pub = NULL;
 	struct token_identity made = {.s = s};
-	struct written written = {0};
 	char cn[65 + 1];
 	int rc = token_name(req, rnd, cn, sizeof(cn), e);
 
 	if (!rc && spec.bits != 1024 && spec.bits != 2048 && spec.bits != 4096)
 		rc = err_set(e, ERR_USAGE, "keys that sign trust lists have 1024, 2048 or 4096 bits");
 	if (!rc)
-		rc = check_empty(s, e);
+		rc = token_check_empty(s, e);
 	if (!rc)
 		rc = pkcs11_key_generate(s, spec, false, "SAST", &made.key, &pub, e);
 	if (rc)
@@ -271,9 +279,9 @@ int token_make(struct pkcs11_session *s, const struct token_ca *ca, const struct
 	const struct subject subject = {
 		.cn = cn, .ou = req->ou ? req->ou : "IPCBU", .o = req->o ? req->o : "Cisco Systems, Inc.",
 	};
-	rc = furnish(&made, pub, ca, &subject, clock, rnd, &written, e);
+	rc = furnish(&made, pub, ca, &subject, clock, rnd, e);
 	if (rc)
-		take_back(&made, &written);
+		token_take_back(&made);
 	else
 		*t = made;
 	return rc;

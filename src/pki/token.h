@@ -59,6 +59,12 @@ int token_make(struct pkcs11_session *s, const struct token_ca *ca, const struct
 	       const struct clock *clock, const struct random_source *rnd, struct token_identity *t,
 	       struct err *e) MUST_CHECK;
 
+/* token_check_empty: may token_make put a key on it? Errors: ERR_USAGE it has one with a certificate already. */
+int token_check_empty(struct pkcs11_session *s, struct err *e) MUST_CHECK;
+
+/* token_take_back: what token_make has put on the token goes again, as well as that can be done; clears *t. */
+void token_take_back(struct token_identity *t);
+
 /*
  * token_find: the RSA key on the token that has its certificate beside it, in a session that is logged in.
  * In:     w says which one when the token has several; NULL: there is to be one.

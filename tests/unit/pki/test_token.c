@@ -16,6 +16,8 @@ struct fixture {
 	struct pkcs11 *p;
 	struct pkcs11_session *s;
 	struct token_ca ca;
+	enum pkcs11_key_seen seen[4]; /* of the certificates on the token */
+	size_t n_seen;
 };
 
 static int setup(void **state)
@@ -128,6 +130,56 @@ static void what_is_refused(void **state)
 	token_identity_clear(&t);
 }
 
+static int look_for_key(void *ctx, const struct pkcs11_found *found, struct cert *cert)
+{
+	struct fixture *f = ctx;
+	struct err e = ERR_INIT;
+
+	assert_ok(pkcs11_cert_key(f->s, found, cert, &f->seen[f->n_seen++], &e), &e);
+	return 0;
+}
+
+static void look_for_keys(struct fixture *f)
+{
+	struct err e = ERR_INIT;
+
+	f->n_seen = 0;
+	assert_ok(pkcs11_certs(f->s, NULL, look_for_key, f, &e), &e);
+}
+
+/* The certificate of somebody else has no key here, whatever its id says. */
+static void whose_key_is_there(void **state)
+{
+	struct fixture *f = *state;
+	struct token_identity t = {0};
+	struct err e = ERR_INIT;
+	int n = 0;
+
+	assert_ok(pkcs11_cert_write(f->s, "CA", view_str("\7"), f->ca.cert, &e), &e);
+	look_for_keys(f);
+	assert_int_equal(f->n_seen, 1);
+	assert_int_equal(f->seen[0], PKCS11_KEY_HIDDEN);
+	assert_ok(token_check_empty(f->s, &e), &e);
+	make(f, &t);
+	assert_err(token_check_empty(f->s, NULL), ERR_USAGE);
+	assert_ok(pkcs11_logout(f->s, &e), &e);
+	look_for_keys(f);
+	assert_int_equal(f->n_seen, 2);
+	assert_true((f->seen[0] == PKCS11_KEY_THERE) != (f->seen[1] == PKCS11_KEY_THERE));
+	assert_true((f->seen[0] == PKCS11_KEY_MISSING) != (f->seen[1] == PKCS11_KEY_MISSING));
+	/* And it goes again, with nothing else. */
+	assert_ok(pkcs11_login(f->s, SOFTHSM_PIN, true, &e), &e);
+	token_identity_clear(&t);
+	assert_ok(token_find(f->s, NULL, &t, &e), &e); /* the logout took the handle of the key */
+	token_take_back(&t);
+	assert_null(t.cert);
+	assert_ok(pkcs11_keys(f->s, NULL, count_key, &n, &e), &e);
+	assert_int_equal(n, 0);
+	look_for_keys(f);
+	assert_int_equal(f->n_seen, 1);
+	assert_int_equal(f->seen[0], PKCS11_KEY_HIDDEN);
+}
+
 static void files_of_the_ca(void **state)
 {
 	struct fixture *f = *state;
@@ -168,6 +220,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_name_in_a_ctl, setup, teardown),
 		cmocka_unit_test_setup_teardown(find_and_sign, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(whose_key_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(files_of_the_ca, setup, teardown),
 	};
 
