@@ -142,3 +142,9 @@ struct list_signer list_keystore_signer(struct keystore_signer *ctx);
  */
 int list_build(const struct list_spec *spec, const struct list_signer *signer, uint8_t **data, size_t *len,
 	       struct err *e) MUST_CHECK;
+
+/*
+ * list_check: what list_build would refuse, before anybody signs. Out: *len, octets that the file will have.
+ * Errors: as list_build.
+ */
+int list_check(const struct list_spec *spec, size_t *len, struct err *e) MUST_CHECK;

@@ -128,6 +128,9 @@ static void test_vectors(void **state)
 		assert_ok(job_build(&j, &data, &len, &e), &e);
 		if (!view_eq(want, (struct view){data, len}))
 			fail_msg("%s: built %zu octets that differ from the vector's %zu", vectors[i].name, len, want.len);
+		len = 0;
+		assert_ok(list_check(&j.spec, &len, &e), &e);
+		assert_int_equal(len, want.len);
 		free(data);
 		golden_free(want);
 		job_clear(&j);
@@ -144,6 +147,9 @@ static void refused(struct job *j, int class, const char *words)
 	assert_null(data);
 	if (!strstr(e.text, words))
 		fail_msg("'%s' is not in: %s", words, e.text);
+	/* A wrong key shows when it signs; everything else before. */
+	if (class != ERR_CRYPTO)
+		assert_err(list_check(&j->spec, &len, NULL), class);
 }
 
 /* Pitfall U-5: an ITL with three SAST records, a CTL with five; a CTL with up to four is built, and a reader is told. */
