@@ -19,6 +19,16 @@ static void note_signal(int number)
 	interrupted = number;
 }
 
+static int is_empty(const struct passphrase_ask *how, const char *name, struct err *e)
+{
+	bool fresh = e && !e->code;
+	int rc = err_set(e, ERR_USAGE, "%s: the %s is empty", name, how->what);
+
+	if (fresh)
+		e->rule = PASSPHRASE_EMPTY;
+	return rc;
+}
+
 /* One line from fd, octet by octet: what follows it stays unread, and nothing of it is buffered. */
 static int read_line(int fd, const struct passphrase_ask *how, const char *name, char *out, struct err *e)
 {
@@ -39,7 +49,7 @@ static int read_line(int fd, const struct passphrase_ask *how, const char *name,
 	if (n && out[n - 1] == '\r')
 		n--;
 	out[n] = '\0';
-	return n ? 0 : err_set(e, ERR_USAGE, "%s: the %s is empty", name, how->what);
+	return n ? 0 : is_empty(how, name, e);
 }
 
 static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };

@@ -5,6 +5,7 @@
 #include "base/err.h"
 
 #define PASSPHRASE_MAX 1024
+#define PASSPHRASE_EMPTY "passphrase-empty" /* err.rule, when nothing was typed or stands in the file */
 
 /* How a secret is called and asked for. */
 struct passphrase_ask {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "base/text.h"
 #include "cmd/passphrase.h"
 #include "pki/pkcs11.h"
 
@@ -29,11 +30,12 @@ static int from_environment(char *value, char *out, struct err *e)
 
 static int from_terminal(const char *label, char *out, struct err *e)
 {
-	char prompt[128];
+	char prompt[256], shown[200];
 	const struct passphrase_ask how = { .what = "PIN", .prompt = prompt, .option = "--pin-file" };
 	char *typed = NULL;
 
-	snprintf(prompt, sizeof(prompt), "PIN of the token %s: ", label);
+	text_escape(shown, sizeof(shown), view_str(label)); /* whoever made the token may have put anything into it */
+	snprintf(prompt, sizeof(prompt), "PIN of the token %s: ", shown);
 	int rc = passphrase_get(&how, NULL, &typed, e);
 	if (rc)
 		return rc;
@@ -43,6 +45,11 @@ static int from_terminal(const char *label, char *out, struct err *e)
 		memcpy(out, typed, strlen(typed) + 1);
 	secret_free(typed, PASSPHRASE_MAX);
 	return rc;
+}
+
+bool pin_in_environment(void)
+{
+	return getenv(VARIABLE) != NULL;
 }
 
 int pin_get(int dir_fd, const char *file, const char *label, char **pin, struct err *e)

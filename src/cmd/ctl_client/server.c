@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "cmd/ctl_client/terminal.h"
 #include "cmd/passphrase.h"
 #include "net/tls_dialog.h"
 #include "proto/ctl_provider_client.h"
@@ -142,17 +143,9 @@ void ctl_server_clear(struct ctl_server *s)
 
 /* --- is it the right one? --- */
 
-static bool yes_at_terminal(const char *question)
-{
-	char line[16] = "";
-
-	fputs(question, stdout);
-	fflush(stdout);
-	return isatty(STDIN_FILENO) && fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
-}
-
 static int check_server(struct ctl_server *s, const struct cert *cert, struct err *e)
 {
+	struct shown subject;
 	char hex[100];
 
 	text_hex(hex, sizeof(hex), (struct view){cert_sha256(cert), 32}, ':', true);
@@ -165,8 +158,8 @@ static int check_server(struct ctl_server *s, const struct cert *cert, struct er
 		return err_set(e, ERR_AUTH, "nothing says that %s is the right server: --trust FILE or --fingerprint SHA256 ('show "
 			       "account' on the node prints it)", s->host);
 	printf("%s shows this certificate:\n  %s\n  SHA-256 %s\nCompare it with what 'show account' prints on the node.\n", s->host,
-	       cert_subject(cert), hex);
-	if (!yes_at_terminal("Is it the same? (y/n): "))
+	       shown(&subject, cert_subject(cert)), hex);
+	if (!terminal_yes("Is it the same? (y/n): "))
 		return err_set(e, ERR_AUTH, "the server is not trusted: nothing was sent");
 	memcpy(s->sha256, cert_sha256(cert), 32);
 	s->trusted = true;
@@ -191,13 +184,19 @@ static void talk_free(struct talk *t)
 	free(t);
 }
 
-/* What the server says may be shown: no control characters but line feeds. */
+/* What the server says may be shown: no control characters but line feeds; those above 0x7f are two octets in UTF-8. */
 static void say(struct view v, char *out, size_t size)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < v.len && n + 1 < size; i++)
-		out[n++] = v.p[i] < 0x20 && v.p[i] != '\n' ? '?' : (char)v.p[i];
+	for (size_t i = 0; i < v.len && n + 1 < size; i++) {
+		bool control = (v.p[i] < 0x20 && v.p[i] != '\n') || v.p[i] == 0x7f ||
+			       (i && v.p[i - 1] == 0xc2 && v.p[i] >= 0x80 && v.p[i] < 0xa0);
+
+		if (control && v.p[i] >= 0x80)
+			n--;
+		out[n++] = control ? '?' : (char)v.p[i];
+	}
 	out[n] = '\0';
 }
 

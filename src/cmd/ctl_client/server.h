@@ -39,8 +39,8 @@ struct ctl_server {
 };
 
 /*
- * ctl_server_init: from the options; what they leave out is asked for: the host and the user with ask, the password at the
- * terminal. Errors: ERR_USAGE something is missing, or is not what it should be.
+ * ctl_server_init: from the options; what they leave out is asked for: the host and the user with ask (NULL: neither is
+ * left out), the password at the terminal. Errors: ERR_USAGE something is missing, or is not what it should be.
  */
 typedef int ctl_server_ask(void *ctx, const char *prompt, char *out, size_t size, struct err *e);
 int ctl_server_init(struct ctl_server *s, const struct ctl_server_options *o, ctl_server_ask *ask, void *ctx,
