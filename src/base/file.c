@@ -76,16 +76,24 @@ int file_write_synced(int fd, struct view data)
 	return write_all(fd, data) < 0 ? -1 : fsync(fd);
 }
 
+/* Beside the file, so that it can be renamed. Out: *dir_len, how much of it is the folder. */
+static int temp_name(const char *name, char *temp, size_t size, int *dir_len, struct err *e)
+{
+	const char *slash = strrchr(name, '/');
+
+	*dir_len = slash ? (int)(slash - name) + 1 : 0;
+	int n = snprintf(temp, size, "%.*s.%s.%d.new", *dir_len, name, name + *dir_len, (int)getpid());
+	return n < 0 || (size_t)n >= size ? err_set(e, ERR_USAGE, "%s: the name is too long", name) : 0;
+}
+
 static int replace(int dir_fd, const char *name, struct view data, mode_t mode, bool durable, struct err *e)
 {
 	char temp[512];
-	const char *slash = strrchr(name, '/');
-	int dir_len = slash ? (int)(slash - name) + 1 : 0;
-	int code = 0;
+	int dir_len;
+	int code = temp_name(name, temp, sizeof(temp), &dir_len, e);
 
-	int n = snprintf(temp, sizeof(temp), "%.*s.%s.%d.new", dir_len, name, name + dir_len, (int)getpid());
-	if (n < 0 || (size_t)n >= sizeof(temp))
-		return err_set(e, ERR_USAGE, "%s: the name is too long", name);
+	if (code)
+		return code;
 	int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return err_sys(e, ERR_IO, "%s", temp);
@@ -106,6 +114,25 @@ static int replace(int dir_fd, const char *name, struct view data, mode_t mode, 
 int file_replace(int dir_fd, const char *name, struct view data, mode_t mode, struct err *e)
 {
 	return replace(dir_fd, name, data, mode, true, e);
+}
+
+int file_check_replace(int dir_fd, const char *name, struct err *e)
+{
+	char temp[512];
+	struct stat st;
+	int dir_len, code = temp_name(name, temp, sizeof(temp), &dir_len, e);
+
+	if (code)
+		return code;
+	if (fstatat(dir_fd, name, &st, 0) == 0 && S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return err_sys(e, ERR_IO, "%s", name);
+	}
+	AUTO(auto_close) int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_sys(e, ERR_IO, "%s", name);
+	unlinkat(dir_fd, temp, 0);
+	return 0;
 }
 
 int file_replace_unsynced(int dir_fd, const char *name, struct view data, mode_t mode, struct err *e)

@@ -32,6 +32,9 @@ int file_write_synced(int fd, struct view data) MUST_CHECK;
  */
 int file_replace(int dir_fd, const char *name, struct view data, mode_t mode, struct err *e) MUST_CHECK;
 
+/* file_check_replace: could file_replace write it now? Nothing stays behind. Errors: ERR_IO. */
+int file_check_replace(int dir_fd, const char *name, struct err *e) MUST_CHECK;
+
 /* file_replace_unsynced: the same without fsync: whole for everybody who reads it, but not after a power failure. */
 int file_replace_unsynced(int dir_fd, const char *name, struct view data, mode_t mode, struct err *e) MUST_CHECK;
 

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cmd/ctl_client/ctl_client.h"
 #include "cmd/ctl_client/place.h"
+#include "cmd/ctl_client/terminal.h"
 #include "pki/token.h"
 
 enum { OPT_CA_CERT = CMD_LONG, OPT_CA_KEY, OPT_MAKE_CA, OPT_CA_NAME, OPT_NAME, OPT_UNIT, OPT_ORG, OPT_KEY_BITS };
@@ -104,21 +105,41 @@ static int write_cert(const char *file, const struct cert *cert, struct err *e)
 	return rc ? rc : file_replace(AT_FDCWD, file, view_str(pem), 0644, e);
 }
 
+/* What can be known before is looked at before; then what was made goes again when the next step fails. */
+static int make(const struct job *j, struct token_place *place, struct token_ca *ca, struct token_identity *t, struct err *e)
+{
+	int rc = token_make(place->s, ca, &j->request, &clock_system, &random_system, t, e);
+
+	if (rc || !j->output)
+		return rc;
+	rc = write_cert(j->output, t->cert, e);
+	if (rc)
+		token_take_back(t);
+	return rc;
+}
+
 static int perform(const struct job *j, struct token_place *place, struct token_ca *ca, struct token_identity *t,
 		   struct err *e)
 {
-	bool made;
-	int rc = token_place_open(&j->options, true, true, place, e); /* first: a CA for no token helps nobody */
+	bool made = false;
+	int rc = j->output ? file_check_replace(AT_FDCWD, j->output, e) : 0;
 
 	if (!rc)
+		rc = token_place_open(&j->options, true, true, place, e);
+	if (!rc)
+		rc = token_check_empty(place->s, e); /* a CA for no token helps nobody */
+	if (!rc)
 		rc = get_ca(j, ca, &made, e);
-	if (rc)
-		return rc;
-	if (made)
+	if (!rc)
+		rc = make(j, place, ca, t, e);
+	if (rc && made) {
+		unlink(j->ca_cert);
+		unlink(j->ca_key);
+	} else if (made) {
 		printf("The token CA is made: %s and %s. Whoever has its key can make tokens: keep it off this machine.\n",
 		       j->ca_cert, j->ca_key);
-	rc = token_make(place->s, ca, &j->request, &clock_system, &random_system, t, e);
-	return rc || !j->output ? rc : write_cert(j->output, t->cert, e);
+	}
+	return rc;
 }
 
 static int init_token(const struct cmd *c, const struct job *j)
@@ -127,12 +148,13 @@ static int init_token(const struct cmd *c, const struct job *j)
 	struct token_ca ca = { 0 };
 	struct token_identity t = { 0 };
 	struct err e = ERR_INIT;
+	struct shown label;
 	char serial[64];
 	int rc = perform(j, &place, &ca, &t, &e);
 
 	if (!rc) {
 		text_hex(serial, sizeof(serial), cert_serial(t.cert), ':', true);
-		printf("The token holds the key and certificate of %s, serial %s.\n", t.label, serial);
+		printf("The token holds the key and certificate of %s, serial %s.\n", shown(&label, t.label), serial);
 		if (j->output)
 			printf("For phones that ask TVS, upload %s as Phone-SAST-trust before this token signs.\n", j->output);
 	}
