@@ -4,7 +4,9 @@
 #include "base/text.h"
 #include "cmd/ctl_client/ctl_client.h"
 #include "cmd/ctl_client/place.h"
+#include "cmd/ctl_client/terminal.h"
 #include "cmd/json.h"
+#include "cmd/pin.h"
 
 #define TOKENS_MAX 64
 #define URI_MAX 1024
@@ -19,11 +21,13 @@ static const struct cmd_opt opts[] = {
 };
 
 struct listing {
+	const struct cmd *c;
 	struct token_options options;
 	bool login, json;
 	struct pkcs11_token tokens[TOKENS_MAX];
 	size_t n;
 	json_t *objects; /* of the token that is looked at; for both outputs */
+	bool failed;     /* of one token, at least; that was told */
 };
 
 static int take_token(void *ctx, const struct pkcs11_token *t)
@@ -61,19 +65,29 @@ static int add_key(void *ctx, const struct pkcs11_found *f)
 	return 0;
 }
 
-static int look_inside(struct listing *l, struct token_place *place, const char *uri_text, struct err *e)
+/* The state of the PIN is what it is after the login. */
+static int log_in(struct listing *l, struct token_place *place, struct pkcs11_token *t, struct err *e)
+{
+	struct pkcs11_token now;
+	int rc = token_place_login(&l->options, place, e);
+
+	if (pkcs11_session_token(place->s, &now, NULL) == 0)
+		*t = now;
+	return rc ? rc : pkcs11_keys(place->s, NULL, add_key, l, e);
+}
+
+static int look_inside(struct listing *l, struct token_place *place, const char *uri_text, struct pkcs11_token *t,
+		       struct err *e)
 {
 	struct pkcs11_uri *uri = NULL;
 	int rc = pkcs11_uri_parse(uri_text, &uri, e);
 
 	if (!rc)
 		rc = pkcs11_session_open(place->p11, uri, false, &place->s, e);
-	if (!rc && l->login)
-		rc = token_place_login(&l->options, place, e);
 	if (!rc)
 		rc = pkcs11_certs(place->s, NULL, add_cert, l, e);
 	if (!rc && l->login)
-		rc = pkcs11_keys(place->s, NULL, add_key, l, e);
+		rc = log_in(l, place, t, e);
 	pkcs11_session_free(place->s);
 	place->s = NULL;
 	pkcs11_uri_free(uri);
@@ -146,22 +160,33 @@ static void print_token(const struct pkcs11_token *t, const char *uri, json_t *o
 	}
 }
 
-static int list_one(struct listing *l, struct token_place *place, const struct pkcs11_token *t, json_t *all, struct err *e)
+/* What is wrong with one token is told, and the others are looked at all the same. */
+static void tell(struct listing *l, const struct pkcs11_token *t, const struct err *e)
 {
+	struct shown label;
+	const char *name = shown(&label, *t->label ? t->label : "(no label)");
+
+	cmd_error(l->c, CMD_NO, "%s%s%s", text_starts(e->text, name) ? "" : name, text_starts(e->text, name) ? "" : ": ", e->text);
+	l->failed = true;
+}
+
+static int list_one(struct listing *l, struct token_place *place, struct pkcs11_token *t, json_t *all, struct err *e)
+{
+	struct err why = ERR_INIT;
 	char uri[URI_MAX];
 	int rc = pkcs11_token_uri(t, uri, sizeof(uri), e);
 
 	if (rc)
 		return rc;
 	l->objects = json_array();
-	if (t->initialized)
-		rc = look_inside(l, place, uri, e);
+	if (t->initialized && look_inside(l, place, uri, t, &why))
+		tell(l, t, &why);
 	if (l->json)
 		json_array_append_new(all, json_token(t, uri, l->objects));
-	else if (!rc)
+	else
 		print_token(t, uri, l->objects);
 	json_decref(l->objects);
-	return rc;
+	return 0;
 }
 
 /* What wants no login keeps no private key: the trust store of the system, for one. */
@@ -170,21 +195,52 @@ static bool is_wanted(const struct listing *l, const struct token_place *place, 
 	return l->options.uri ? pkcs11_uri_matches(place->uri, t) : t->login_required;
 }
 
+static void keep_wanted(struct listing *l, const struct token_place *place)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (is_wanted(l, place, &l->tokens[i]))
+			l->tokens[n++] = l->tokens[i];
+	l->n = n;
+}
+
+/* A PIN is one token's: offered to the others it would only use up their tries. */
+static int check_pin(const struct listing *l, const struct token_place *place, struct err *e)
+{
+	const struct pkcs11_token *first = NULL;
+	struct shown one, two;
+
+	if (!l->options.pin_file && !pin_in_environment() &&
+	    !(place->uri && (pkcs11_uri_pin_file(place->uri) || pkcs11_uri_pin(place->uri))))
+		return 0;
+	for (size_t i = 0; i < l->n; i++) {
+		const struct pkcs11_token *t = &l->tokens[i];
+
+		if (!t->initialized || t->pin_pad)
+			continue;
+		if (first)
+			return err_set(e, ERR_USAGE, "several tokens are there, such as %s and %s, and one PIN: name the one that it is for with "
+				       "--token URI (token= or serial=)", shown(&one, first->label), shown(&two, t->label));
+		first = t;
+	}
+	return 0;
+}
+
 static int list(struct listing *l, json_t *all, struct err *e)
 {
 	struct token_place place = {0};
-	size_t shown = 0;
 	int rc = token_place_module(&l->options, &place, e);
 
 	if (!rc)
 		rc = pkcs11_tokens(place.p11, take_token, l, e);
-	for (size_t i = 0; !rc && i < l->n; i++) {
-		if (!is_wanted(l, &place, &l->tokens[i]))
-			continue;
+	if (!rc)
+		keep_wanted(l, &place);
+	if (!rc && l->login)
+		rc = check_pin(l, &place, e);
+	for (size_t i = 0; !rc && i < l->n; i++)
 		rc = list_one(l, &place, &l->tokens[i], all, e);
-		shown++;
-	}
-	if (!rc && !shown && !l->json)
+	if (!rc && !l->n && !l->json)
 		printf("No token is there.\n");
 	token_place_clear(&place);
 	return rc;
@@ -193,7 +249,7 @@ static int list(struct listing *l, json_t *all, struct err *e)
 static int run(const struct cmd *c, int argc, char **argv)
 {
 	struct cmd_args args = { .cmd = c, .argc = argc, .argv = argv };
-	struct listing l = { 0 };
+	struct listing l = { .c = c };
 	struct err e = ERR_INIT;
 	int key;
 
@@ -212,7 +268,9 @@ static int run(const struct cmd *c, int argc, char **argv)
 		rc = json_print(all, &e);
 	else
 		json_decref(all);
-	return rc ? cmd_error(c, CMD_NO, "%s", e.text) : CMD_OK;
+	if (rc)
+		return cmd_error(c, CMD_NO, "%s", e.text);
+	return l.failed ? CMD_NO : CMD_OK;
 }
 
 const struct cmd cmd_ctl_client_list_tokens = {
@@ -221,6 +279,6 @@ const struct cmd cmd_ctl_client_list_tokens = {
 	.usage = "[--module FILE] [--token URI] [--login [--pin-file FILE]] [--json]",
 	.opts = opts,
 	.more = "A login that succeeds also sets back the token's count of wrong PINs.\n"
-		"Exit status: 0 done, 1 not, 3 wrong command line.",
+		"Exit status: 0 done, 1 not, or not with every token, 3 wrong command line.",
 	.run = run,
 };
