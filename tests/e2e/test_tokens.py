@@ -70,11 +70,15 @@ class Tokens:
     def golden(self, label):
         """A token of the seeds, with the names and sizes that theirs had."""
         self.new(label)
-        key = self.path(label + '.p8')
-        run('openssl', 'pkcs8', '-topk8', '-nocrypt', '-in', os.path.join(GOLDEN, 'keys', label + '.key'), '-out', key)
-        run('softhsm2-util', '--import', key, '--token', label, '--label', label, '--id', '01', '--pin', PIN, env=self.env)
+        self.put(label, label)
+
+    def put(self, name, label):
+        """A key and its certificate of the seeds onto a token."""
+        key = self.path(name + '.p8')
+        run('openssl', 'pkcs8', '-topk8', '-nocrypt', '-in', os.path.join(GOLDEN, 'keys', name + '.key'), '-out', key)
+        run('softhsm2-util', '--import', key, '--token', label, '--label', name, '--id', '01', '--pin', PIN, env=self.env)
         run('pkcs11-tool', '--module', MODULE, '--token-label', label, '--login', '--pin', PIN, '--write-object',
-            os.path.join(GOLDEN, 'certs', label + '.der'), '--type', 'cert', '--id', '01', '--label', label, env=self.env)
+            os.path.join(GOLDEN, 'certs', name + '.der'), '--type', 'cert', '--id', '01', '--label', name, env=self.env)
 
     def move(self, label, inserted):
         places = (self.pulled, self.inserted) if inserted else (self.inserted, self.pulled)
@@ -355,7 +359,7 @@ def scenarios(generation):
             phone.agrees()
         c.tokens.make('spare')
         options = ('--yes', '--remove-token', c.tokens.cn['two'])
-        assert 'has no such token' in c.do('update', 'CTLFile', options=('--remove-token', 'nobody'), status=1)
+        assert 'has no such token' in c.do('set-cluster', 'mixed-mode', options=('--remove-token', 'nobody'), status=1)
         assert 'cannot be removed' in c.do('set-cluster', 'mixed-mode', options=('--remove-token', c.tokens.cn['one']), status=1)
         c.do('set-cluster', 'mixed-mode', tokens=('one', 'spare'), options=options)
         for phone in (new, old):

@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "cmd/ctl_client/ctl_client.h"
 #include "cmd/ctl_client/plan.h"
+#include "cmd/ctl_client/terminal.h"
+#include "cmd/passphrase.h"
 
 /*
  * The CTL client's pages, one after the other, as questions: server, what to do, tokens, entries, password, servers.
@@ -27,7 +29,7 @@ struct wizard {
 	struct token_options tokens;
 	struct ctl_server s;
 	struct plan plan;
-	struct ctl_token used[LIST_MAX_SAST_CTL]; /* that were inserted and added or named, in this order */
+	struct ctl_token used[PLAN_TOKENS_MAX]; /* of those in the plan that were inserted, in this order */
 	size_t n_used;
 };
 
@@ -50,12 +52,7 @@ static int cancelled(struct err *e)
 static int ask(void *ctx, const char *prompt, char *out, size_t size, struct err *e)
 {
 	(void)ctx;
-	fputs(prompt, stdout);
-	fflush(stdout);
-	if (!fgets(out, (int)size, stdin))
-		return cancelled(e);
-	out[strcspn(out, "\r\n")] = '\0';
-	return 0;
+	return terminal_ask(prompt, out, size) ? 0 : cancelled(e);
 }
 
 /* One of these letters, in either case. */
@@ -91,6 +88,7 @@ static int ask_ok(const char *text, struct err *e)
 static void print_token(const struct ctl_token *t)
 {
 	time_t from = (time_t)cert_not_before(t->cert), to = (time_t)cert_not_after(t->cert);
+	struct shown label, subject, issuer;
 	char serial[128], begin[64], end[64];
 	struct tm tm;
 
@@ -99,11 +97,13 @@ static void print_token(const struct ctl_token *t)
 	strftime(end, sizeof(end), "%m/%d/%Y %H:%M:%S", gmtime_r(&to, &tm));
 	printf("Security Token Information\n  Token         %s\n  Subject Name  %s\n  Issuer Name   %s\n  Serial No     %s\n"
 	       "  Valid From    %s\n  Valid To      %s\n",
-	       t->label, cert_subject(t->cert), cert_issuer(t->cert), serial, begin, end);
+	       shown(&label, t->label), shown(&subject, cert_subject(t->cert)), shown(&issuer, cert_issuer(t->cert)), serial,
+	       begin, end);
 }
 
 static int pick(const struct ctl_token *list, size_t n, size_t *at, struct err *e)
 {
+	struct shown label, subject;
 	char line[64];
 	uint64_t number;
 
@@ -111,7 +111,7 @@ static int pick(const struct ctl_token *list, size_t n, size_t *at, struct err *
 	if (n == 1)
 		return 0;
 	for (size_t i = 0; i < n; i++)
-		printf("  %zu) %s  %s\n", i + 1, list[i].label, cert_subject(list[i].cert));
+		printf("  %zu) %s  %s\n", i + 1, shown(&label, list[i].label), shown(&subject, cert_subject(list[i].cert)));
 	for (;;) {
 		int rc = ask(NULL, "Which of them? ", line, sizeof(line), e);
 
@@ -178,20 +178,33 @@ static int insert(struct wizard *w, const char *text, bool to_sign, struct ctl_t
 	}
 }
 
+/* Takes the token; of no room for it the administrator is told. */
+static int use_token(struct wizard *w, struct ctl_token *t, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc = plan_add(&w->plan, t, &why);
+
+	if (!rc) {
+		w->used[w->n_used++] = *t;
+		return 0;
+	}
+	ctl_token_clear(t);
+	if (rc != ERR_LIMIT)
+		return err_set(e, rc, "%s", why.text);
+	printf("%s\n", why.text);
+	return 0;
+}
+
 static int add_token(struct wizard *w, struct ctl_token *t, struct err *e)
 {
 	char letter;
 
 	print_token(t);
 	int rc = ask_letter("[a] Add, [c] Cancel: ", "ac", &letter, e);
-	if (!rc && letter == 'a' && w->n_used < LIST_MAX_SAST_CTL)
-		rc = plan_add(&w->plan, t, e);
-	if (rc || letter != 'a') {
-		ctl_token_clear(t);
-		return rc;
-	}
-	w->used[w->n_used++] = *t;
-	return 0;
+	if (!rc && letter == 'a')
+		return use_token(w, t, e);
+	ctl_token_clear(t);
+	return rc;
 }
 
 /* The token that was used to configure the CTL in force, or the first one of a new CTL. */
@@ -205,7 +218,9 @@ static int first_token(struct wizard *w, struct err *e)
 	if (!w->plan.view.ctl)
 		return add_token(w, &t, e);
 	print_token(&t);
-	w->used[w->n_used++] = t;
+	rc = use_token(w, &t, e);
+	if (rc)
+		return rc;
 	char letter;
 	rc = ask_letter("[n] Next, [c] Cancel: ", "nc", &letter, e);
 	return rc ? rc : letter == 'c' ? cancelled(e) : 0;
@@ -214,40 +229,59 @@ static int first_token(struct wizard *w, struct err *e)
 static int further_token(struct wizard *w, struct err *e)
 {
 	struct ctl_token t = {0};
+	struct err why = ERR_INIT;
+	int rc = plan_has_room(&w->plan, &why);
 
-	if (w->n_used == LIST_MAX_SAST_CTL) {
-		printf("A CTL has at most %d security tokens.\n", LIST_MAX_SAST_CTL);
+	if (rc == ERR_LIMIT) {
+		printf("%s\n", why.text);
 		return 0;
 	}
-	int rc = insert(w, "Please remove the Security Token that is inserted and insert another one. Click Ok when done.", false,
-			&t, e);
+	if (rc)
+		return err_set(e, rc, "%s", why.text);
+	rc = insert(w, "Please remove the Security Token that is inserted and insert another one. Click Ok when done.", false, &t, e);
 	return rc ? rc : add_token(w, &t, e);
+}
+
+static void forget(struct wizard *w, const struct cert *cert)
+{
+	for (size_t i = 0; i < w->n_used; i++) {
+		if (!cert_same(w->used[i].cert, cert))
+			continue;
+		ctl_token_clear(&w->used[i]);
+		w->n_used--;
+		memmove(&w->used[i], &w->used[i + 1], (w->n_used - i) * sizeof(w->used[0]));
+		w->used[w->n_used] = (struct ctl_token){0};
+		return;
+	}
 }
 
 /* One that is lost; the token that signs cannot go. */
 static int delete_token(struct wizard *w, struct err *e)
 {
 	struct compose_tokens *list = &w->plan.tokens;
+	struct shown subject;
 	char line[64];
 	uint64_t number;
 
 	for (size_t i = 0; i < list->n; i++)
-		printf("  %zu) %s\n", i + 1, cert_subject(list->certs[i]));
+		printf("  %zu) %s\n", i + 1, shown(&subject, cert_subject(list->certs[i])));
 	int rc = ask(NULL, "Delete which of them? ", line, sizeof(line), e);
 	if (rc)
 		return rc;
 	if (!text_number(line, 1, list->n, &number))
 		return 0;
-	if (w->plan.view.ctl && cert_same(list->certs[number - 1], w->used[0].cert))
+	if (w->plan.view.ctl && cert_same(list->certs[number - 1], w->used[0].cert)) {
 		puts("This token signs the CTL File: it cannot be deleted.");
-	else
-		plan_remove(&w->plan, (size_t)number - 1);
+		return 0;
+	}
+	forget(w, list->certs[number - 1]);
+	plan_remove(&w->plan, (size_t)number - 1);
 	return 0;
 }
 
 /* --- pages --- */
 
-static int choose_change(enum ctlp_change *change, struct err *e)
+static int choose_change(const struct ctl_server_view *view, enum ctlp_change *change, struct err *e)
 {
 	char letter;
 
@@ -255,10 +289,17 @@ static int choose_change(enum ctlp_change *change, struct err *e)
 	     "  1) Set Cisco Unified CallManager Cluster to Mixed Mode\n"
 	     "  2) Set Cisco Unified CallManager Cluster to Non-Secure Mode\n"
 	     "  3) Update CTL File");
-	int rc = ask_letter("Which? ", "123", &letter, e);
-	if (!rc)
+	for (;;) {
+		struct err why = ERR_INIT;
+		int rc = ask_letter("Which? ", "123", &letter, e);
+
+		if (rc)
+			return rc;
 		*change = letter == '1' ? CTLP_CHANGE_MIXED : letter == '2' ? CTLP_CHANGE_NON_SECURE : CTLP_CHANGE_UPDATE;
-	return rc;
+		if (plan_check_change(view, *change, &why) == 0)
+			return 0;
+		printf("%s\n", why.text);
+	}
 }
 
 static int start(struct wizard *w, struct err *e)
@@ -273,19 +314,22 @@ static int start(struct wizard *w, struct err *e)
 	if (!rc && view.state->in.mixed && !view.ctl)
 		rc = ask_ok(TOKEN_CTL_NO_FILE, e);
 	if (!rc)
-		rc = choose_change(&change, e);
+		rc = choose_change(&view, &change, e);
 	if (!rc)
 		rc = plan_start_take(&w->plan, &view, change, e);
 	ctl_server_view_clear(&view);
 	return rc;
 }
 
-/* With a CTL the token that it names; of a new one the token that was added last, as in seed 000. */
-static int choose_signer(struct wizard *w, struct err *e)
+/* With a CTL the token that it names signs; a new one the token that was added last, as in seed 000. */
+static int finish(struct wizard *w, struct err *e)
 {
 	const struct ctl_token *signer = &w->used[w->plan.view.ctl ? 0 : w->n_used - 1];
+	int rc = plan_signer(&w->plan, signer, e);
 
-	return plan_signer(&w->plan, signer, e);
+	if (!rc)
+		rc = plan_compose(&w->plan, e); /* which names the signer */
+	return rc ? rc : plan_check(&w->plan, e);
 }
 
 static int entries(struct wizard *w, struct err *e)
@@ -310,23 +354,30 @@ static int entries(struct wizard *w, struct err *e)
 			return rc;
 		if (letter == 'd' && (rc = delete_token(w, e)))
 			return rc;
-		if (letter == 'f' && choose_signer(w, &why) == 0)
-			return plan_compose(&w->plan, e); /* which names the signer */
+		if (letter == 'f' && finish(w, &why) == 0)
+			return 0;
 		if (letter == 'f')
 			printf("%s\n", why.text);
 	}
 }
 
+static bool is_wrong_pin(const struct err *e)
+{
+	return pkcs11_is(e, PKCS11_PIN_INCORRECT) || (e->rule && strcmp(e->rule, PASSPHRASE_EMPTY) == 0);
+}
+
 static int sign(struct wizard *w, struct err *e)
 {
-	printf("The CTL File is signed by %s.\n", w->plan.signer->label);
+	struct shown label;
+
+	printf("The CTL File is signed by %s.\n", shown(&label, w->plan.signer->label));
 	for (int tries = 1;; tries++) {
 		struct err why = ERR_INIT;
-		int rc = plan_sign(&w->plan, &w->tokens, &why);
+		int rc = plan_sign(&w->plan, &why);
 
 		if (!rc)
 			return 0;
-		if (pkcs11_is(&why, PKCS11_PIN_INCORRECT) && tries < SIGN_TRIES && !w->tokens.pin_file) {
+		if (is_wrong_pin(&why) && tries < SIGN_TRIES && !w->tokens.pin_file) {
 			printf("%s\n", why.text);
 			continue;
 		}
