@@ -184,6 +184,8 @@ static int describe(struct step *s, struct manifest *m, struct store_generation 
 	snprintf(row->reason, sizeof(row->reason), "%s", m->reason);
 	if (s->new.ctl.data)
 		sha256_hex(s->new.ctl.data, s->new.ctl.len, row->ctl_sha256);
+	if (!list_file_timestamp(&s->new.ctl, &row->ctl_timestamp))
+		row->ctl_timestamp = 0;
 	sha256_hex(s->new.itl.data, s->new.itl.len, row->itl_sha256);
 	return rc;
 }

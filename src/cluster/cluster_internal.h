@@ -67,6 +67,7 @@ struct lists {
 };
 void lists_clear(struct lists *l);
 int list_file_copy(const struct list_file *from, struct list_file *to, struct err *e) MUST_CHECK; /* also of none */
+bool list_file_timestamp(const struct list_file *f, uint32_t *t); /* false: there is no list (f may be NULL), or it has none */
 
 /* What the store says that lists are made of; certificates are references. */
 struct gathered {

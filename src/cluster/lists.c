@@ -208,7 +208,7 @@ static int sign_list(struct cluster *c, const struct gathered *g, const struct c
 	return rc;
 }
 
-static bool timestamp_of(const struct list_file *f, uint32_t *t)
+bool list_file_timestamp(const struct list_file *f, uint32_t *t)
 {
 	struct tlv_header h;
 
@@ -227,7 +227,7 @@ int lists_build(struct cluster *c, struct gathered *g, enum list_type type, cons
 
 	if (!comp)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	bool compare = timestamp_of(like, &then);
+	bool compare = list_file_timestamp(like, &then);
 	int rc = compose_list(g, type, compare ? then : (uint32_t)clock_wall_s(c->clock), comp, e);
 	if (!rc)
 		rc = sign_list(c, g, comp, &made, e);
@@ -255,7 +255,7 @@ int lists_build_sha1(struct cluster *c, struct gathered *g, enum list_type type,
 	uint32_t when;
 
 	*out = (struct list_file){ 0 };
-	if (digest == DIGEST_SHA1 || !timestamp_of(list, &when))
+	if (digest == DIGEST_SHA1 || !list_file_timestamp(list, &when))
 		return 0;
 	comp = calloc(1, sizeof(*comp));
 	if (!comp)

@@ -131,6 +131,37 @@ static int check_signature(struct offer *o, struct err *e)
 	return err_set(e, ERR_AUTH, "the CTL is not signed by a security token");
 }
 
+int token_ctl_time(struct cluster *c, uint32_t *timestamp, struct err *e)
+{
+	uint32_t now = (uint32_t)clock_wall_s(c->clock), last;
+	int rc = store_generation_last_ctl(c->store, &last, e);
+
+	if (!rc)
+		*timestamp = last < now ? now : last < UINT32_MAX ? last + 1 : last;
+	return rc;
+}
+
+/* Whoever has no token must not bring back a CTL that is public, and with it tokens that were removed. */
+static int check_time(struct cluster *c, const struct offer *o, struct err *e)
+{
+	uint32_t made = o->ctl->header.timestamp, last, next;
+	int rc = store_generation_last_ctl(c->store, &last, e);
+
+	if (!rc)
+		rc = token_ctl_time(c, &next, e);
+	if (rc)
+		return rc;
+	if (made <= last)
+		return err_set(e, ERR_USAGE,
+			       "this CTL was made before the last one that this cluster had, or is that one: no CTL is taken a second "
+			       "time. Begin again, and let the token sign a new one");
+	if (made > next && made - next > TOKEN_CTL_FUTURE_S)
+		return err_set(e, ERR_USAGE,
+			       "this CTL says that it was made %lu seconds after the time of the node: begin again, with the time that "
+			       "the node gives", (unsigned long)(made - next));
+	return 0;
+}
+
 /*
  * Would a phone take it that holds what is in force, and lacks nothing that any model has? What it must ask TVS about is
  * not refused here: that is for the warnings.
@@ -192,6 +223,8 @@ static int check(struct cluster *c, struct offer *o, struct err *e)
 		rc = check_mode(c, o, e);
 	if (!rc)
 		rc = check_signature(o, e);
+	if (!rc)
+		rc = check_time(c, o, e);
 	if (!rc)
 		rc = read_ctl(c, &o->old, e);
 	if (!rc)

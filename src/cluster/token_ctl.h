@@ -38,6 +38,16 @@ void token_ctl_tokens_clear(struct compose_tokens *t);
  */
 int token_ctl_check_signer(const struct trust_list *ctl, const struct compose_tokens *t, struct err *e) MUST_CHECK;
 
+/*
+ * A CTL is made once: its TIMESTAMP is later than those of all CTLs that were ever in force here, so that no earlier one can
+ * be stored again, with tokens that were taken out of it since. It lies in the future by no more than a clock that was set
+ * back a little explains.
+ */
+#define TOKEN_CTL_FUTURE_S 300
+
+/* token_ctl_time: the TIMESTAMP that the next CTL is to have: now, or a second after the last CTL when that is later. */
+int token_ctl_time(struct cluster *c, uint32_t *timestamp, struct err *e) MUST_CHECK;
+
 struct token_ctl {
 	enum mode_change change;       /* MODE_MIXED, MODE_NON_SECURE or MODE_UPDATE */
 	uint64_t generation;           /* that was in force when the client looked */
@@ -50,8 +60,8 @@ struct token_ctl {
  * cluster_token_ctl: check and publish.
  * Out:    *stored; false: nothing was changed, because notes hold warnings and t->accepted is not set.
  * Errors: ERR_PROTO malformed; ERR_CRYPTO it does not verify; ERR_AUTH, ERR_USAGE as token_ctl_check_signer, or the signer
- *         is no token, phones would refuse it, or it does not hold what the cluster's records say; ERR_AGAIN other lists
- *         were published meanwhile.
+ *         is no token, phones would refuse it, it is no later one than the last, or it does not hold what the cluster's
+ *         records say; ERR_AGAIN other lists were published meanwhile.
  */
 int cluster_token_ctl(struct cluster *c, const char *who, const struct token_ctl *t, struct notes *notes, bool *stored,
 		      struct err *e) MUST_CHECK;

@@ -29,13 +29,14 @@ static int write_state(struct cluster *c, const struct gathered *g, struct ctlp_
 	static const uint8_t version_1_1[2] = { 1, 1 };
 	int rc = publish_generation(c, &m->generation, e);
 
+	if (!rc)
+		rc = token_ctl_time(c, &m->time_s, e);
 	m->type = CTLP_STATE;
 	m->has = B(MODE) | B(GENERATION) | B(TIME) | B(LISTS) | B(DIGEST) | B(NAMES);
 	m->has |= g->in.advanced ? B(SIGNER_VERSION) : 0;
 	m->has |= g->capf ? B(CAPF) : 0;
 	m->has |= g->itl_recovery ? B(ITLRECOVERY) : 0;
 	m->mode = g->mixed;
-	m->time_s = (uint32_t)clock_wall_s(c->clock);
 	m->lists = view_str(compose_generation_name(g->in.generation));
 	m->digest = (uint8_t)g->in.digest;
 	m->names = g->in.names == NAME_FORM_C ? CTLP_NAMES_C : CTLP_NAMES_A;

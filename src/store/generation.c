@@ -6,7 +6,7 @@
 
 #define COLUMNS                                                                                                        \
 	"number, created, ctlsha256, itlsha256, signerkey, signercertificate, digest, reason, tkgenerationstate, " \
-	"ctlsigner, itlsigner"
+	"ctlsigner, itlsigner, ctltimestamp"
 
 static int take(void *ctx, const struct store_row *r, struct err *e)
 {
@@ -19,6 +19,7 @@ static int take(void *ctx, const struct store_row *r, struct err *e)
 	g->state = (enum store_generation_state)row_int(r, 8);
 	g->ctl_signer = (enum store_signer)row_int(r, 9);
 	g->itl_signer = (enum store_signer)row_int(r, 10);
+	g->ctl_timestamp = (uint32_t)row_int(r, 11);
 	int rc = ROW_COPY(r, 2, g->ctl_sha256, e);
 	if (!rc)
 		rc = ROW_COPY(r, 3, g->itl_sha256, e);
@@ -60,6 +61,16 @@ int store_generation_get(struct store *s, uint64_t number, struct store_generati
 			VALUES(value_int((int64_t)number)));
 }
 
+int store_generation_last_ctl(struct store *s, uint32_t *timestamp, struct err *e)
+{
+	int64_t last = 0;
+	int rc = store_db_int(s, &last, NULL, e, "SELECT coalesce(max(ctltimestamp), 0) FROM generation", NO_VALUES);
+
+	if (!rc)
+		*timestamp = last < 0 ? 0 : last > UINT32_MAX ? UINT32_MAX : (uint32_t)last;
+	return rc;
+}
+
 int store_generation_list(struct store *s, size_t limit, struct store_generation **list, size_t *n, struct err *e)
 {
 	struct store_list l = {.item = sizeof(**list)};
@@ -97,11 +108,11 @@ static int add(struct store *s, const struct store_generation *g, struct err *e)
 	if (rc)
 		return rc;
 	return store_db_exec(s, NULL, e,
-			     "INSERT INTO generation (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+			     "INSERT INTO generation (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
 			     VALUES(value_int((int64_t)g->number), value_int(g->created), value_text(g->ctl_sha256),
 				    value_text(g->itl_sha256), value_text(g->signer_key), value_text(g->signer_cert),
 				    value_text(g->digest), value_text(g->reason), value_int(STORE_GENERATION_CURRENT),
-				    value_int(g->ctl_signer), value_int(g->itl_signer)));
+				    value_int(g->ctl_signer), value_int(g->itl_signer), value_int(g->ctl_timestamp)));
 }
 
 int store_generation_add(struct store *s, const struct store_generation *g, struct err *e)

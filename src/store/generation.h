@@ -27,6 +27,7 @@ struct store_generation {
 	char reason[STORE_NAME_SIZE];      /* the command or event that led to it */
 	enum store_generation_state state;
 	enum store_signer ctl_signer, itl_signer;
+	uint32_t ctl_timestamp;      /* TIMESTAMP of the CTL, Unix seconds; 0 without a CTL */
 };
 
 /* store_generation_add: g becomes CURRENT (g->state is ignored), the one before KEPT.
@@ -37,6 +38,9 @@ int store_generation_add(struct store *s, const struct store_generation *g, stru
 int store_generation_latest(struct store *s, struct store_generation *g, bool *found, struct err *e) MUST_CHECK;
 int store_generation_get(struct store *s, uint64_t number, struct store_generation *g, bool *found,
 			 struct err *e) MUST_CHECK;
+
+/* store_generation_last_ctl: the latest ctl_timestamp of all generations, also of those that are GONE; 0: there never was a CTL. */
+int store_generation_last_ctl(struct store *s, uint32_t *timestamp, struct err *e) MUST_CHECK;
 
 /* store_generation_list: newest first, at most limit (0: all). Out: *list of *n, freed with free(). */
 int store_generation_list(struct store *s, size_t limit, struct store_generation **list, size_t *n,

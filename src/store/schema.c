@@ -243,6 +243,16 @@ static const char *const version_10[] = {
 	NULL,
 };
 
+/*
+ * When the CTL says that it was made: none is taken a second time. Of those before, the time of the generation, which is not
+ * earlier.
+ */
+static const char *const version_11[] = {
+	"ALTER TABLE generation ADD COLUMN ctltimestamp BIGINT NOT NULL DEFAULT 0",
+	"UPDATE generation SET ctltimestamp = created WHERE ctlsha256 <> ''",
+	NULL,
+};
+
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
@@ -254,6 +264,7 @@ const struct store_migration store_migrations[] = {
 	{8, version_8, NULL},
 	{9, version_9, NULL},
 	{10, version_10, NULL},
+	{11, version_11, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 

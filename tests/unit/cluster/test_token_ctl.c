@@ -62,6 +62,7 @@ static void add_subscriber(void)
 struct made {
 	bool mixed;
 	size_t n, order[4], n_first, signer;
+	uint32_t made_at; /* 0: a second after what was made before */
 	uint8_t *data;
 	size_t len;
 	uint8_t twin[KEY_SIG_MAX];
@@ -83,7 +84,7 @@ static void make(struct made *m)
 	g->in.type = LIST_CTL;
 	g->in.mixed = m->mixed;
 	g->in.tokens = &t;
-	g->in.timestamp = 1425674928;
+	g->in.timestamp = m->made_at ? m->made_at : (uint32_t)++node.now;
 	assert_ok(compose(&g->in, &comp, &e), &e);
 	assert_ok(list_build(&comp.spec, &signer, &m->data, &m->len, &e), &e);
 	m->t.ctl = (struct view){ m->data, m->len };
@@ -327,6 +328,49 @@ static void test_changed_meanwhile(void **state)
 	done(&m);
 }
 
+/* What TFTP gave to everybody, stored again without a token. */
+static void test_made_once(void **state)
+{
+	struct made first = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 1,
+			      .t = { .change = MODE_MIXED, .accepted = true } };
+	struct made removed = { .mixed = true, .n = 2, .order = { 0, 2 }, .n_first = 1, .signer = 0,
+				.t = { .change = MODE_UPDATE, .accepted = true } };
+	struct made again = { .mixed = true, .n = 2, .order = { 0, 2 }, .n_first = 2, .signer = 0,
+			      .t = { .change = MODE_UPDATE, .accepted = true } };
+	uint32_t last, next;
+
+	(void)state;
+	make(&first);
+	assert_int_equal(offer(&first, NULL), 1);
+	first.t.generation = node_generation(&node);
+	refused(&first, ERR_USAGE, "no CTL is taken a second time");
+	make(&removed);
+	assert_int_equal(offer(&removed, NULL), 1);
+	/* The stolen one does not come back, whatever number is said to be in force. */
+	first.t.generation = removed.t.generation = node_generation(&node);
+	first.t.change = MODE_UPDATE;
+	refused(&first, ERR_USAGE, "no CTL is taken a second time");
+	assert_ok(cluster_ctl_delete(node.cluster, "test", NULL, &e), &e);
+	first.t.generation = removed.t.generation = node_generation(&node);
+	refused(&first, ERR_USAGE, "no CTL is taken a second time");
+	refused(&removed, ERR_USAGE, "no CTL is taken a second time");
+	/* Nor does a clock that was set back bring it, or keep the next one away. */
+	last = (uint32_t)node.now;
+	node.now -= 86400;
+	assert_ok(token_ctl_time(node.cluster, &next, &e), &e);
+	assert_int_equal(next, last + 1);
+	again.made_at = next + TOKEN_CTL_FUTURE_S + 1;
+	make(&again);
+	refused(&again, ERR_USAGE, "301 seconds after the time of the node");
+	done(&again);
+	again.made_at = next;
+	make(&again);
+	assert_int_equal(offer(&again, NULL), 1);
+	done(&again);
+	done(&first);
+	done(&removed);
+}
+
 static void test_twin(void **state)
 {
 	struct made m = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 0,
@@ -358,6 +402,7 @@ int main(void)
 		TEST(test_tokenless_and_back),
 		TEST(test_in_phone_sast_trust),
 		TEST(test_changed_meanwhile),
+		TEST(test_made_once),
 		TEST(test_twin),
 	};
 

@@ -53,6 +53,23 @@ static void the_newest_is_the_current_one(void **state)
 	assert_false(found);
 }
 
+static void the_last_ctl_is_remembered(void **state)
+{
+	struct fixture *f = *state;
+	struct store_generation g = generation(1);
+	struct err e = ERR_INIT;
+	uint32_t last = 1;
+
+	assert_ok(store_generation_last_ctl(f->s, &last, &e), &e);
+	assert_int_equal(last, 0);
+	g.ctl_timestamp = UINT32_MAX - 1;
+	assert_ok(store_generation_add(f->s, &g, &e), &e);
+	add(f->s, 2); /* which has none */
+	assert_ok(store_generation_set_state(f->s, 1, STORE_GENERATION_GONE, &e), &e);
+	assert_ok(store_generation_last_ctl(f->s, &last, &e), &e);
+	assert_int_equal(last, UINT32_MAX - 1);
+}
+
 static void numbers_rise_by_one(void **state)
 {
 	struct fixture *f = *state;
@@ -110,6 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_STORE(the_newest_is_the_current_one),
+		WITH_STORE(the_last_ctl_is_remembered),
 		WITH_STORE(numbers_rise_by_one),
 		WITH_STORE(the_list_is_newest_first),
 		WITH_STORE(only_earlier_ones_change_their_state),
