@@ -7,7 +7,9 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
+#include "cluster/param.h"
 #include "cluster/phone_config.h"
+#include "cluster/tvs.h"
 #include "phone/phone.h"
 
 static bool knows(const struct trust_list *l, unsigned function, const struct cert *cert)
@@ -57,6 +59,18 @@ static int reach_of(struct cluster *c, uint64_t number, const struct strand_chan
 	return rc;
 }
 
+/* Of a signer that has expired, no TVS says anything. Out: *ch as strand_reach wants it. */
+static int ask_tvs(struct cluster *c, struct strand_change *ch, bool *expired, struct err *e)
+{
+	bool answers = true;
+	int rc = ch->signer ? tvs_answers(c, ch->signer, &answers, e) : 0;
+
+	*expired = !answers;
+	if (!answers)
+		ch->tvs = NULL;
+	return rc;
+}
+
 /* Generations newest first: the newest one of each kind says since when phones are better off. */
 struct findings {
 	bool tvs;               /* phones that hold the lists in force need TVS */
@@ -90,15 +104,27 @@ static int look(struct cluster *c, const struct strand_change *ch, struct findin
 	return 0;
 }
 
-int strand_warnings(struct cluster *c, const struct strand_change *ch, struct notes *notes, struct err *e)
+#define NOT_BY_TVS                                                                                                     \
+	"its next signer, and TVS does not answer for that one, because its certificate has expired (unless the parameter " \
+	"'" PARAM_TVS_EXPIRED "' is True)"
+
+int strand_warnings(struct cluster *c, const struct strand_change *change, struct notes *notes, struct err *e)
 {
+	struct strand_change with = *change, *ch = &with;
 	struct findings f = { 0 };
+	bool expired = false;
 	char when[64];
 	struct tm tm;
-	int rc = look(c, ch, &f, e);
+	int rc = ask_tvs(c, ch, &expired, e);
 
+	if (!rc)
+		rc = look(c, ch, &f, e);
 	if (rc)
 		return rc;
+	if (f.lost && expired)
+		return notes_add(notes, e,
+				 "No phone will take %s after this: phones do not know " NOT_BY_TVS ". Sign with a key that they know, or "
+				 "with one whose certificate has not expired.", ch->what);
 	if (f.lost)
 		return notes_add(notes, e,
 				 "No phone will take %s after this: phones know neither its next signer nor the TVS certificate that "
@@ -114,8 +140,9 @@ int strand_warnings(struct cluster *c, const struct strand_change *ch, struct no
 	localtime_r(&t, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S %Z", &tm);
 	return notes_add(notes, e,
-			 "Phones that have not loaded %s since %s would be stranded: what they hold knows neither its next signer "
-			 "nor TVS. Reset all phones and wait until they have registered before going on.", ch->what, when);
+			 "Phones that have not loaded %s since %s would be stranded: what they hold %s. Reset all phones and wait "
+			 "until they have registered before going on.", ch->what, when,
+			 expired ? "does not know " NOT_BY_TVS : "knows neither its next signer nor TVS");
 }
 
 /* --- SAST records --- */

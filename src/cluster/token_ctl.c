@@ -8,6 +8,7 @@
 #include "cluster/param.h"
 #include "cluster/publish.h"
 #include "cluster/strand.h"
+#include "cluster/tvs.h"
 #include "phone/decide.h"
 
 /* --- the CTL in force --- */
@@ -162,9 +163,24 @@ static int check_time(struct cluster *c, const struct offer *o, struct err *e)
 	return 0;
 }
 
+/* A phone that asks TVS gets no answer about a signer that has expired. */
+static int check_tvs(struct cluster *c, const struct offer *o, struct err *e)
+{
+	const struct cert *signer = o->tokens.certs[o->tokens.signer];
+	bool answers;
+	int rc = tvs_answers(c, signer, &answers, e);
+
+	if (rc || answers)
+		return rc;
+	return err_set(e, ERR_AUTH,
+		       "phones would refuse this CTL: they do not know the token that signs, %s, and its certificate has expired, so that "
+		       "TVS does not answer for it. Sign with a token that has not, or set the parameter '" PARAM_TVS_EXPIRED
+		       "' to True first", cert_cn(signer));
+}
+
 /*
  * Would a phone take it that holds what is in force, and lacks nothing that any model has? What it must ask TVS about is
- * not refused here: that is for the warnings.
+ * not refused here, if TVS will answer: that is for the warnings.
  */
 static int check_phone(struct cluster *c, struct offer *o, struct err *e)
 {
@@ -186,6 +202,8 @@ static int check_phone(struct cluster *c, struct offer *o, struct err *e)
 		if (d.verdict == VERDICT_REFUSE && d.reason != REASON_NO_TVS_SERVER && d.reason != REASON_NO_TVS_RECORD)
 			rc = err_set(e, ERR_AUTH, "phones would refuse this CTL: %s%s%s", reason_text(d.reason),
 				     d.detail[0] ? ": " : "", d.detail);
+		else if (d.verdict != VERDICT_ACCEPT)
+			rc = check_tvs(c, o, e);
 	}
 	phone.ctl = NULL;
 	phone_clear(&phone);
@@ -310,6 +328,23 @@ static int apply(struct cluster *c, void *ctx, struct err *e)
 	return mode_store(c, o->mixed, e);
 }
 
+/* What TVS does not answer for helps only those that have it in their CTL already. */
+static int warn_expired(struct cluster *c, const struct offer *o, struct notes *notes, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < o->tokens.n && !rc; i++) {
+		bool answers;
+		rc = tvs_answers(c, o->tokens.certs[i], &answers, e);
+		if (!rc && !answers)
+			rc = notes_add(notes, e,
+				       "The certificate of the security token %s has expired: phones that do not have it in their CTL yet "
+				       "will not take what it signs, because TVS does not answer for it. Put another token in its place.",
+				       cert_cn(o->tokens.certs[i]));
+	}
+	return rc;
+}
+
 static int publish(struct cluster *c, const char *who, struct offer *o, struct notes *notes, struct err *e)
 {
 	static const char *const commands[] = {
@@ -338,6 +373,8 @@ static int warn(struct cluster *c, const struct offer *o, struct notes *notes, s
 		n_sast += o->ctl->records[i].has_function && o->ctl->records[i].function == FUNCTION_SAST;
 	if (!rc)
 		rc = mode_signer_warnings(c, o->tokens.certs[o->tokens.signer], notes, e);
+	if (!rc)
+		rc = warn_expired(c, o, notes, e);
 	return rc ? rc : strand_sast_warnings(c, n_sast, notes, e);
 }
 

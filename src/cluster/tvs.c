@@ -89,6 +89,16 @@ static bool is_over(struct build *b, const struct cert *cert)
 	return false;
 }
 
+int tvs_answers(struct cluster *c, const struct cert *cert, bool *answers, struct err *e)
+{
+	bool with_expired;
+	int rc = param_get_bool(c, PARAM_TVS_EXPIRED, &with_expired, e);
+
+	if (!rc)
+		*answers = with_expired || cert_not_after(cert) >= clock_wall_s(c->clock);
+	return rc;
+}
+
 static int add_stored(struct build *b, const struct store_certificate *sc, struct err *e)
 {
 	uint32_t own = sc->units & (STORE_UNIT_BIT(STORE_TRUST_TOMCAT) - 1);

@@ -35,6 +35,9 @@ void tvs_publisher_free(struct tvs_publisher *p); /* accepts NULL */
  */
 int tvs_publish(struct tvs_publisher *p, struct tvs_report *r, struct notes *notes, struct err *e) MUST_CHECK;
 
+/* tvs_answers: would TVS answer for this certificate, when it stands in the store or in the CTL in force: has it not expired? */
+int tvs_answers(struct cluster *c, const struct cert *cert, bool *answers, struct err *e) MUST_CHECK;
+
 /*
  * tvs_roles: what TVS says of a certificate, as a set of TVS_ROLE(function).
  * In:     roles that the store has for it (STORE_ROLE_BIT), units and trust stores it is in (STORE_UNIT_BIT).

@@ -196,6 +196,7 @@ def test_wizard():
         seed_cluster(node)
         c.tokens.golden('etoken1')
         c.tokens.golden('etoken2')
+        node.admin('set parameter', 'TVS Accepts Expired Certificates', 'True', '--yes')   # they ended in 2024
         node.admin('utils ctl set-cluster mixed-mode --yes')
         assert sizes(node.admin('show ctl').stdout) == golden('ctl-4947')
         # Seed 000: no token signs a tokenless CTL.

@@ -20,6 +20,8 @@ static int setup(void **state)
 	(void)state;
 	err_clear(&e);
 	node_init(&node, "10.0");
+	/* The seeds' tokens ended in 2024. */
+	assert_ok(param_set(node.cluster, "test", PARAM_TVS_EXPIRED, "True", NULL, &e), &e);
 	for (size_t i = 0; i < 3; i++) {
 		tokens[i] = golden_cert(names[i]);
 		keys[i] = golden_key(names[i]);
@@ -371,6 +373,34 @@ static void test_made_once(void **state)
 	done(&removed);
 }
 
+/* TVS keeps silent about what has expired: that it carries phones over would be the opposite of what happens. */
+static void test_expired(void **state)
+{
+	struct made m = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 1, .t = { .change = MODE_MIXED } };
+	struct notes notes = NOTES_INIT;
+
+	(void)state;
+	assert_ok(param_set(node.cluster, "test", PARAM_TVS_EXPIRED, "False", NULL, &e), &e);
+	make(&m);
+	refused(&m, ERR_AUTH, "SAST-ADN008580ef");
+	done(&m);
+	assert_ok(param_set(node.cluster, "test", PARAM_TVS_EXPIRED, "True", NULL, &e), &e);
+	two_tokens();
+	assert_ok(param_set(node.cluster, "test", PARAM_TVS_EXPIRED, "False", NULL, &e), &e);
+	/* Phones that have the CTL know the signer; those without know nothing that could speak for it. */
+	m.t.change = MODE_UPDATE;
+	m.n_first = 2;
+	make(&m);
+	assert_int_equal(offer(&m, &notes), 0);
+	assert_int_equal(notes.n, 3);
+	assert_non_null(strstr(notes.text[0], "would be stranded: what they hold does not know its next signer, and TVS"));
+	assert_non_null(strstr(notes.text[1], "SAST-ADN0054f509"));
+	assert_non_null(strstr(notes.text[2], "SAST-ADN008580ef"));
+	assert_non_null(strstr(notes.text[2], "has expired"));
+	notes_clear(&notes);
+	done(&m);
+}
+
 static void test_twin(void **state)
 {
 	struct made m = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 0,
@@ -403,6 +433,7 @@ int main(void)
 		TEST(test_in_phone_sast_trust),
 		TEST(test_changed_meanwhile),
 		TEST(test_made_once),
+		TEST(test_expired),
 		TEST(test_twin),
 	};
 
