@@ -6,6 +6,7 @@
 #include "cluster/cluster_internal.h"
 #include "cluster/mode.h"
 #include "cluster/phone_reset.h"
+#include "cluster/token_ctl.h"
 
 /* Which lists a unit's certificate stands in. */
 struct reach {
@@ -13,6 +14,7 @@ struct reach {
 	enum compose_generation g;
 	bool in_itl, in_ctl; /* in_ctl: and there is a CTL */
 	bool has_ctl;
+	const char *command; /* that makes the CTL anew */
 	const char *signer;  /* whose key signs the ITL; NULL: a key that is not here */
 };
 
@@ -24,6 +26,8 @@ static int look(struct cluster *c, const char *unit, struct reach *r, struct err
 	int rc = param_generation(c, &r->g, e);
 	if (!rc)
 		rc = cluster_has_ctl(c, &r->has_ctl, e);
+	if (!rc)
+		rc = cluster_ctl_command(c, &r->command, e);
 	if (rc)
 		return rc;
 	r->in_itl = compose_names_unit(r->g, LIST_ITL, r->rule->unit);
@@ -63,7 +67,7 @@ static int plan_lists(const struct reach *r, struct notes *plan, struct err *e)
 		return notes_add(plan, e, "CTLFile.tlv: there is none.");
 	if (!r->in_ctl)
 		return notes_add(plan, e, "CTLFile.tlv: stays as it is.");
-	return notes_add(plan, e, "CTLFile.tlv: stays as it is and names the former certificate until 'utils ctl update CTLFile'.");
+	return notes_add(plan, e, "CTLFile.tlv: stays as it is and names the former certificate until '%s'.", r->command);
 }
 
 static int plan_phones(bool in_itl, struct notes *plan, struct err *e)
@@ -98,8 +102,8 @@ int cert_plan_rest(struct cluster *c, const char *who, const char *unit, struct 
 			   r.rule->number == STORE_UNIT_CAPF;
 	if (r.in_ctl)
 		rc = notes_add(rest, e,
-			       "The CTL file still names the former %s certificate: run 'utils ctl update CTLFile' when phones "
-			       "have taken the new ITL.", r.rule->unit);
+			       "The CTL file still names the former %s certificate: run '%s' when phones have taken the "
+			       "new ITL.", r.rule->unit, r.command);
 	if (!rc && in_recovery)
 		rc = notes_add(rest, e, "The last recovery export does not hold the new key: run 'ringfence recovery export'.");
 	if (!rc)

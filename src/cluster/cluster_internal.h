@@ -189,6 +189,11 @@ int mode_signer_warnings(struct cluster *c, const struct cert *signer, struct no
 int mode_store(struct cluster *c, bool mixed, struct err *e) MUST_CHECK;
 extern const char *const mode_names[2]; /* "non-secure", "mixed" */
 
+/* --- the CTL in force: ctl_in_force.c; token_ctl.h has the rest --- */
+
+/* ctl_in_force: Out: *ctl, freed with list_free; NULL: there is none. */
+int ctl_in_force(struct cluster *c, struct trust_list **ctl, struct err *e) MUST_CHECK;
+
 /* --- parameters: param.c --- */
 struct param_def;
 struct store_param_key param_key(const struct param_def *def); /* where the store has it */

@@ -92,6 +92,11 @@ bool compose_has_tokenless_ctl(enum compose_generation g)
 	return generations[g].tokenless_ctl;
 }
 
+size_t compose_max_tokens(enum compose_generation g)
+{
+	return generations[g].own_sast ? LIST_MAX_SAST_CTL - 2 : LIST_MAX_SAST_CTL;
+}
+
 const char *compose_signer_unit(enum compose_generation g)
 {
 	return generations[g].signer == SIGNER_ITLRECOVERY ? "ITLRecovery" : "CallManager";

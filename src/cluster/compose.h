@@ -14,6 +14,7 @@ enum compose_generation { COMPOSE_8_0, COMPOSE_10_0, COMPOSE_10_5_2, COMPOSE_11_
 const char *compose_generation_name(enum compose_generation g); /* "10.5(2)" */
 bool compose_generation_find(const char *name, enum compose_generation *g);
 bool compose_has_tokenless_ctl(enum compose_generation g);      /* false: 8.0, which knows only hardware tokens */
+size_t compose_max_tokens(enum compose_generation g);           /* that a CTL has room for, beside the SAST of its own */
 const char *compose_signer_unit(enum compose_generation g);     /* "CallManager" or "ITLRecovery": of both lists */
 
 /*

@@ -20,6 +20,7 @@
 #include "cluster/param.h"
 #include "cluster/publish.h"
 #include "cluster/recovery.h"
+#include "cluster/token_ctl.h"
 #include "pki/template.h"
 
 #define DAY 86400
@@ -194,6 +195,31 @@ static int check_trust(void *ctx, const struct certs_entry *entry)
 	return rc;
 }
 
+/* Tokens of the CTL: TVS does not answer for those that have expired. */
+static void check_tokens(struct exam *x, int64_t now)
+{
+	struct compose_tokens t;
+	struct err e = ERR_INIT;
+	const char *command;
+	char remedy[200];
+
+	if (cluster_ctl_command(x->in->cluster, &command, &e) || cluster_ctl_tokens(x->in->cluster, &t, &e))
+		return; /* a CTL that is damaged is a finding of its own */
+	snprintf(remedy, sizeof(remedy), "Put another token in its place while one that phones know can sign: '%s'.", command);
+	for (size_t i = 0; i < t.n; i++) {
+		int64_t left = (cert_not_after(t.certs[i]) - now) / DAY;
+
+		if (cert_not_after(t.certs[i]) < now)
+			found(x, DOCTOR_PROBLEM, "certificate", remedy,
+			      "The certificate of the security token %s has expired: TVS does not answer for it, and only phones that "
+			      "have it in their CTL take what it signs.", cert_cn(t.certs[i]));
+		else if (left < EXPIRES_SOON_DAYS)
+			found(x, DOCTOR_WARNING, "certificate", remedy,
+			      "The certificate of the security token %s ends in %lld days.", cert_cn(t.certs[i]), (long long)left);
+	}
+	token_ctl_tokens_clear(&t);
+}
+
 void doctor_certs(struct exam *x)
 {
 	struct err e = ERR_INIT;
@@ -205,6 +231,7 @@ void doctor_certs(struct exam *x)
 	int rc = certs_list(x->in->cluster, CERTS_OWN, check_own, &d, &e);
 	if (!rc)
 		rc = certs_list(x->in->cluster, CERTS_TRUST, check_trust, &d, &e);
+	check_tokens(x, d.now);
 	if (rc)
 		found(x, DOCTOR_PROBLEM, "store", "Restore the store from a backup.", "Certificates cannot be read: %s.", e.text);
 	else if (x->r->n == before)
@@ -216,12 +243,16 @@ void doctor_certs(struct exam *x)
 static void check_ctl_is_current(struct exam *x, const struct trust_list *l)
 {
 	struct err e = ERR_INIT;
+	char remedy[160];
+	const char *command;
 
+	if (cluster_ctl_command(x->in->cluster, &command, &e))
+		return; /* the store, or a CTL that is damaged: findings of their own */
+	snprintf(remedy, sizeof(remedy), "Run '%s' when all phones have taken the present ITL.", command);
 	for (const char *const *unit = template_units; *unit; unit++) {
 		bool lacks;
 		if (list_lacks(x->in->cluster, l, LIST_CTL, *unit, &lacks, &e) == 0 && lacks)
-			found(x, DOCTOR_WARNING, "ctl", "Run 'utils ctl update CTLFile' when all phones have taken the present ITL.",
-			      "The CTL does not name the present %s certificate.", *unit);
+			found(x, DOCTOR_WARNING, "ctl", remedy, "The CTL does not name the present %s certificate.", *unit);
 	}
 }
 
@@ -248,6 +279,20 @@ static void check_list(struct exam *x, enum list_type type, const uint8_t *data,
 	list_free(l);
 }
 
+static void check_ctl_is_there(struct exam *x)
+{
+	struct err e = ERR_INIT;
+	char remedy[160];
+	const char *command;
+	bool mixed;
+
+	if (cluster_is_mixed(x->in->cluster, &mixed, &e) || !mixed || cluster_ctl_command(x->in->cluster, &command, &e))
+		return;
+	snprintf(remedy, sizeof(remedy), "Run '%s'.", command);
+	found(x, DOCTOR_PROBLEM, "ctl", remedy,
+	      "The cluster is in mixed mode, but there is no CTL: new phones cannot register securely.");
+}
+
 static void check_blank(struct exam *x)
 {
 	struct err e = ERR_INIT;
@@ -261,8 +306,6 @@ static void check_blank(struct exam *x)
 
 void doctor_lists(struct exam *x)
 {
-	bool mixed = false;
-
 	if (!x->in->cluster)
 		return;
 	check_blank(x);
@@ -278,9 +321,8 @@ void doctor_lists(struct exam *x)
 			check_list(x, (enum list_type)type, data, len);
 		else if (type == LIST_ITL)
 			found(x, DOCTOR_PROBLEM, "list", "Start the node: it makes lost lists anew.", "No ITL is published.");
-		else if (cluster_is_mixed(x->in->cluster, &mixed, &e) == 0 && mixed)
-			found(x, DOCTOR_PROBLEM, "ctl", "Run 'utils ctl update CTLFile'.",
-			      "The cluster is in mixed mode, but there is no CTL: new phones cannot register securely.");
+		else
+			check_ctl_is_there(x);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include "cluster/mode.h"
 #include "cluster/param.h"
 #include "cluster/sast_trust.h"
+#include "cluster/token_ctl.h"
 
 int list_lacks(struct cluster *c, const struct trust_list *l, enum list_type type, const char *unit, bool *lacks,
 	       struct err *e)
@@ -34,14 +35,19 @@ int list_lacks(struct cluster *c, const struct trust_list *l, enum list_type typ
 
 int list_notes(struct cluster *c, const struct trust_list *l, enum list_type type, struct notes *notes, struct err *e)
 {
+	const char *command = "";
 	int rc = list_reset_notes(c, type, notes, e);
 
+	if (!rc && type == LIST_CTL)
+		rc = cluster_ctl_command(c, &command, e);
 	for (const char *const *unit = template_units; *unit && !rc; unit++) {
 		bool lacks;
 		rc = list_lacks(c, l, type, *unit, &lacks, e);
-		if (!rc && lacks)
-			rc = notes_add(notes, e, "The %s file does not name the %s certificate that is installed%s", list_type_name(type), *unit,
-				       type == LIST_CTL ? ": run 'utils ctl update CTLFile' when phones have taken the present ITL." : ".");
+		if (!rc && lacks && type == LIST_CTL)
+			rc = notes_add(notes, e, "The CTL file does not name the %s certificate that is installed: run '%s' when phones have "
+				       "taken the present ITL.", *unit, command);
+		else if (!rc && lacks)
+			rc = notes_add(notes, e, "The ITL file does not name the %s certificate that is installed.", *unit);
 	}
 	return rc || type != LIST_CTL ? rc : sast_trust_list_notes(c, l, notes, e);
 }

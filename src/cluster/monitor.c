@@ -10,6 +10,7 @@
 #include "cluster/certs.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/param.h"
+#include "cluster/token_ctl.h"
 #include "store/devicecert.h"
 
 #define FORGET_S (400 * 86400) /* longer than the longest Notification Frequency */
@@ -77,6 +78,30 @@ static int add_cert(void *ctx, const struct certs_entry *from)
 	return add(ctx, &entry);
 }
 
+static int add_token(struct look *k, const struct cert *cert)
+{
+	struct monitor_entry entry = { .unit = "CTLFile", .type = "token", .not_after = cert_not_after(cert) };
+
+	snprintf(entry.name, sizeof(entry.name), "%.100s.der", cert_cn(cert));
+	text_hex(entry.sha256, sizeof(entry.sha256), (struct view){ cert_sha256(cert), 32 }, '\0', false);
+	return add(k, &entry);
+}
+
+/* A CTL that cannot be read is another's business, and must not silence the monitor. */
+static int add_tokens(struct look *k)
+{
+	struct err why = ERR_INIT;
+	struct compose_tokens t;
+	int rc = 0;
+
+	if (cluster_ctl_tokens(k->c, &t, &why))
+		return 0;
+	for (size_t i = 0; i < t.n && !rc; i++)
+		rc = add_token(k, t.certs[i]);
+	token_ctl_tokens_clear(&t);
+	return rc;
+}
+
 static int add_lsc(void *ctx, const struct store_devicecert *dc)
 {
 	struct monitor_entry entry = { .unit = "LSC", .type = "LSC", .not_after = dc->not_after };
@@ -127,6 +152,8 @@ int monitor_look(struct cluster *c, struct monitor_list *l, struct err *e)
 		rc = certs_list(c, CERTS_OWN, add_cert, &k, e);
 	if (!rc)
 		rc = certs_list(c, CERTS_TRUST, add_cert, &k, e);
+	if (!rc)
+		rc = add_tokens(&k);
 	if (!rc)
 		rc = store_devicecert_list_ending(c->store, k.now, before, MONITOR_LSC_MAX, &got.n_lsc, add_lsc, &k, e);
 	if (!rc)

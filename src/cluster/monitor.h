@@ -5,7 +5,7 @@
 
 /*
  * The certificate monitor: which certificates end, whom that is told and how often. Own and trust certificates of this
- * node, and the LSCs of phones. Alarms at every run: each 24 hours, and each hour for what has ended or ends within a day.
+ * node, the security tokens of the CTL, and the LSCs of phones. Alarms at every run: each 24 hours, and each hour for what has ended or ends within a day.
  * E-mails from Notification Start Time on, each Notification Frequency. What was told is in the store, so a restart
  * neither repeats nor forgets it. Source: behaviour.md 7; users.md P6, F1.
  */
@@ -19,8 +19,8 @@ const char *monitor_state_name(enum monitor_state s); /* "valid" ... */
 
 struct monitor_entry {
 	char name[STORE_NAME_SIZE];  /* "tomcat.der", as alarms have it */
-	char unit[64];               /* "tomcat", "tomcat-trust", "LSC" */
-	const char *type;            /* "own-cert", of trust certificates too (behaviour.md 7); "LSC" */
+	char unit[64];               /* "tomcat", "tomcat-trust", "CTLFile", "LSC" */
+	const char *type;            /* "own-cert", of trust certificates too (behaviour.md 7); "token"; "LSC" */
 	char sha256[65];
 	int64_t not_after;
 	enum monitor_state state;

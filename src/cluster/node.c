@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/mode.h"
+#include "cluster/token_ctl.h"
 
 int node_name_check(const char *name, struct err *e)
 {
@@ -137,15 +138,18 @@ static int fingerprint(struct cluster *c, const char *node, const char *unit, ch
 static int note_cert(struct cluster *c, const struct node_change *n, struct notes *notes, struct err *e)
 {
 	enum compose_generation g;
+	const char *command;
 	bool has_ctl;
 	int rc = param_generation(c, &g, e);
 
 	if (!rc)
 		rc = cluster_has_ctl(c, &has_ctl, e);
+	if (!rc)
+		rc = cluster_ctl_command(c, &command, e);
 	if (!rc && has_ctl && compose_names_unit(g, LIST_CTL, n->rule->unit))
 		rc = notes_add(notes, e,
-			       "The CTL file does not name this certificate of %s yet: run 'utils ctl update CTLFile', or secure "
-			       "phones fail there.", n->row.name);
+			       "The CTL file does not name this certificate of %s yet: run '%s', or secure phones fail there.",
+			       n->row.name, command);
 	if (!rc && cert_not_after(n->cert) <= clock_wall_s(c->clock))
 		rc = notes_add(notes, e, "This %s certificate of %s has expired.", n->rule->unit, n->row.name);
 	return rc;
@@ -183,6 +187,7 @@ static int drop(struct cluster *c, void *ctx, struct err *e)
 int cluster_node_delete(struct cluster *c, const char *who, const char *name, struct notes *notes, struct err *e)
 {
 	struct node_change n = { 0 };
+	const char *command;
 	bool has_ctl;
 	int rc = cluster_node_find(c, name, &n.row, e);
 
@@ -190,7 +195,9 @@ int cluster_node_delete(struct cluster *c, const char *who, const char *name, st
 		rc = run(c, who, "unset network cluster subscriber details", &n, drop, n.row.name, NULL, notes, e);
 	if (!rc)
 		rc = cluster_has_ctl(c, &has_ctl, e);
+	if (!rc)
+		rc = cluster_ctl_command(c, &command, e);
 	if (!rc && has_ctl)
-		rc = notes_add(notes, e, "The CTL file still names %s: run 'utils ctl update CTLFile'.", n.row.name);
+		rc = notes_add(notes, e, "The CTL file still names %s: run '%s'.", n.row.name, command);
 	return rc;
 }

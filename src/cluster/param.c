@@ -362,6 +362,29 @@ static int warn_no_tokens(struct cluster *c, const char *generation, struct note
 			 "phones that ask TVS follow.", generation);
 }
 
+/* From 11.5 the cluster's own two SAST leave less room: the CTL is carried over, and no further one could be made. */
+static int warn_many_tokens(struct cluster *c, const char *generation, struct notes *notes, struct err *e)
+{
+	enum compose_generation g;
+	struct compose_tokens t;
+	const char *command;
+
+	if (!compose_generation_find(generation, &g))
+		return 0;
+	int rc = cluster_ctl_tokens(c, &t, e);
+	if (rc)
+		return rc;
+	rc = cluster_ctl_command(c, &command, e);
+	if (!rc && t.n > compose_max_tokens(g))
+		rc = notes_add(notes, e,
+			       "The CTL file is carried over as it is. It has %zu security tokens, and in generation %s a CTL has room for %zu "
+			       "beside ITLRecovery and CallManager: every 'ringfence ctl-client' would be refused until some are taken out. "
+			       "Do that first: '%s --remove-token %s', or the token that is to go.",
+			       t.n, generation, compose_max_tokens(g), command, cert_cn(t.certs[t.n - 1]));
+	token_ctl_tokens_clear(&t);
+	return rc;
+}
+
 static int warn_signer(struct cluster *c, const char *generation, struct notes *notes, struct err *e)
 {
 	struct cert *signer = NULL, *tvs = NULL;
@@ -431,6 +454,8 @@ static int warn_generation(struct cluster *c, const char *generation, struct not
 
 	if (!rc)
 		rc = warn_no_tokens(c, generation, notes, e);
+	if (!rc)
+		rc = warn_many_tokens(c, generation, notes, e);
 	return rc ? rc : warn_expired(c, generation, notes, e);
 }
 
@@ -472,28 +497,16 @@ static int store_setting(struct cluster *c, void *ctx, struct err *e)
 	return store_param_set(c->store, param_key(s->def), s->value, e);
 }
 
-/* `utils ctl` would drop the tokens of a CTL that has some, and makes none where there are only such. */
-static int next_ctl(struct cluster *c, struct notes *notes, struct err *e)
-{
-	enum compose_generation g;
-	bool tokens = false;
-	int rc = cluster_ctl_has_tokens(c, &tokens, e);
-
-	if (!rc)
-		rc = param_generation(c, &g, e);
-	if (rc)
-		return rc;
-	return notes_add(notes, e, "The CTL file does not follow by itself: run '%s update CTLFile'.",
-			 tokens || !compose_has_tokenless_ctl(g) ? "ringfence ctl-client" : "utils ctl");
-}
-
 static int next_steps(struct cluster *c, const struct param_def *def, const char *value, struct notes *notes, struct err *e)
 {
+	const char *command = NULL;
 	bool has_ctl = false;
 	int rc = def->in_ctl ? cluster_has_ctl(c, &has_ctl, e) : 0;
 
 	if (!rc && has_ctl)
-		rc = next_ctl(c, notes, e);
+		rc = cluster_ctl_command(c, &command, e);
+	if (!rc && command)
+		rc = notes_add(notes, e, "The CTL file does not follow by itself: run '%s'.", command);
 	if (!rc && def->restart)
 		rc = notes_add(notes, e, "Restart %s on all nodes%s.", def->restart, def->reset ? ", then reset all phones" : "");
 	else if (!rc && def->reset)

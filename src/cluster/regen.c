@@ -10,6 +10,7 @@
 #include "cluster/mode.h"
 #include "cluster/param.h"
 #include "cluster/strand.h"
+#include "cluster/token_ctl.h"
 
 struct regen {
 	const struct unit_rule *rule;
@@ -130,17 +131,20 @@ static int warn_reach(struct cluster *c, const struct unit_rule *rule, struct no
 int cluster_regen_warnings(struct cluster *c, const char *unit, struct notes *notes, struct err *e)
 {
 	const struct unit_rule *rule = NULL;
+	const char *command;
 	bool mixed;
 	int rc = unit_find(c, unit, &rule, e);
 
 	if (!rc)
 		rc = cluster_is_mixed(c, &mixed, e);
 	if (!rc)
+		rc = cluster_ctl_command(c, &command, e);
+	if (!rc)
 		rc = warn_reach(c, rule, notes, e);
 	if (!rc && mixed && rule->number == STORE_UNIT_CALLMANAGER)
 		rc = notes_add(notes, e,
-			       "The cluster is in mixed mode: secure phones register with the new certificate only after 'utils ctl "
-			       "update CTLFile', a restart of the services and a reset of the phones.");
+			       "The cluster is in mixed mode: secure phones register with the new certificate only after '%s', a "
+			       "restart of the services and a reset of the phones.", command);
 	if (!rc && rule->number == STORE_UNIT_CAPF)
 		rc = notes_add(notes, e,
 			       "Certificates that phones got from the former CAPF stay valid as long as it is in CallManager-trust; "

@@ -11,32 +11,6 @@
 #include "cluster/tvs.h"
 #include "phone/decide.h"
 
-/* --- the CTL in force --- */
-
-static int read_ctl(struct cluster *c, struct trust_list **ctl, struct err *e)
-{
-	AUTO(auto_free) uint8_t *data = NULL;
-	size_t len;
-	int rc = publish_read(c, LIST_CTL, &data, &len, NULL, e);
-
-	*ctl = NULL;
-	return rc || !data ? rc : list_parse((struct view){ data, len }, LIST_CTL, ctl, e);
-}
-
-int cluster_ctl_has_tokens(struct cluster *c, bool *tokens, struct err *e)
-{
-	struct trust_list *ctl;
-	int rc = read_ctl(c, &ctl, e);
-
-	if (rc)
-		return rc;
-	*tokens = false;
-	for (size_t i = 0; ctl && i < ctl->n_records; i++)
-		*tokens |= list_record_is_token(&ctl->records[i]);
-	list_free(ctl);
-	return 0;
-}
-
 /* --- tokens --- */
 
 void token_ctl_tokens_clear(struct compose_tokens *t)
@@ -244,7 +218,7 @@ static int check(struct cluster *c, struct offer *o, struct err *e)
 	if (!rc)
 		rc = check_time(c, o, e);
 	if (!rc)
-		rc = read_ctl(c, &o->old, e);
+		rc = ctl_in_force(c, &o->old, e);
 	if (!rc)
 		rc = token_ctl_check_signer(o->old, &o->tokens, e);
 	return rc ? rc : check_phone(c, o, e);

@@ -24,6 +24,16 @@
 int cluster_ctl_has_tokens(struct cluster *c, bool *tokens, struct err *e) MUST_CHECK;
 
 /*
+ * cluster_ctl_command: what makes the CTL in force anew, for hints: `utils ctl update CTLFile`, or `ringfence ctl-client
+ * update CTLFile` when tokens are in it or the generation has no other; `set-cluster non-secure-mode` outside mixed mode,
+ * where nothing is to be updated. Out: *command static.
+ */
+int cluster_ctl_command(struct cluster *c, const char **command, struct err *e) MUST_CHECK;
+
+/* cluster_ctl_tokens: as token_ctl_tokens, of the CTL in force; none when there is none. */
+int cluster_ctl_tokens(struct cluster *c, struct compose_tokens *t, struct err *e) MUST_CHECK;
+
+/*
  * token_ctl_tokens: the tokens of a CTL, and where they stand: what compose() takes to make it again.
  * Out:    t, its certificates are the caller's to give back with token_ctl_tokens_clear; signer is set to the first.
  * Errors: ERR_LIMIT more than LIST_MAX_SAST_CTL; ERR_PROTO a certificate that is none.

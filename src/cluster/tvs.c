@@ -8,8 +8,6 @@
 #include "base/file.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/param.h"
-#include "cluster/publish.h"
-#include "format/list.h"
 #include "proto/tvs_index.h"
 #include "store/certificate.h"
 
@@ -139,16 +137,6 @@ static int add_record(struct build *b, const struct tlv_record *rec, struct err 
 	return 0;
 }
 
-static int parse_ctl(struct cluster *c, struct trust_list **ctl, struct err *e)
-{
-	AUTO(auto_free) uint8_t *data = NULL;
-	size_t len;
-	int rc = publish_read(c, LIST_CTL, &data, &len, NULL, e);
-
-	*ctl = NULL;
-	return rc || !data ? rc : list_parse((struct view){ data, len }, LIST_CTL, ctl, e);
-}
-
 /* A CTL that cannot be read must not take the certificates of the store along. */
 static int add_ctl(struct build *b, const struct trust_list *ctl, struct err *e)
 {
@@ -169,7 +157,7 @@ static int add_all(struct build *b, struct cluster *c, struct store_certificate 
 	struct err why = ERR_INIT;
 	int rc = 0;
 
-	if (parse_ctl(c, &ctl, &why))
+	if (ctl_in_force(c, &ctl, &why))
 		rc = notes_add(b->notes, e, "TVS answers without the certificates of CTLFile.tlv: %s.", why.text);
 	b->items = calloc(n + (ctl ? ctl->n_records : 0) + 1, sizeof(*b->items));
 	if (!b->items)

@@ -1,5 +1,9 @@
 #include "cluster/token_ctl.h"
 
+#include "cluster/cert_plan.h"
+#include "cluster/doctor.h"
+#include "cluster/list_check.h"
+#include "cluster/monitor.h"
 #include "cluster/node.h"
 #include "cluster/node_fixture.h"
 #include "cluster/param.h"
@@ -40,7 +44,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void add_subscriber(void)
+static void add_subscriber(struct notes *notes)
 {
 	char dir[] = "/tmp/ringfence-keys-XXXXXX", key[KEY_NAME_MAX];
 	struct template_node sub = { .name = "cucm-1051-a-sub1",
@@ -56,7 +60,7 @@ static void add_subscriber(void)
 	keystore_free(ks);
 	assert_ok(folder_remove(AT_FDCWD, dir, &e), &e);
 	assert_ok(cluster_node_add(node.cluster, "test", sub.name, "10.48.47.156", NULL, &e), &e);
-	assert_ok(cluster_node_certificate(node.cluster, "test", sub.name, "CallManager", cm, NULL, &e), &e);
+	assert_ok(cluster_node_certificate(node.cluster, "test", sub.name, "CallManager", cm, notes, &e), &e);
 	cert_unref(cm);
 }
 
@@ -171,7 +175,7 @@ static void test_seeds(void **state)
 	bool mixed, has;
 
 	(void)state;
-	add_subscriber();
+	add_subscriber(NULL);
 	two_tokens();
 	published(5728, 5);
 	assert_ok(cluster_is_mixed(node.cluster, &mixed, &e), &e);
@@ -401,6 +405,96 @@ static void test_expired(void **state)
 	done(&m);
 }
 
+static bool says(const struct notes *notes, const char *part)
+{
+	for (size_t i = 0; i < notes->n; i++)
+		if (strstr(notes->text[i], part))
+			return true;
+	return false;
+}
+
+#define UPDATE "'ringfence ctl-client update CTLFile'"
+
+/* Each of these says so, and none says what would throw the tokens out. */
+static void hint(struct notes *notes)
+{
+	if (!says(notes, UPDATE) || says(notes, "'utils ctl"))
+		fail_msg("%zu notes, the first: %s", notes->n, notes->n ? notes->text[0] : "");
+	notes_clear(notes);
+}
+
+static void hints_of_doctor(void)
+{
+	struct doctor_input in = { .data_dir = node.dir, .clock = &node.clock, .cluster = node.cluster };
+	struct doctor_report r = { 0 };
+	int updates = 0, ended = 0;
+
+	assert_ok(doctor_run(&in, &r, &e), &e);
+	for (size_t i = 0; i < r.n; i++) {
+		const struct doctor_finding *f = &r.findings[i];
+
+		assert_null(strstr(f->remedy, "utils ctl"));
+		updates += strcmp(f->check, "ctl") == 0 && strstr(f->remedy, UPDATE);
+		ended += f->severity == DOCTOR_PROBLEM && strstr(f->what, "security token SAST") && strstr(f->what, "has expired");
+	}
+	assert_int_equal(updates, 1);
+	assert_int_equal(ended, 3);
+	doctor_report_clear(&r);
+}
+
+static void monitored(void)
+{
+	struct monitor_list l;
+	int n = 0;
+
+	assert_ok(monitor_look(node.cluster, &l, &e), &e);
+	for (size_t i = 0; i < l.n; i++)
+		n += strcmp(l.entries[i].unit, "CTLFile") == 0 && l.entries[i].state == MONITOR_EXPIRED;
+	assert_int_equal(n, 3);
+	monitor_list_clear(&l);
+}
+
+/* What is said to somebody who has tokens, of which three do not fit into each generation. */
+static void test_hints(void **state)
+{
+	struct made spare = { .mixed = true, .n = 3, .order = { 0, 1, 2 }, .n_first = 2, .signer = 0,
+			      .t = { .change = MODE_UPDATE, .accepted = true } };
+	struct notes notes = NOTES_INIT;
+	struct trust_list *ctl;
+	const char *command;
+
+	(void)state;
+	assert_ok(cluster_ctl_command(node.cluster, &command, &e), &e);
+	assert_string_equal(command, "utils ctl set-cluster non-secure-mode");
+	two_tokens();
+	make(&spare);
+	assert_int_equal(offer(&spare, NULL), 1);
+	done(&spare);
+	assert_ok(cert_plan(node.cluster, "CallManager", &notes, &e), &e);
+	hint(&notes);
+	assert_ok(cluster_regen_warnings(node.cluster, "CallManager", &notes, &e), &e);
+	hint(&notes);
+	assert_ok(cluster_regen(node.cluster, "test", "CallManager", &notes, NULL, &e), &e);
+	hint(&notes);
+	ctl = node_list(&node, LIST_CTL);
+	assert_ok(list_notes(node.cluster, ctl, LIST_CTL, &notes, &e), &e);
+	list_free(ctl);
+	hint(&notes);
+	add_subscriber(&notes);
+	hint(&notes);
+	assert_ok(cluster_node_delete(node.cluster, "test", "cucm-1051-a-sub1", &notes, &e), &e);
+	hint(&notes);
+	hints_of_doctor();
+	monitored();
+	assert_ok(param_warnings(node.cluster, PARAM_GENERATION, "12.0", &notes, &e), &e);
+	assert_true(says(&notes, "It has 3 security tokens, and in generation 12.0 a CTL has room for 2"));
+	assert_true(says(&notes, "'ringfence ctl-client update CTLFile --remove-token SAST'"));
+	notes_clear(&notes);
+	assert_ok(param_warnings(node.cluster, PARAM_GENERATION, "10.5(2)", &notes, &e), &e);
+	assert_false(says(&notes, "--remove-token"));
+	notes_clear(&notes);
+}
+
 static void test_twin(void **state)
 {
 	struct made m = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 0,
@@ -434,6 +528,7 @@ int main(void)
 		TEST(test_changed_meanwhile),
 		TEST(test_made_once),
 		TEST(test_expired),
+		TEST(test_hints),
 		TEST(test_twin),
 	};
 
