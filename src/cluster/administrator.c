@@ -211,8 +211,31 @@ static int note_login(struct cluster *c, struct store_administrator *a, const ch
 	return rc ? rc : audit(c, who, "login", a->name, "done", e);
 }
 
+static void make_ticket(const struct store_administrator *a, struct administrator_ticket *ticket)
+{
+	memcpy(ticket->name, a->name, sizeof(ticket->name));
+	sha256_hex((const uint8_t *)a->derived, strlen(a->derived), ticket->password);
+}
+
+int administrator_holds(struct cluster *c, const struct administrator_ticket *ticket, bool *holds, struct err *e)
+{
+	struct administrator_ticket now;
+	struct store_administrator a;
+	bool found = false;
+	int rc = store_administrator_get(c->store, ticket->name, &a, &found, e);
+
+	if (rc)
+		return rc;
+	*holds = false;
+	if (found) {
+		make_ticket(&a, &now);
+		*holds = strcmp(now.password, ticket->password) == 0;
+	}
+	return 0;
+}
+
 int administrator_login(struct cluster *c, struct view name, struct view password, const char *peer, bool *right,
-			struct err *e)
+			struct administrator_ticket *ticket, struct err *e)
 {
 	char text[STORE_ADMINISTRATOR_NAME_SIZE] = "";
 	int64_t now = clock_wall_s(c->clock);
@@ -231,7 +254,10 @@ int administrator_login(struct cluster *c, struct view name, struct view passwor
 	bool locked = found && a.locked_until > now;
 	if (found && !locked)
 		rc = match ? note_login(c, &a, peer, now, e) : note_failure(c, &a, peer, now, e);
-	if (!rc)
-		*right = match && !locked;
-	return rc;
+	if (rc)
+		return rc;
+	*right = match && !locked;
+	if (*right)
+		make_ticket(&a, ticket);
+	return 0;
 }

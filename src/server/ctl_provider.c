@@ -40,6 +40,7 @@ static bool get_ask(struct view body, char peer[STORE_ADDRESS_SIZE], struct view
 struct session {
 	uint8_t id[CTLP_SESSION_LEN];
 	char who[STORE_NAME_SIZE];   /* "admin from 192.0.2.7", for the audit */
+	struct administrator_ticket ticket;
 	uint64_t expires_ms;         /* 0: free */
 };
 
@@ -115,7 +116,7 @@ static bool may_try(struct ctl_provider_director *d, uint64_t now_ms)
 	return true;
 }
 
-static int open_session(struct turn *t, struct err *e)
+static int open_session(struct turn *t, const struct administrator_ticket *ticket, struct err *e)
 {
 	struct session *s = &t->d->sessions[0];
 
@@ -126,6 +127,7 @@ static int open_session(struct turn *t, struct err *e)
 	if (rc)
 		return rc;
 	s->expires_ms = t->now_ms + CTLP_SESSION_MS;
+	s->ticket = *ticket;
 	text_escape(s->who, sizeof(s->who), t->m.user);
 	text_append(s->who, sizeof(s->who), strlen(s->who), " from %s", t->peer);
 	t->session = s;
@@ -135,6 +137,7 @@ static int open_session(struct turn *t, struct err *e)
 static void login(struct turn *t)
 {
 	struct ctl_provider_director *d = t->d;
+	struct administrator_ticket ticket;
 	struct err e = ERR_INIT;
 	bool right = false;
 
@@ -142,9 +145,9 @@ static void login(struct turn *t)
 		refuse(t, CTLP_REASON_BUSY, CTLP_LOGIN_BURST, "too many logins at once: try again in a while");
 		return;
 	}
-	int rc = administrator_login(d->cluster, t->m.user, t->m.password, t->peer, &right, &e);
+	int rc = administrator_login(d->cluster, t->m.user, t->m.password, t->peer, &right, &ticket, &e);
 	if (!rc && right)
-		rc = open_session(t, &e);
+		rc = open_session(t, &ticket, &e);
 	if (rc) {
 		refuse_because(t, rc, &e);
 		return;
@@ -173,6 +176,19 @@ static struct session *find_session(struct ctl_provider_director *d, const uint8
 			return s;
 	}
 	return NULL;
+}
+
+/* An account that is gone, or has another password, takes its sessions along. */
+static int check_session(struct turn *t, struct err *e)
+{
+	bool holds = false;
+	int rc = t->session ? administrator_holds(t->d->cluster, &t->session->ticket, &holds, e) : 0;
+
+	if (rc || holds || !t->session)
+		return rc;
+	secret_wipe(t->session, sizeof(*t->session));
+	t->session = NULL;
+	return 0;
 }
 
 /* --- what is asked --- */
@@ -227,6 +243,11 @@ static void answer(struct turn *t)
 
 	if (t->m.type == CTLP_LOGIN) {
 		login(t);
+		return;
+	}
+	rc = check_session(t, &e);
+	if (rc) {
+		refuse_because(t, rc, &e);
 		return;
 	}
 	if (!t->session) {

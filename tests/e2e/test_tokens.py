@@ -183,6 +183,17 @@ def stranger(port):
     return context.wrap_socket(socket.create_connection(('127.0.0.1', port), harness.PATIENCE))
 
 
+def asked(s, type, elements=b''):
+    """What the CTL Provider answers to this message: type and elements (docs/ctl-provider.md)."""
+    s.sendall(b'C\1' + bytes((type, 0)) + len(elements).to_bytes(4, 'big') + elements)
+    got = b''
+    while len(got) < 8 or len(got) < 8 + int.from_bytes(got[4:8], 'big'):
+        more = s.recv(65536)
+        assert more, 'the connection ended'
+        got += more
+    return got[2], got[8:]
+
+
 def finish(t, token, pin=PIN):
     enter(t, 'f', '[c] Cancel: ')
     t.wait(f'PIN of the token {token}: ')
@@ -474,6 +485,17 @@ def test_bad_days():
                 assert bytes((8, 0, 1, digest)) in f.read(200), name
         node.admin('set parameter', 'TFTP File Signature Algorithm', 'SHA-1', '--yes')
         assert 'Length of CTL file: 4276' in node.admin('show ctl').stdout
+        # A login does not outlive its account.
+        login = b'\1\0\5admin\2\0\x08' + PASSWORD.encode()
+        for end, again in ((f'set password user admin {c.tokens.path("password")}', None),
+                           ('delete account admin', f'set account name admin {c.tokens.path("password")}')):
+            with stranger(port) as s:
+                assert asked(s, 1, login) == (2, b'') and asked(s, 3)[0] == 4
+                node.admin(end)
+                kind, said = asked(s, 3)
+                assert kind == 10 and said[:4] == b'\3\0\1\3' and b'log in again' in said, said
+            if again:
+                node.admin(again)
         # Strangers: what is no login, or is none of these messages, ends the connection.
         for octets in (b'GET / HTTP/1.0\r\n\r\n', b'C\1\3\0\0\0\0\0', b'C\1\1\0\0\1\0\0' + bytes(300), b'C\1\2\0\0\0\0\0'):
             with stranger(port) as s:

@@ -22,11 +22,21 @@ static int teardown(void **state)
 	return 0;
 }
 
+static struct administrator_ticket ticket;
+
+static bool holds(void)
+{
+	bool yes;
+
+	assert_ok(administrator_holds(node.cluster, &ticket, &yes, &e), &e);
+	return yes;
+}
+
 static bool login(const char *name, const char *password)
 {
 	bool right = false;
 
-	assert_ok(administrator_login(node.cluster, view_str(name), view_str(password), "192.0.2.9", &right, &e), &e);
+	assert_ok(administrator_login(node.cluster, view_str(name), view_str(password), "192.0.2.9", &right, &ticket, &e), &e);
 	return right;
 }
 
@@ -64,6 +74,29 @@ static void test_accounts(void **state)
 	assert_false(login("admin", "another1"));
 }
 
+/* A login is worth as much as its account, also when the new password is the old one or the account comes back. */
+static void test_ticket(void **state)
+{
+	(void)state;
+	assert_ok(administrator_add(node.cluster, "test", "admin", "Cisco123", &e), &e);
+	assert_ok(administrator_add(node.cluster, "test", "other", "Cisco123", &e), &e);
+	assert_true(login("admin", "Cisco123"));
+	assert_true(holds());
+	for (int i = 0; i < ADMINISTRATOR_ATTEMPTS; i++)
+		assert_false(login("admin", "wrong"));
+	assert_true(holds());
+	assert_ok(administrator_password(node.cluster, "test", "other", "another1", &e), &e);
+	assert_true(holds());
+	assert_ok(administrator_password(node.cluster, "test", "admin", "Cisco123", &e), &e);
+	assert_false(holds());
+	assert_true(login("admin", "Cisco123"));
+	assert_true(holds());
+	assert_ok(administrator_delete(node.cluster, "test", "admin", &e), &e);
+	assert_false(holds());
+	assert_ok(administrator_add(node.cluster, "test", "admin", "Cisco123", &e), &e);
+	assert_false(holds());
+}
+
 static void test_lock(void **state)
 {
 	(void)state;
@@ -90,6 +123,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_accounts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ticket, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lock, setup, teardown),
 	};
 
