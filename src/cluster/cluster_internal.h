@@ -194,6 +194,9 @@ extern const char *const mode_names[2]; /* "non-secure", "mixed" */
 /* ctl_in_force: Out: *ctl, freed with list_free; NULL: there is none. */
 int ctl_in_force(struct cluster *c, struct trust_list **ctl, struct err *e) MUST_CHECK;
 
+/* ctl_others_note: after a new CTL: the nodes that do not have it, because no node gives lists to others. */
+int ctl_others_note(struct cluster *c, struct notes *notes, struct err *e) MUST_CHECK;
+
 /* --- parameters: param.c --- */
 struct param_def;
 struct store_param_key param_key(const struct param_def *def); /* where the store has it */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/publish.h"
 #include "cluster/token_ctl.h"
@@ -60,4 +61,27 @@ int cluster_ctl_command(struct cluster *c, const char **command, struct err *e)
 	if (!rc)
 		*command = commands[tokens || !compose_has_tokenless_ctl(g)][mixed];
 	return rc;
+}
+
+/* --- other nodes --- */
+
+#define OTHERS_NAMED 8
+
+int ctl_others_note(struct cluster *c, struct notes *notes, struct err *e)
+{
+	AUTO(auto_free) struct store_node *list = NULL;
+	char names[OTHERS_NAMED * (STORE_NAME_SIZE + 2)] = "";
+	size_t n, others = 0, used = 0;
+	int rc = store_node_list(c->store, &list, &n, e);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < n; i++)
+		if (!text_same(list[i].name, c->node) && others++ < OTHERS_NAMED)
+			used = text_append(names, sizeof(names), used, "%s%s", used ? ", " : "", list[i].name);
+	if (!others)
+		return 0;
+	return notes_add(notes, e,
+			 "The CTL file is stored on this node only. Not reached: %s%s. Copy published/current/CTLFile.tlv of this node to "
+			 "the TFTP service there, before phones are reset.", names, others > OTHERS_NAMED ? " ..." : "");
 }

@@ -122,6 +122,8 @@ int cluster_ctl_reset(struct cluster *c, const char *who, struct notes *notes, s
 		rc = err_set(e, ERR_USAGE, "the cluster is not in mixed mode: no phone needs another CTL");
 	if (!rc)
 		rc = change_run(c, &ch, NULL, e);
+	if (!rc)
+		rc = ctl_others_note(c, notes, e);
 	return rc ? rc : notes_add(notes, e,
 				   "Reset all phones now. When every phone shows the checksum of 'show ctl', run 'utils ctl update CTLFile' "
 				   "and reset all phones a second time.");

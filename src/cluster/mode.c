@@ -66,7 +66,8 @@ static int set_mode(struct cluster *c, const char *who, bool mixed, struct notes
 		.apply = store_mode,
 		.ctx = &mixed,
 	};
-	return change_run(c, &ch, NULL, e);
+	rc = change_run(c, &ch, NULL, e);
+	return rc ? rc : ctl_others_note(c, notes, e);
 }
 
 int cluster_set_mixed(struct cluster *c, const char *who, struct notes *notes, struct err *e)
@@ -90,7 +91,8 @@ int cluster_ctl_update(struct cluster *c, const char *who, struct notes *notes, 
 		return rc;
 	if (!mixed)
 		return err_set(e, ERR_USAGE, "the cluster is not in mixed mode: 'utils ctl set-cluster mixed-mode' makes the CTL");
-	return change_run(c, &ch, NULL, e);
+	rc = change_run(c, &ch, NULL, e);
+	return rc ? rc : ctl_others_note(c, notes, e);
 }
 
 int cluster_ctl_delete(struct cluster *c, const char *who, bool *found, struct err *e)

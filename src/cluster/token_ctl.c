@@ -335,7 +335,8 @@ static int publish(struct cluster *c, const char *who, struct offer *o, struct n
 		return rc;
 	ch.before = mode_names[before];
 	ch.after = mode_names[o->mixed];
-	return change_run(c, &ch, NULL, e);
+	rc = change_run(c, &ch, NULL, e);
+	return rc ? rc : ctl_others_note(c, notes, e);
 }
 
 static int warn(struct cluster *c, const struct offer *o, struct notes *notes, struct err *e)

@@ -17,11 +17,15 @@ static struct view der_of(const struct cert *c)
 	return c ? cert_der(c) : (struct view){ 0 };
 }
 
-static void put_nodes(const struct gathered *g, bool with_certs, struct ctlp_msg *m)
+static void put_node(const struct compose_node *n, const struct cert *cert, struct ctlp_msg *m)
+{
+	m->nodes[m->n_nodes++] = (struct ctlp_node){ view_str(n->name), view_str(n->address), der_of(cert) };
+}
+
+static void put_nodes(const struct gathered *g, struct ctlp_msg *m)
 {
 	for (size_t i = 0; i < g->n_nodes; i++)
-		m->nodes[m->n_nodes++] = (struct ctlp_node){ view_str(g->nodes[i].name), view_str(g->nodes[i].address),
-							     der_of(with_certs ? g->nodes[i].call_manager : NULL) };
+		put_node(&g->nodes[i], g->nodes[i].call_manager, m);
 }
 
 static int write_state(struct cluster *c, const struct gathered *g, struct ctlp_msg *m, struct wr *w, struct err *e)
@@ -43,7 +47,7 @@ static int write_state(struct cluster *c, const struct gathered *g, struct ctlp_
 	m->signer_version = (struct view){ version_1_1, 2 };
 	m->capf = der_of(g->capf);
 	m->itl_recovery = der_of(g->itl_recovery);
-	put_nodes(g, true, m);
+	put_nodes(g, m);
 	return rc ? rc : ctlp_msg_write(m, w, e);
 }
 
@@ -74,6 +78,18 @@ int token_ctl_write_ctl(struct cluster *c, struct wr *w, struct err *e)
 	return ctlp_msg_write(m, w, e);
 }
 
+/* What is too long for a message is cut: the CTL is stored, and the client must be told. */
+void token_ctl_put_notes(const struct notes *notes, struct ctlp_msg *m)
+{
+	for (size_t i = 0; i < notes->n && m->n_texts < CTLP_TEXTS_MAX; i++) {
+		struct view v = view_str(notes->text[i]);
+
+		if (v.len > CTLP_TEXT_MAX)
+			v.len = CTLP_TEXT_MAX;
+		m->texts[m->n_texts++] = v;
+	}
+}
+
 int token_ctl_write_stored(struct cluster *c, const struct notes *notes, struct wr *w, struct err *e)
 {
 	AUTO(auto_free) struct ctlp_msg *m = calloc(1, sizeof(*m));
@@ -85,9 +101,8 @@ int token_ctl_write_stored(struct cluster *c, const struct notes *notes, struct 
 	if (!rc) {
 		m->type = CTLP_STORED;
 		m->has = B(GENERATION);
-		put_nodes(g, false, m);
-		for (size_t i = 0; i < notes->n && i < CTLP_TEXTS_MAX; i++)
-			m->texts[m->n_texts++] = view_str(notes->text[i]);
+		put_node(&g->nodes[g->self], NULL, m); /* the others are in the notes: nobody has asked them */
+		token_ctl_put_notes(notes, m);
 		rc = ctlp_msg_write(m, w, e);
 	}
 	gathered_free(g);

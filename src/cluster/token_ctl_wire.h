@@ -11,7 +11,10 @@ int token_ctl_write_state(struct cluster *c, struct wr *w, struct err *e) MUST_C
 /* token_ctl_write_ctl: the message CTL. Errors: ERR_LIMIT. */
 int token_ctl_write_ctl(struct cluster *c, struct wr *w, struct err *e) MUST_CHECK;
 
-/* token_ctl_write_stored: the message STORED. */
+/* token_ctl_put_notes: as TEXT. m borrows them. */
+void token_ctl_put_notes(const struct notes *notes, struct ctlp_msg *m);
+
+/* token_ctl_write_stored: the message STORED: this node has it; that others have not say the notes of cluster_token_ctl. */
 int token_ctl_write_stored(struct cluster *c, const struct notes *notes, struct wr *w, struct err *e) MUST_CHECK;
 
 /* What a client has been told: what compose() takes, with the certificates that it points to. */

@@ -198,8 +198,7 @@ static void warn(struct turn *t, const struct notes *notes)
 	struct err e = ERR_INIT;
 
 	t->m = (struct ctlp_msg){.type = CTLP_WARNED};
-	for (size_t i = 0; i < notes->n && i < CTLP_TEXTS_MAX; i++)
-		t->m.texts[t->m.n_texts++] = view_str(notes->text[i]);
+	token_ctl_put_notes(notes, &t->m);
 	int rc = ctlp_msg_write(&t->m, t->out, &e);
 	if (rc)
 		refuse_because(t, rc, &e);

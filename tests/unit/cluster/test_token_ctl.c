@@ -7,6 +7,7 @@
 #include "cluster/node.h"
 #include "cluster/node_fixture.h"
 #include "cluster/param.h"
+#include "cluster/token_ctl_wire.h"
 #include "format/vectors.h"
 #include "pki/template.h"
 #include "store/audit.h"
@@ -168,6 +169,37 @@ static void two_tokens(void)
 	done(&m);
 }
 
+static bool says(const struct notes *notes, const char *part)
+{
+	for (size_t i = 0; i < notes->n; i++)
+		if (strstr(notes->text[i], part))
+			return true;
+	return false;
+}
+
+static void stored_here_only(struct notes *notes)
+{
+	if (!says(notes, "Not reached: cucm-1051-a-sub1. Copy published/current/CTLFile.tlv"))
+		fail_msg("%zu notes", notes->n);
+	notes_clear(notes);
+}
+
+/* The message to the client: a node that nobody has asked has stored nothing. */
+static void says_stored(const struct notes *notes)
+{
+	static struct ctlp_msg m;
+	struct wr w;
+
+	wr_init(&w, CTLP_FRAME_MAX);
+	assert_ok(token_ctl_write_stored(node.cluster, notes, &w, &e), &e);
+	assert_ok(ctlp_msg_read(wr_view_all(&w), &m, &e), &e);
+	assert_int_equal(m.type, CTLP_STORED);
+	assert_int_equal(m.n_nodes, 1);
+	assert_true(view_eq(m.nodes[0].name, view_str("cucm-1051-a-pub")));
+	assert_int_equal(m.n_texts, 1);
+	wr_clear(&w);
+}
+
 static void test_seeds(void **state)
 {
 	struct made m = { .n = 2, .order = { 0, 1 }, .n_first = 2, .signer = 0, .t = { .change = MODE_NON_SECURE } };
@@ -189,11 +221,15 @@ static void test_seeds(void **state)
 	assert_non_null(strstr(notes.text[0], "secure registration"));
 	notes_clear(&notes);
 	m.t.accepted = true;
-	assert_int_equal(offer(&m, NULL), 1);
+	assert_int_equal(offer(&m, &notes), 1);
+	says_stored(&notes);
+	stored_here_only(&notes);
 	published(3746, 5);
 	assert_ok(cluster_is_mixed(node.cluster, &mixed, &e), &e);
 	assert_false(mixed);
 	done(&m);
+	assert_ok(cluster_set_mixed(node.cluster, "test", &notes, &e), &e);
+	stored_here_only(&notes);
 }
 
 static void test_who_may_sign(void **state)
@@ -403,14 +439,6 @@ static void test_expired(void **state)
 	assert_non_null(strstr(notes.text[2], "has expired"));
 	notes_clear(&notes);
 	done(&m);
-}
-
-static bool says(const struct notes *notes, const char *part)
-{
-	for (size_t i = 0; i < notes->n; i++)
-		if (strstr(notes->text[i], part))
-			return true;
-	return false;
 }
 
 #define UPDATE "'ringfence ctl-client update CTLFile'"
