@@ -91,6 +91,23 @@ int cert_plan(struct cluster *c, const char *unit, struct notes *plan, struct er
 	return rc ? rc : notes_add(plan, e, "Services: this node uses the new certificate at once; afterwards restart %s.", r.rule->restart);
 }
 
+/* A key that phones follow: how it is brought back on the day on which the node is lost. */
+static int rest_recovery(struct cluster *c, const struct unit_rule *rule, struct notes *rest, struct err *e)
+{
+	char name[KEY_NAME_MAX];
+	struct cert *cert = NULL;
+	int rc = cluster_own_cert(c, NULL, rule->unit, &cert, e);
+
+	if (!rc && cert)
+		rc = key_name(rule->unit, cert_spki(cert), name, e);
+	if (!rc && cert && cluster_key_in_file(c, name))
+		rc = notes_add(rest, e, "The last recovery export does not hold the new key: run 'ringfence recovery export'.");
+	else if (!rc && cert)
+		rc = notes_add(rest, e, "The new key is on the token and never leaves it: only a copy of the token brings it back.");
+	cert_unref(cert);
+	return rc;
+}
+
 int cert_plan_rest(struct cluster *c, const char *who, const char *unit, struct notes *rest, struct err *e)
 {
 	struct reach r;
@@ -105,7 +122,7 @@ int cert_plan_rest(struct cluster *c, const char *who, const char *unit, struct 
 			       "The CTL file still names the former %s certificate: run '%s' when phones have taken the "
 			       "new ITL.", r.rule->unit, r.command);
 	if (!rc && in_recovery)
-		rc = notes_add(rest, e, "The last recovery export does not hold the new key: run 'ringfence recovery export'.");
+		rc = rest_recovery(c, r.rule, rest, e);
 	if (!rc)
 		rc = notes_add(rest, e, "Restart %s.", r.rule->restart);
 	return rc ? rc : phones_after_certificate_change(c, who, r.rule->unit, rest, NULL, e);

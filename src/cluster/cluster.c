@@ -80,7 +80,7 @@ int cluster_open_bare(const struct cluster_config *cfg, struct cluster **out, st
 	if (!c)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	*c = (struct cluster){ .data_fd = -1, .published_fd = -1, .lock_fd = -1, .store = cfg->store, .keys = cfg->keys,
-			       .clock = cfg->clock, .random = cfg->random };
+			       .clock = cfg->clock, .random = cfg->random, .token = cfg->token };
 	snprintf(c->node, sizeof(c->node), "%s", cfg->node);
 	rc = file_open_dir(AT_FDCWD, cfg->data_dir, &c->data_fd, e);
 	if (!rc)
@@ -125,6 +125,14 @@ void cluster_free(struct cluster *c)
 struct keystore *cluster_keys(struct cluster *c)
 {
 	return c->keys;
+}
+
+bool cluster_key_in_file(struct cluster *c, const char *name)
+{
+	char path[KEY_NAME_MAX + 16];
+
+	snprintf(path, sizeof(path), "keys/%s.key", name);
+	return faccessat(c->data_fd, path, F_OK, 0) == 0 || errno != ENOENT;
 }
 
 const char *cluster_node(const struct cluster *c)

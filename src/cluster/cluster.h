@@ -24,6 +24,7 @@ struct cluster_config {
 	const struct clock *clock;
 	const struct random_source *random;
 	const char *node;                   /* this node's name, as in ringfence.conf; copied */
+	bool token;                         /* some of the keys may be on a hardware token: for hints only */
 	bool observer;                      /* beside a running node: reads, and publishes nothing */
 };
 

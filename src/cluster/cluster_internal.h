@@ -25,6 +25,7 @@ struct cluster {
 	const struct clock *clock;
 	const struct random_source *random;
 	char node[STORE_NAME_SIZE];
+	bool token;           /* keys may be on a hardware token: cluster_key_in_file tells */
 	cluster_step_fn *step;
 	void *step_ctx;
 	char reset_due[96];   /* who changed a certificate for which the phones are to be reset; "" nobody */
@@ -41,6 +42,9 @@ static inline void cluster_step(struct cluster *c, const char *name)
 
 /* cluster_open_bare: without looking at what the store and the disk hold: for a node that is being made. */
 int cluster_open_bare(const struct cluster_config *cfg, struct cluster **c, struct err *e) MUST_CHECK;
+
+/* cluster_key_in_file: is the key in keys/? One that is in force and is not lies on a token, or is lost. */
+bool cluster_key_in_file(struct cluster *c, const char *name);
 
 /* --- folders: folder.c --- */
 
@@ -67,7 +71,8 @@ struct lists {
 };
 void lists_clear(struct lists *l);
 int list_file_copy(const struct list_file *from, struct list_file *to, struct err *e) MUST_CHECK; /* also of none */
-bool list_file_timestamp(const struct list_file *f, uint32_t *t); /* false: there is no list (f may be NULL), or it has none */
+/* list_file_timestamp: false: there is no list (f may be NULL), or it has none. */
+bool list_file_timestamp(const struct list_file *f, uint32_t *t);
 
 /* What the store says that lists are made of; certificates are references. */
 struct gathered {

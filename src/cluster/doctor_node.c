@@ -97,6 +97,16 @@ static int own_cert(struct exam *x, const char *unit, struct cert **cert)
 	return rc;
 }
 
+/* What is on a token is in no backup and in no export. */
+static const char *key_remedy(struct exam *x, const char *name, int rc)
+{
+	if (!x->in->cluster->token || !name[0] || cluster_key_in_file(x->in->cluster, name))
+		return "Restore keys/ from a backup or from the recovery export.";
+	if (rc == ERR_AUTH)
+		return "Put in the token that has it, or a copy of it; a key that was in a file is in a backup or the recovery export.";
+	return "Put in the token, or a copy of it: no recovery export holds what is on it.";
+}
+
 void doctor_keys(struct exam *x)
 {
 	size_t before = x->r->n;
@@ -108,12 +118,15 @@ void doctor_keys(struct exam *x)
 		struct err e = ERR_INIT;
 		struct cert *cert = NULL;
 		EVP_PKEY *pub = NULL;
-		char name[KEY_NAME_MAX];
+		char name[KEY_NAME_MAX] = "";
 
 		if (own_cert(x, *unit, &cert) || !cert)
 			continue;
-		if (key_name(*unit, cert_spki(cert), name, &e) || ks->ops->public_key(ks, name, &pub, &e))
-			found(x, DOCTOR_PROBLEM, "key", "Restore keys/ from a backup or from the recovery export.",
+		int rc = key_name(*unit, cert_spki(cert), name, &e);
+		if (!rc)
+			rc = ks->ops->public_key(ks, name, &pub, &e);
+		if (rc)
+			found(x, DOCTOR_PROBLEM, "key", key_remedy(x, name, rc),
 			      "The key of the %s certificate cannot be used: %s.", *unit, e.text);
 		EVP_PKEY_free(pub);
 		cert_unref(cert);

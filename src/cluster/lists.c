@@ -203,7 +203,10 @@ static int sign_list(struct cluster *c, const struct gathered *g, const struct c
 		return rc;
 	struct list_signer signer = list_keystore_signer(&key);
 	rc = list_build(&comp->spec, &signer, &out->data, &out->len, e);
-	if (rc == ERR_AUTH && !elsewhere)
+	if (rc == ERR_AUTH && !elsewhere && c->token && !cluster_key_in_file(c, key.name))
+		err_prefix(e, "the key of the %s certificate is neither on the token nor in keys/ (put in the token that has it, or a "
+			   "copy of it)", unit);
+	else if (rc == ERR_AUTH && !elsewhere)
 		err_prefix(e, "the key of the %s certificate is not in keys/ (restore it from the recovery export)", unit);
 	return rc;
 }

@@ -5,9 +5,9 @@
 
 /*
  * The certificate monitor: which certificates end, whom that is told and how often. Own and trust certificates of this
- * node, the security tokens of the CTL, and the LSCs of phones. Alarms at every run: each 24 hours, and each hour for what has ended or ends within a day.
- * E-mails from Notification Start Time on, each Notification Frequency. What was told is in the store, so a restart
- * neither repeats nor forgets it. Source: behaviour.md 7; users.md P6, F1.
+ * node, the security tokens of the CTL, and the LSCs of phones. Alarms at every run: each 24 hours, and each hour for what
+ * has ended or ends within a day. E-mails from Notification Start Time on, each Notification Frequency. What was told is in
+ * the store, so a restart neither repeats nor forgets it. Source: behaviour.md 7; users.md P6, F1.
  */
 #define MONITOR_RUN_S 86400
 #define MONITOR_URGENT_S 3600  /* between alarms of what has ended or ends within a day */

@@ -1,11 +1,9 @@
 #include "cluster/recovery.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/secret.h"
@@ -42,15 +40,6 @@ static int keys_in_force(struct cluster *c, struct keys *k, struct err *e)
 			return rc;
 	}
 	return 0;
-}
-
-/* A key that is in force and in no file is on a token, which gives none out: only a copy of the token brings it back. */
-static bool in_files(struct cluster *c, const char *name)
-{
-	char path[KEY_NAME_MAX + 16];
-
-	snprintf(path, sizeof(path), "keys/%s.key", name);
-	return faccessat(c->data_fd, path, F_OK, 0) == 0 || errno != ENOENT;
 }
 
 static void audit(struct cluster *c, const char *who, const char *command, const char *object)
@@ -173,7 +162,7 @@ static int take(void *ctx, const struct bundle_entry *entry)
 static int check_complete(struct cluster *c, const struct unpacking *u, struct err *e)
 {
 	for (size_t i = 0; i < N_UNITS; i++)
-		if (u->k->cert[i] && !u->found[i] && in_files(c, u->k->name[i]))
+		if (u->k->cert[i] && !u->found[i] && cluster_key_in_file(c, u->k->name[i]))
 			return err_set(e, ERR_USAGE,
 				       "the export does not hold the %s key that is in force (%s): it is older than the key. Run "
 				       "'ringfence recovery export' again", units[i], u->k->name[i]);
@@ -217,7 +206,7 @@ static bool has_word(const char *list, const char *name)
 static bool holds_all(struct cluster *c, const struct store_recovery *row, const struct keys *k, const char **missing)
 {
 	for (size_t i = 0; i < N_UNITS; i++) {
-		if (k->cert[i] && !has_word(row->keys, k->name[i]) && in_files(c, k->name[i])) {
+		if (k->cert[i] && !has_word(row->keys, k->name[i]) && cluster_key_in_file(c, k->name[i])) {
 			*missing = units[i];
 			return false;
 		}
@@ -225,10 +214,11 @@ static bool holds_all(struct cluster *c, const struct store_recovery *row, const
 	return true;
 }
 
+/* A token gives no key out: only a copy of the token brings it back. */
 static bool none_in_files(struct cluster *c, const struct keys *k)
 {
 	for (size_t i = 0; i < N_UNITS; i++)
-		if (k->cert[i] && in_files(c, k->name[i]))
+		if (k->cert[i] && cluster_key_in_file(c, k->name[i]))
 			return false;
 	return true;
 }

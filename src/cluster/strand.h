@@ -6,7 +6,8 @@
 /*
  * Would the next lists reach every phone? A phone holds the lists of the generation that was in force when it last
  * restarted. It takes a list whose signer is a SAST of its CTL or ITL, and asks TVS about any other, if its ITL knows
- * that TVS and TVS answers for the signer, whose certificate must not have expired. A phone without a CTL whose ITL is blank takes any. Looks at every generation that is kept.
+ * that TVS and TVS answers for the signer, whose certificate must not have expired. A phone without a CTL whose ITL is
+ * blank takes any. Looks at every generation that is kept.
  * Source: behaviour.md 4.2, 4.5, 8.3, 9 scenarios 6, 8, 12, 17, 46.
  */
 enum strand_reach {
@@ -16,7 +17,8 @@ enum strand_reach {
 };
 
 /* strand_reach: ctl and itl as the phone holds them (NULL: none); signer and tvs as they will be (NULL: not made yet, so
- * no phone can know it; tvs also: it will not answer for the signer). A phone without lists takes any, and so does one whose ITL is blank. */
+ * no phone can know it; tvs also: it will not answer for the signer). A phone without lists takes any, and so does one whose
+ * ITL is blank. */
 enum strand_reach strand_reach(const struct trust_list *ctl, const struct trust_list *itl, const struct cert *signer,
 			       const struct cert *tvs);
 

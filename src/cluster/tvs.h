@@ -35,7 +35,7 @@ void tvs_publisher_free(struct tvs_publisher *p); /* accepts NULL */
  */
 int tvs_publish(struct tvs_publisher *p, struct tvs_report *r, struct notes *notes, struct err *e) MUST_CHECK;
 
-/* tvs_answers: would TVS answer for this certificate, when it stands in the store or in the CTL in force: has it not expired? */
+/* tvs_answers: would TVS answer for this certificate, once it stands in the store or in the CTL: has it not expired? */
 int tvs_answers(struct cluster *c, const struct cert *cert, bool *answers, struct err *e) MUST_CHECK;
 
 /*

@@ -25,7 +25,7 @@ int cmd_node_open(const char *data_dir, struct cmd_node *n, struct err *e)
 		return rc;
 	struct cluster_config cfg = {
 		.data_dir = data_dir, .store = n->store, .keys = n->keys, .clock = &clock_system, .random = &random_system,
-		.node = n->config.node_name, .observer = true,
+		.node = n->config.node_name, .token = n->config.keystore.token[0], .observer = true,
 	};
 	return cluster_open(&cfg, &n->cluster, e);
 }

@@ -579,7 +579,8 @@ static int open_cluster(struct director *d, struct err *e)
 	struct cluster_config cfg = {.data_dir = d->node->data,
 				     .clock = &clock_system,
 				     .random = &random_system,
-				     .node = d->node->cfg.node_name};
+				     .node = d->node->cfg.node_name,
+				     .token = d->node->cfg.keystore.token[0]};
 	struct capf_director_handler capf = {.changed = on_capf_changed, .seen = on_capf_seen, .ctx = d};
 	bool changed;
 	int rc;

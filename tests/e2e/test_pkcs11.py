@@ -98,6 +98,7 @@ def test_node_on_a_token():
         take_out(n, hsm)
         copy_out(n)
         assert n.stop() == 0
+        another_token(n, hsm)
         assert PIN not in n.log() and 'refused a request of a worker' not in n.log()
 
 
@@ -138,7 +139,8 @@ def move(n, hsm):
 
 def regenerate(n, hsm):
     before = hsm.objects('--type', 'privkey')
-    n.admin('set cert regen CallManager --yes')
+    said = n.admin('set cert regen CallManager --yes').stdout
+    assert 'only a copy of the token brings it back' in said and 'recovery export' not in said, said
     assert hsm.objects('--type', 'privkey').count('CallManager.') == before.count('CallManager.') + 1
     assert not glob.glob(n.path('keys', 'CallManager.*'))
     run('openssl', 'verify', '-CAfile', n.path('certs', 'CallManager', 'CallManager.pem'),
@@ -174,9 +176,22 @@ def take_out(n, hsm):
     assert n.tftp('ITLFile.tlv')
     done = n.admin('set cert regen CallManager --yes', check=False)
     assert done.returncode == 1 and 'the token hsm is not there' in done.stdout + done.stderr, done.stdout + done.stderr
+    said = run(RINGFENCE, 'doctor', '--data', n.data, check=False).stdout
+    assert 'Put in the token, or a copy of it' in said and 'Restore keys' not in said, said
     os.rmdir(hsm.tokens)
     os.rename(away, hsm.tokens)
     until('a signature again', lambda: n.http('SEP001122334477.cnf.xml.sgn', check=False))
+
+
+def another_token(n, hsm):
+    """Lists that must be made anew, and a token of the same name that has not the keys."""
+    shutil.rmtree(hsm.tokens)
+    os.mkdir(hsm.tokens, 0o700)
+    run('softhsm2-util', '--init-token', '--free', '--label', 'hsm', '--pin', PIN, '--so-pin', SO_PIN)
+    for name in glob.glob(n.path('published', 'generation-*')):
+        shutil.rmtree(name)
+    said = run(RINGFENCE, 'serve', '--data', n.data, check=False).stderr
+    assert 'neither on the token nor in keys/ (put in the token that has it' in said and 'export' not in said, said
 
 
 def copy_out(n):

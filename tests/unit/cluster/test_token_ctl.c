@@ -416,7 +416,8 @@ static void test_made_once(void **state)
 /* TVS keeps silent about what has expired: that it carries phones over would be the opposite of what happens. */
 static void test_expired(void **state)
 {
-	struct made m = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 1, .t = { .change = MODE_MIXED } };
+	struct made m = { .mixed = true, .n = 2, .order = { 0, 1 }, .n_first = 1, .signer = 1,
+			  .t = { .change = MODE_MIXED } };
 	struct notes notes = NOTES_INIT;
 
 	(void)state;
