@@ -28,6 +28,7 @@ const char *doctor_severity_name(enum doctor_severity s); /* "ok", "note", "warn
 /* An address that will be bound; from the configuration. */
 struct doctor_port {
 	const char *service;     /* "tftp" */
+	const char *owner;       /* as `utils service list` has it: "Cisco Tftp"; NULL: not known */
 	const char *address;     /* numeric, or "*" */
 	uint16_t port;
 	bool udp;

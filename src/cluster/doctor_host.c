@@ -15,7 +15,9 @@
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/doctor_internal.h"
+#include "cluster/param.h"
 #include "store/device.h"
+#include "store/service.h"
 
 /* This code was written in 2026: a clock that says less is wrong. */
 #define CLOCK_PLAUSIBLE INT64_C(1767225600) /* 2026-01-01 */
@@ -79,6 +81,38 @@ static int try_bind(const struct doctor_port *p)
 	return bind(fd, (struct sockaddr *)&sa, len) < 0 ? errno : 0;
 }
 
+/* Why nobody is to answer there; NULL: somebody is, or nobody can say. */
+static const char *why_off(struct exam *x, const struct doctor_port *p)
+{
+	struct cluster *c = x->in->cluster;
+	struct store_service s;
+	struct err e = ERR_INIT;
+	bool legacy;
+
+	if (!c || !p->owner || store_service_get(c->store, c->node, p->owner, &s, &e))
+		return NULL;
+	if (!s.activated)
+		return "is not activated";
+	if (!s.started)
+		return "was stopped";
+	if (p->legacy && param_get_bool(c, PARAM_LEGACY_TLS, &legacy, &e) == 0 && !legacy)
+		return "may not speak TLS 1.0: the parameter '" PARAM_LEGACY_TLS "' is False";
+	return NULL;
+}
+
+static void port_free(struct exam *x, const struct doctor_port *p, const char *what)
+{
+	const char *off = why_off(x, p);
+
+	if (off)
+		found(x, DOCTOR_OK, "port", "", "%s is free, and nothing is to answer there: %s %s.", what, p->owner, off);
+	else if (x->in->running)
+		found(x, DOCTOR_WARNING, "port", "Look into the log of 'ringfence serve'.",
+		      "%s is free although the node runs: nothing answers there.", what);
+	else
+		found(x, DOCTOR_OK, "port", "", "%s is free.", what);
+}
+
 static void port_taken(struct exam *x, const struct doctor_port *p, const char *what)
 {
 	char holder[120];
@@ -101,11 +135,7 @@ static void check_port(struct exam *x, const struct doctor_port *p)
 	int why = try_bind(p);
 	switch (why) {
 	case 0:
-		if (x->in->running)
-			found(x, DOCTOR_WARNING, "port", "Look into the log of 'ringfence serve'.",
-			      "%s is free although the node runs: nothing answers there.", what);
-		else
-			found(x, DOCTOR_OK, "port", "", "%s is free.", what);
+		port_free(x, p, what);
 		break;
 	case EADDRINUSE:
 		port_taken(x, p, what);

@@ -252,17 +252,23 @@ static void worker_let_go(struct supervisor *s, struct child *c)
 	}
 }
 
+/* What is not activated or was stopped is bound, but does not answer. Workers are ready once they know. */
 static void announce(struct supervisor *s)
 {
 	char where[120], status[2000];
+	uint32_t services = UINT32_MAX;
 	size_t used = 0;
 
 	for (size_t i = 0; i < s->n; i++)
 		if (!s->children[i].ready)
 			return;
+	if (!board_services(s->node.board, 0, &services))
+		services = UINT32_MAX;
 	for (size_t i = 0; i < s->node.listeners->n; i++) {
+		if (!(services & LISTEN_BIT(s->node.listeners->l[i].service)))
+			continue;
 		listener_text(&s->node.listeners->l[i], where, sizeof(where));
-		used = text_append(status, sizeof(status), used, "%s%s", i ? ", " : "", where);
+		used = text_append(status, sizeof(status), used, "%s%s", used ? ", " : "", where);
 	}
 	log_info("%s serves %s", s->node.cfg.node_name, used ? status : "nothing: every listener is off");
 	notify_manager("READY=1\nSTATUS=serving");

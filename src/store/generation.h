@@ -39,7 +39,7 @@ int store_generation_latest(struct store *s, struct store_generation *g, bool *f
 int store_generation_get(struct store *s, uint64_t number, struct store_generation *g, bool *found,
 			 struct err *e) MUST_CHECK;
 
-/* store_generation_last_ctl: the latest ctl_timestamp of all generations, also of those that are GONE; 0: there was no CTL. */
+/* store_generation_last_ctl: the latest ctl_timestamp of all generations, also of those that are GONE; 0: none had a CTL. */
 int store_generation_last_ctl(struct store *s, uint32_t *timestamp, struct err *e) MUST_CHECK;
 
 /* store_generation_list: newest first, at most limit (0: all). Out: *list of *n, freed with free(). */

@@ -417,6 +417,8 @@ def test_bad_days():
     with node, Client(node.start()) as c:
         c.tokens.make('one', 'two')
         port = node.port['ctl-provider']
+        served = re.search(' serves (.*)', node.log())[1]
+        assert 'tvs 127.0.0.1' in served and 'ctl-provider' not in served, served   # it was not activated yet
         assert 'is missing' in ringfence('ctl-client', 'update', 'CTLFile', '--token', 'pkcs11:token=one', '--module', MODULE,
                                          check=False, env=c.tokens.env).stderr
         # Nothing is sent to a server that is not the right one.
@@ -485,8 +487,17 @@ def test_bad_days():
                 assert bytes((8, 0, 1, digest)) in f.read(200), name
         node.admin('set parameter', 'TFTP File Signature Algorithm', 'SHA-1', '--yes')
         assert 'Length of CTL file: 4276' in node.admin('show ctl').stdout
-        # A login does not outlive its account.
+        # Everybody has the CTLs of before: without a token none comes back.
         login = b'\1\0\5admin\2\0\x08' + PASSWORD.encode()
+        present = node.tftp('CTLFile.tlv')
+        with stranger(port) as s:
+            asked(s, 1, login)
+            generation = asked(s, 3)[1][4:15]   # behind MODE
+            for ctl in (was, now, present):
+                kind, said = asked(s, 7, b'\5\0\1\3' + generation + b'\x10' + len(ctl).to_bytes(2, 'big') + ctl + b'\x12\0\1\1')
+                assert kind == 10 and said[:4] == b'\3\0\1\4' and b'no CTL is taken a second time' in said, said
+        assert node.tftp('CTLFile.tlv') == present
+        # A login does not outlive its account.
         for end, again in ((f'set password user admin {c.tokens.path("password")}', None),
                            ('delete account admin', f'set account name admin {c.tokens.path("password")}')):
             with stranger(port) as s:

@@ -28,6 +28,7 @@ static void add_port(struct ports *p, enum listen_service s, const struct listen
 		return;
 	p->port[p->n++] = (struct doctor_port){
 		.service = listen_kinds[s].key,
+		.owner = listen_kinds[s].service,
 		.address = text,
 		.port = a->port,
 		.udp = listen_kinds[s].udp,

@@ -11,6 +11,7 @@
 #include "cluster/node.h"
 #include "cluster/node_fixture.h"
 #include "cluster/recovery.h"
+#include "store/service.h"
 
 static struct node node;
 static struct doctor_input in;
@@ -232,6 +233,21 @@ static void test_ports(void **state)
 	in.running = true;
 	run();
 	assert_found("port", DOCTOR_WARNING, "nothing answers there");
+	/* Nobody is to answer there. */
+	ports[0].owner = "Cisco CTL Provider";
+	run();
+	assert_null(find("port", DOCTOR_WARNING));
+	assert_found("port", DOCTOR_OK, "Cisco CTL Provider is not activated");
+	assert_ok(store_service_activate(node.store, "cucm-1051-a-pub", ports[0].owner, true, &e), &e);
+	run();
+	assert_found("port", DOCTOR_WARNING, "nothing answers there");
+	assert_ok(store_service_start(node.store, "cucm-1051-a-pub", ports[0].owner, false, &e), &e);
+	run();
+	assert_found("port", DOCTOR_OK, "was stopped");
+	ports[0].owner = "Cisco Trust Verification Service";
+	ports[0].legacy = true;
+	run();
+	assert_found("port", DOCTOR_OK, "may not speak TLS 1.0");
 }
 
 static void test_name(void **state)
