@@ -4,6 +4,7 @@
 
 #include "fixture.h"
 #include "store/device.h"
+#include "store/generation.h"
 #include "store/store_internal.h"
 
 static const char *const novelty[] = {
@@ -122,6 +123,9 @@ static void make_version_1(const struct fixture *f, const char *name)
 			   " VALUES ('a', 'SEP001122334455', 'Lobby', '8861', 'Default', 'g')");
 	plain_sql(f, name, "INSERT INTO device (pkid, name, description, model, devicepool, devicesecuritymode)"
 			   " VALUES ('b', 'SEP001122334456', '', '', '', 'Encrypted')");
+	plain_sql(f, name, "INSERT INTO typegenerationstate VALUES (1, 'current'), (3, 'gone')");
+	plain_sql(f, name, "INSERT INTO generation VALUES (1, 1780000000, 'c7', 'aa', 'k', 'c', 'SHA-1', 'r', 3),"
+			   " (2, 1780000009, '', 'ab', 'k', 'c', 'SHA-1', 'r', 1)");
 }
 
 static void a_store_of_version_1_keeps_its_phones(void **state)
@@ -130,6 +134,7 @@ static void a_store_of_version_1_keeps_its_phones(void **state)
 	struct store *s = NULL;
 	struct store_device d;
 	struct err e = ERR_INIT;
+	uint32_t last_ctl = 0;
 	bool found = false;
 
 	make_version_1(f, "old.sqlite3");
@@ -150,6 +155,9 @@ static void a_store_of_version_1_keeps_its_phones(void **state)
 	assert_int_equal(d.security, DEVICE_ENCRYPTED);
 	assert_int_equal(d.transport, DEVICE_TLS);
 	assert_ok(store_device_set(s, &d, &e), &e);
+	/* A CTL of then is not later than its generation. */
+	assert_ok(store_generation_last_ctl(s, &last_ctl, &e), &e);
+	assert_int_equal(last_ctl, 1780000000);
 	store_close(s);
 }
 
