@@ -111,8 +111,25 @@ static int replace(int dir_fd, const char *name, struct view data, mode_t mode, 
 	return durable ? file_sync_dir(dir_fd, dir_len ? temp : ".", e) : 0;
 }
 
+/* A device, a pipe, or a link to such, as /dev/stdout: replaced, it would be gone. */
+static bool takes_writing(int dir_fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir_fd, name, &st, 0) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
+static int write_to(int dir_fd, const char *name, struct view data, struct err *e)
+{
+	AUTO(auto_close) int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 || write_all(fd, data) < 0 ? err_sys(e, ERR_IO, "%s", name) : 0;
+}
+
 int file_replace(int dir_fd, const char *name, struct view data, mode_t mode, struct err *e)
 {
+	if (takes_writing(dir_fd, name))
+		return write_to(dir_fd, name, data, e);
 	return replace(dir_fd, name, data, mode, true, e);
 }
 
@@ -124,6 +141,8 @@ int file_check_replace(int dir_fd, const char *name, struct err *e)
 
 	if (code)
 		return code;
+	if (takes_writing(dir_fd, name))
+		return faccessat(dir_fd, name, W_OK, AT_EACCESS) < 0 ? err_sys(e, ERR_IO, "%s", name) : 0;
 	if (fstatat(dir_fd, name, &st, 0) == 0 && S_ISDIR(st.st_mode)) {
 		errno = EISDIR;
 		return err_sys(e, ERR_IO, "%s", name);

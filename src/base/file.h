@@ -28,7 +28,8 @@ int file_write_synced(int fd, struct view data) MUST_CHECK;
 
 /*
  * file_replace: write data under name: temporary file in the same folder, fsync, rename, fsync of the folder.
- * On failure (disk full) the old file is as it was and the temporary file is gone.
+ * On failure (disk full) the old file is as it was and the temporary file is gone. A device or a pipe, as /dev/stdout, is
+ * not replaced but written to.
  */
 int file_replace(int dir_fd, const char *name, struct view data, mode_t mode, struct err *e) MUST_CHECK;
 
