@@ -97,6 +97,11 @@ int cmd_show_parameter(struct command_run *r, struct err *e);
 int cmd_set_parameter_ask(struct command_run *r, struct err *e);
 int cmd_set_parameter(struct command_run *r, struct err *e);
 
+int cmd_group_list(struct command_run *r, struct err *e);
+int cmd_group_set(struct command_run *r, struct err *e);
+int cmd_group_delete_ask(struct command_run *r, struct err *e);
+int cmd_group_delete(struct command_run *r, struct err *e);
+
 int cmd_phones_add(struct command_run *r, struct err *e);
 int cmd_phones_set(struct command_run *r, struct err *e);
 int cmd_phones_delete_ask(struct command_run *r, struct err *e);

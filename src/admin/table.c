@@ -331,6 +331,7 @@ const struct grammar_word admin_grammar[] = {
 	WORD("utils", "trust lists and services", utils, NULL),
 	WORD("file", "files that phones are served", file, NULL),
 	WORD("phone", "phones and their certificates", phone_grammar, NULL),
+	WORD("group", "CallManager groups of phones", group_grammar, NULL),
 	WORD("run", "run a query", run, NULL),
 	WORD("help", "what a command does, and how it goes on", help_about, &command_help),
 	WORD("exit", "leave the shell", NULL, &command_exit),

@@ -19,6 +19,7 @@
 #define END {0}
 
 extern const struct grammar_word phone_grammar[];                /* what follows "phone" */
+extern const struct grammar_word group_grammar[];                /* what follows "group" */
 extern const struct grammar_word capf_grammar[];                 /* what follows "utils capf" */
 extern const struct grammar_word show_network[], set_network[]; /* what follows "show network", "set network" */
 extern const struct grammar_word set_account[], set_password_words[]; /* what follows "set account", "set password" */

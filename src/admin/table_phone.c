@@ -169,3 +169,29 @@ const struct grammar_word phone_grammar[] = {
 	WORD("delete", "delete a phone and its certificates", delete_name, NULL),
 	WORD("import", "add and change phones from a CSV file, all or none", import_name, NULL),
 	WORD("export", "phones as CSV", export_name, &phone_export), END};
+
+/* "group" */
+
+static const struct grammar_option opts_group_list[] = {OPT_JSON, {0}};
+static const struct grammar_option opts_group_set[] = {OPT_DRY, {0}};
+static const struct grammar_option opts_group_delete[] = {OPT_YES, OPT_DRY, {0}};
+
+READ(group_list, opts_group_list, cmd_group_list);
+CHANGE(group_set, opts_group_set, NULL, cmd_group_set);
+CHANGE(group_delete, opts_group_delete, cmd_group_delete_ask, cmd_group_delete);
+
+static const struct grammar_word group_third[] = {
+	HINT("NODE", "the node that phones try last", NULL, &group_set), END};
+static const struct grammar_word group_second[] = {
+	{GRAMMAR_HINT, "NODE", "the node that they try then", NULL, group_third, &group_set}, END};
+static const struct grammar_word group_first[] = {
+	{GRAMMAR_HINT, "NODE", "the node whose TVS phones try first", NULL, group_second, &group_set}, END};
+static const struct grammar_word group_set_name[] = {
+	{GRAMMAR_HINT, "NAME", "what it is called; Default is that of phones without one", NULL, group_first, NULL}, END};
+static const struct grammar_word group_delete_name[] = {
+	HINT("NAME", "a group that no phone has", NULL, &group_delete), END};
+
+const struct grammar_word group_grammar[] = {
+	WORD("list", "the groups, their nodes and how many phones have them", NULL, &group_list),
+	WORD("set", "make a group, or give it other nodes: one to three, in order", group_set_name, NULL),
+	WORD("delete", "delete a group that no phone has", group_delete_name, NULL), END};

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/mode.h"
+#include "cluster/phone_config.h"
 #include "cluster/token_ctl.h"
 
 int node_name_check(const char *name, struct err *e)
@@ -87,7 +88,8 @@ int cluster_node_add(struct cluster *c, const char *who, const char *name, const
 		snprintf(n.row.address6, sizeof(n.row.address6), "%s", address);
 	else if (address)
 		return err_set(e, ERR_USAGE, "'%s' is no IPv4 or IPv6 address", address);
-	return run(c, who, "set network cluster subscriber details", &n, add, NULL, address ? address : name, notes, e);
+	rc = run(c, who, "set network cluster subscriber details", &n, add, NULL, address ? address : name, notes, e);
+	return rc ? rc : phone_config_note_address(&n.row, notes, e);
 }
 
 /* --- certificates --- */

@@ -9,6 +9,7 @@
 #include "cluster/expired.h"
 #include "cluster/mode.h"
 #include "cluster/param_internal.h"
+#include "cluster/phone_config.h"
 #include "cluster/phones.h"
 #include "cluster/rollback.h"
 #include "cluster/strand.h"
@@ -479,6 +480,8 @@ int param_warnings(struct cluster *c, const char *name, const char *value, struc
 		rc = notes_add(notes, e,
 			       "Over HTTP phones do not check who answers: whoever is on the way can read and change what this service shows. "
 			       "It goes on while the ITL is blank, which https does not.");
+	if (!rc && strcmp(def->name, PARAM_COMPLETE) == 0 && strcmp(canonical, "True") == 0)
+		rc = phone_config_note_addresses(c, notes, e);
 	if (!rc && strcmp(def->name, PARAM_ADVANCED) == 0 && strcmp(canonical, "True") == 0)
 		rc = notes_add(notes, e,
 			       "Phones that know signer version 1.1 will load their configuration over HTTPS on port 6971.");

@@ -7,9 +7,9 @@
 #include "cluster/cluster_internal.h"
 #include "cluster/mode.h"
 #include "cluster/param.h"
+#include "cluster/phone_group.h"
 #include "phone/traits.h"
 #include "store/devicecert.h"
-#include "store/group.h"
 
 /* Parameters, and the elements that they become. Source: formats-and-protocols.md 9. */
 static const struct {
@@ -85,23 +85,54 @@ static const char *address_of(const struct store_node *n)
 	return n->address[0] ? n->address : n->name;
 }
 
-/* Its CallManager group; without one the group Default; without that the cluster's nodes. */
+const char *phone_config_tvs_address(const struct store_node *n)
+{
+	const char *address = address_of(n);
+
+	if (strlen(address) <= CONFXML_TVS_ADDRESS_MAX)
+		return address;
+	return n->address6[0] ? n->address6 : NULL;
+}
+
+int phone_config_note_address(const struct store_node *n, struct notes *notes, struct err *e)
+{
+	if (phone_config_tvs_address(n))
+		return 0;
+	return notes_add(notes, e, "%s has no address, and its name is longer than the %d characters that phones take: completed "
+			 "configurations leave its TVS out until it has one.", n->name, CONFXML_TVS_ADDRESS_MAX);
+}
+
+int phone_config_note_addresses(struct cluster *c, struct notes *notes, struct err *e)
+{
+	AUTO(auto_free) struct store_node *nodes = NULL;
+	size_t n = 0;
+	int rc = store_node_list(c->store, &nodes, &n, e);
+
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = phone_config_note_address(&nodes[i], notes, e);
+	return rc;
+}
+
+/* Its CallManager group; without one the group Default; without that the cluster's nodes. One whose nodes have all been
+ * taken from the cluster is none. */
 static int find_group(struct cluster *c, const char *name, struct store_group *g, bool *found, struct err *e)
 {
-	int rc = store_group_get(c->store, name[0] ? name : "Default", g, found, e);
+	int rc = store_group_get(c->store, name[0] ? name : PHONE_GROUP_DEFAULT, g, found, e);
 
-	if (!rc && !*found && name[0])
-		rc = store_group_get(c->store, "Default", g, found, e);
+	if (!rc && name[0] && !(*found && g->n))
+		rc = store_group_get(c->store, PHONE_GROUP_DEFAULT, g, found, e);
+	*found = !rc && *found && g->n;
 	return rc;
 }
 
 static void add_tvs(struct phone_config *pc, const struct store_node *n, uint16_t port)
 {
+	const char *address = phone_config_tvs_address(n);
 	size_t i = pc->trust.n_tvs;
 
-	if (i == CONFXML_SERVERS_MAX)
+	if (i == CONFXML_SERVERS_MAX || !address)
 		return;
-	snprintf(pc->tvs_host[i], sizeof(pc->tvs_host[i]), "%s", address_of(n));
+	snprintf(pc->tvs_host[i], sizeof(pc->tvs_host[i]), "%s", address);
 	pc->trust.tvs[i] = (struct confxml_server){ pc->tvs_host[i], port };
 	pc->trust.n_tvs++;
 }
@@ -125,7 +156,7 @@ static int get_servers(struct cluster *c, const char *group, uint16_t tvs_port, 
 		for (size_t i = 0; i < n; i++)
 			if (strcasecmp(nodes[i].name, g.members[k]) == 0)
 				add_tvs(pc, &nodes[i], tvs_port);
-	for (size_t i = 0; !found && i < n && i < STORE_GROUP_MAX; i++)
+	for (size_t i = 0; !found && i < n && pc->trust.n_tvs < STORE_GROUP_MAX; i++)
 		add_tvs(pc, &nodes[i], tvs_port);
 	for (size_t i = 0; i < n && !pc->trust.n_capf; i++) {
 		if (nodes[i].role != STORE_NODE_PUBLISHER)

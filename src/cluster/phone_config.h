@@ -4,6 +4,7 @@
 #include "format/confxml.h"
 #include "proto/phone_index.h"
 #include "store/device.h"
+#include "store/node.h"
 
 /*
  * What a phone's configuration is served as: encrypted or not, for which certificate, with which digest and with which
@@ -35,6 +36,14 @@ struct phone_config {
 int phone_config_get(struct cluster *c, const char *device, uint16_t tvs_port, struct phone_config *pc,
 		     struct err *e) MUST_CHECK;
 void phone_config_clear(struct phone_config *pc);
+
+/*
+ * phone_config_tvs_address: what phones are told to reach a node's TVS by, no longer than they take; NULL: it has nothing so
+ * short, and is left out. phone_config_note_address, phone_config_note_addresses: say so, of one node or of all.
+ */
+const char *phone_config_tvs_address(const struct store_node *n);
+int phone_config_note_address(const struct store_node *n, struct notes *notes, struct err *e) MUST_CHECK;
+int phone_config_note_addresses(struct cluster *c, struct notes *notes, struct err *e) MUST_CHECK;
 
 /* phone_model_digest: what this model can be given when the parameter says `wanted`; nobody knows: SHA-1, as all can. */
 enum digest phone_model_digest(const char *model, enum digest wanted);

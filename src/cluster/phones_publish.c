@@ -119,7 +119,7 @@ static int hash_servers(struct cluster *c, uint64_t *h, struct err *e)
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < n_nodes; i++)
-		*h = hash_text(hash_text(*h, nodes[i].name), nodes[i].address);
+		*h = hash_text(hash_text(hash_text(*h, nodes[i].name), nodes[i].address), nodes[i].address6);
 	for (size_t i = 0; i < n_groups; i++) {
 		*h = hash_text(*h, groups[i].name);
 		for (size_t k = 0; k < groups[i].n; k++)

@@ -30,6 +30,7 @@ struct confxml_url {
 };
 
 #define CONFXML_KEEP (-1)      /* of a number: leave the element as it is */
+#define CONFXML_TVS_ADDRESS_MAX 50 /* characters. Source: formats-and-protocols.md 9, TVS/members/member */
 #define CONFXML_SERVERS_MAX 5  /* CAPF and TVS servers that a configuration may name */
 
 /* What a file is to say. */

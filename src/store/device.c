@@ -63,7 +63,8 @@ static int group_pkid(struct store *s, const char *group, char pkid[STORE_PKID_S
 	int rc = store_db_pkid(s, pkid, e, "SELECT pkid FROM callmanagergroup WHERE name = $1",
 			       VALUES(value_text(group)));
 	if (!rc && !*pkid)
-		rc = err_set(e, ERR_USAGE, "%s: there is no such CallManager group", group);
+		rc = err_set(e, ERR_USAGE, "%s: there is no such CallManager group; 'group list' shows them, 'group set' makes one",
+			     group);
 	return rc;
 }
 

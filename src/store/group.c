@@ -129,3 +129,31 @@ int store_group_delete(struct store *s, const char *name, struct err *e)
 		rc = err_set(e, ERR_USAGE, "%s: there is no such CallManager group", name);
 	return store_scope_end(s, rc, e);
 }
+
+struct members {
+	char (*names)[STORE_NAME_SIZE];
+	size_t n, max;
+};
+
+static int take_device(void *ctx, const struct store_row *r, struct err *e)
+{
+	struct members *m = ctx;
+	int rc = m->n < m->max ? row_copy(r, 0, m->names[m->n], STORE_NAME_SIZE, e) : 0;
+
+	m->n++;
+	return rc;
+}
+
+int store_group_devices(struct store *s, const char *name, char (*names)[STORE_NAME_SIZE], size_t max, size_t *n,
+			struct err *e)
+{
+	struct members m = {.names = names, .max = max};
+	int rc = store_db_query(s, take_device, &m, e,
+				"SELECT d.name FROM device AS d JOIN callmanagergroup AS g ON g.pkid = d.fkcallmanagergroup"
+				" WHERE g.name = $1 ORDER BY d.name",
+				VALUES(value_text(name)));
+
+	if (!rc)
+		*n = m.n;
+	return rc;
+}

@@ -19,3 +19,7 @@ int store_group_get(struct store *s, const char *name, struct store_group *g, bo
 /* store_group_list: by name. Out: *list of *n, freed with free(). */
 int store_group_list(struct store *s, struct store_group **list, size_t *n, struct err *e) MUST_CHECK;
 int store_group_delete(struct store *s, const char *name, struct err *e) MUST_CHECK; /* ERR_USAGE: unknown */
+
+/* store_group_devices: who is in it. Out: *n how many; names: the first max of them, by name. */
+int store_group_devices(struct store *s, const char *name, char (*names)[STORE_NAME_SIZE], size_t max, size_t *n,
+			struct err *e) MUST_CHECK;

@@ -2,6 +2,7 @@
 """Encrypted configurations of a running node: nobody but the phone reads them, and the phone does. Also: what is put
 into configurations that are not encrypted, and SHA-1 for phones that know nothing else."""
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -248,6 +249,23 @@ def test_completed_configurations():
                       f'<port>{node.port["tvs"]}</port>', '<address>127.0.0.1</address>', '<phonePort>3804</phonePort>',
                       '<deviceSecurityMode>1</deviceSecurityMode>', '<encrConfig>false</encrConfig>', '<certHash></certHash>'):
             assert piece in full, (piece, full)
+        # The nodes of its CallManager group, and no other, in their order; at once when the group is changed.
+        servers = lambda: re.findall(r'<address>(.*?)</address>', node.http(CONFIG).decode())
+        for i in (2, 3):
+            node.admin(f'set network cluster subscriber details cucm-{i} 192.0.2.{i}')
+        assert 'group set' in node.admin(f'phone set {PHONE} callmanager group', 'West', check=False).stderr
+        done = node.admin('group set West cucm-3 cucm-1051-a-pub CUCM-2')
+        assert 'No TVS certificate of cucm-3 is known' in done.stdout, done.stdout
+        assert servers() == ['127.0.0.1', '192.0.2.2', '192.0.2.3']
+        node.admin(f'phone set {PHONE} callmanager group', 'West')
+        assert servers() == ['192.0.2.3', '127.0.0.1', '192.0.2.2']
+        node.admin('group set West cucm-2')
+        assert servers() == ['192.0.2.2']
+        assert json.loads(node.admin('group list --json').stdout) == [{'name': 'West', 'nodes': ['cucm-2'], 'phones': 1}]
+        assert PHONE in node.admin('group delete West --yes', check=False).stderr
+        node.admin(f'phone set {PHONE} callmanager group', '')
+        node.admin('group delete West --yes')
+        assert len(servers()) == 3 and node.admin('group list').stdout == '0 groups\n'
         # Malformed: as it is, and said so.
         assert node.http('SEP00112233440B.cnf.xml') == b'no xml <at all'
         assert 'SEP00112233440B.cnf.xml is served as it is' in node.log()

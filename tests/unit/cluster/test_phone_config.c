@@ -4,10 +4,11 @@
 
 #include "cluster/phone_fixture.h"
 
+#include "cluster/node.h"
 #include "cluster/param.h"
 #include "cluster/phone_config.h"
+#include "cluster/phone_group.h"
 #include "store/devicecert.h"
-#include "store/group.h"
 
 #define DEVICE_HASH "6187e67cc9624a4ef0306449313f7de4" /* of certs/device2048.der: formats-and-protocols.md 5.4 */
 
@@ -142,6 +143,73 @@ static void the_servers_of_its_group(void **state)
 	assert_ok(set(PHONE_GROUP, ""), &e);
 	assert_ok(store_group_delete(node.store, "West", &e), &e);
 	assert_ok(store_node_delete(node.store, "cucm-sub", &e), &e);
+}
+
+static void no_address_that_phones_take(void **state)
+{
+	const char *const name = "a-host-name-that-is-longer-than-phones-take.example.org"; /* 55 characters */
+	struct store_node sub = {.role = STORE_NODE_SUBSCRIBER};
+	struct notes notes = NOTES_INIT;
+
+	(void)state;
+	assert_ok(cluster_node_add(node.cluster, "test", name, NULL, &notes, &e), &e);
+	assert_int_equal(notes.n, 1);
+	assert_non_null(strstr(notes.text[0], "50 characters"));
+	notes_clear(&notes);
+	assert_ok(param_warnings(node.cluster, PARAM_COMPLETE, "True", &notes, &e), &e);
+	assert_int_equal(notes.n, 1);
+	notes_clear(&notes);
+	assert_int_equal(config()->trust.n_tvs, 1);
+	snprintf(sub.name, sizeof(sub.name), "%s", name);
+	strcpy(sub.address6, "2001:db8::7");
+	assert_ok(store_node_set(node.store, name, &sub, &e), &e);
+	assert_int_equal(config()->trust.n_tvs, 2);
+	assert_string_equal(config()->trust.tvs[1].host, "2001:db8::7");
+	strcpy(sub.address, "192.0.2.7");
+	assert_ok(store_node_set(node.store, name, &sub, &e), &e);
+	assert_string_equal(config()->trust.tvs[1].host, "192.0.2.7");
+	assert_ok(param_warnings(node.cluster, PARAM_COMPLETE, "True", &notes, &e), &e);
+	assert_int_equal(notes.n, 0);
+	assert_ok(store_node_delete(node.store, name, &e), &e);
+}
+
+static void groups_are_made_and_deleted(void **state)
+{
+	struct store_group g = {.name = "West", .n = 2, .members = {"CUCM-SUB", "cucm-1051-a-pub"}};
+	struct store_node sub = {.name = "cucm-sub", .address = "192.0.2.7", .role = STORE_NODE_SUBSCRIBER};
+	struct notes notes = NOTES_INIT;
+	bool added = false;
+
+	(void)state;
+	assert_ok(store_node_add(node.store, &sub, &e), &e);
+	assert_ok(phone_group_set(node.cluster, "test", &g, true, &added, &notes, &e), &e);
+	assert_true(added);
+	assert_int_equal(notes.n, 1); /* its TVS certificate is not known */
+	notes_clear(&notes);
+	assert_int_equal(phone_group_delete(node.cluster, "test", "West", true, &e), ERR_USAGE); /* it was a rehearsal */
+	err_clear(&e);
+	assert_ok(phone_group_set(node.cluster, "test", &g, false, &added, NULL, &e), &e);
+	assert_string_equal(last_audit(), "test|group set|CallManager group West||cucm-sub, cucm-1051-a-pub|done");
+	g.n = 1;
+	assert_ok(phone_group_set(node.cluster, "test", &g, false, &added, NULL, &e), &e);
+	assert_false(added);
+	assert_string_equal(last_audit(), "test|group set|CallManager group West|cucm-sub, cucm-1051-a-pub|cucm-sub|done");
+	add_phone();
+	assert_ok(set(PHONE_GROUP, "West"), &e);
+	assert_int_equal(phone_group_delete(node.cluster, "test", "West", false, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "1 phone: " PHONE));
+	/* A group whose nodes are gone is none. */
+	err_clear(&e);
+	assert_ok(store_node_delete(node.store, "cucm-sub", &e), &e);
+	assert_int_equal(config()->trust.n_tvs, 1);
+	assert_ok(set(PHONE_GROUP, ""), &e);
+	assert_ok(phone_group_delete(node.cluster, "test", "West", false, &e), &e);
+	g.n = 0;
+	assert_int_equal(phone_group_set(node.cluster, "test", &g, false, &added, NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	g = (struct store_group){.name = "West", .n = 1, .members = {"nobody"}};
+	assert_int_equal(phone_group_set(node.cluster, "test", &g, false, &added, NULL, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "no such node"));
 }
 
 static int count(void *ctx, const char *model, uint64_t n)
@@ -355,6 +423,8 @@ int main(void)
 		cmocka_unit_test_setup(no_certificate_to_encrypt_for, no_phones),
 		cmocka_unit_test_setup(the_profile, no_phones),
 		cmocka_unit_test_setup(the_servers_of_its_group, no_phones),
+		cmocka_unit_test_setup(no_address_that_phones_take, no_phones),
+		cmocka_unit_test_setup(groups_are_made_and_deleted, no_phones),
 		cmocka_unit_test_setup(digests_by_model, no_phones),
 		cmocka_unit_test_setup(the_index_says_who_is_special, no_phones),
 		cmocka_unit_test_setup(a_full_disk_hides_everything, no_phones),
