@@ -75,7 +75,8 @@ int cmd_capf_csr_dump(struct command_run *r, struct err *e)
 
 int cmd_capf_csr_delete_ask(struct command_run *r, struct err *e)
 {
-	const char *whose = command_arg(r, 0);
+	char name[STORE_NAME_SIZE];
+	const char *whose = cmd_phones_name(r, name);
 
 	(void)e;
 	if (!command_answers(r))
@@ -93,7 +94,8 @@ static int would(struct command_run *r, const char *what)
 
 int cmd_capf_csr_delete(struct command_run *r, struct err *e)
 {
-	const char *whose = command_arg(r, 0);
+	char name[STORE_NAME_SIZE];
+	const char *whose = cmd_phones_name(r, name);
 	size_t n;
 
 	if (command_option(r, "--dry-run"))
@@ -167,13 +169,15 @@ int cmd_capf_mic_list(struct command_run *r, struct err *e)
 
 static int set_mic(struct command_run *r, bool allow, struct err *e)
 {
+	char name[STORE_NAME_SIZE];
+
 	if (command_option(r, "--dry-run"))
 		return would(r, "changes what 'utils capf expired-mic list' shows");
-	int rc = capf_expired_mic(r->host->cluster, r->peer->actor, command_arg(r, 0), allow, e);
+	int rc = capf_expired_mic(r->host->cluster, r->peer->actor, cmd_phones_name(r, name), allow, e);
 	r->audited = true;
 	if (rc == 0)
 		fprintf(r->out, allow ? "The expired MIC of %s authenticates its next CAPF operation, once.\n" :
-					"The expired MIC of %s authenticates nothing.\n", command_arg(r, 0));
+					"The expired MIC of %s authenticates nothing.\n", name);
 	return rc;
 }
 

@@ -20,6 +20,16 @@ static const struct {
 
 #define N_ADD_OPTIONS (sizeof(add_options) / sizeof(add_options[0]))
 
+const char *cmd_phones_name(struct command_run *r, char name[STORE_NAME_SIZE])
+{
+	struct store_device d;
+	bool found;
+
+	if (phones_name(r->host->cluster, command_arg(r, 0), name, &d, &found, NULL))
+		snprintf(name, STORE_NAME_SIZE, "%s", command_arg(r, 0));
+	return name;
+}
+
 /* The operation records what it did, and what it refused. */
 static int finish(struct command_run *r, int rc, struct notes *notes, const char *done)
 {
@@ -51,7 +61,7 @@ int cmd_phones_add(struct command_run *r, struct err *e)
 {
 	struct phone_value v[N_ADD_OPTIONS];
 	struct notes notes = NOTES_INIT;
-	char done[STORE_NAME_SIZE + 32];
+	char done[STORE_NAME_SIZE + 32], name[STORE_NAME_SIZE];
 	size_t n = 0;
 
 	for (size_t i = 0; i < N_ADD_OPTIONS; i++) {
@@ -59,7 +69,7 @@ int cmd_phones_add(struct command_run *r, struct err *e)
 		if (value)
 			v[n++] = (struct phone_value){add_options[i].field, value};
 	}
-	snprintf(done, sizeof(done), "Phone %.255s added", command_arg(r, 0));
+	snprintf(done, sizeof(done), "Phone %s added", cmd_phones_name(r, name));
 	if (command_option(r, "--dry-run"))
 		return rehearse(r, PHONE_ADD, v, n, done, e);
 	return finish(r, phones_add(r->host->cluster, r->peer->actor, command_arg(r, 0), v, n, &notes, e), &notes, done);
@@ -69,17 +79,17 @@ int cmd_phones_add(struct command_run *r, struct err *e)
 int cmd_phones_set(struct command_run *r, struct err *e)
 {
 	static const char words[] = "phone set ";
-	const char *name = command_arg(r, 0), *value = command_arg(r, 1);
+	char name[STORE_NAME_SIZE], done[2 * STORE_NAME_SIZE + 100];
+	const char *value = command_arg(r, 1);
 	struct notes notes = NOTES_INIT;
 	struct phone_value v = {.value = value};
-	char done[2 * STORE_NAME_SIZE + 100];
 
 	if (!text_starts(r->match->words, words) || !phone_field_find(r->match->words + strlen(words), &v.field))
 		return err_set(e, ERR_BUG, "%s names no field of a phone", r->match->words);
-	snprintf(done, sizeof(done), "%s of %.255s set to %.255s", phone_field_name(v.field), name, value);
+	snprintf(done, sizeof(done), "%s of %s set to %.255s", phone_field_name(v.field), cmd_phones_name(r, name), value);
 	if (command_option(r, "--dry-run"))
 		return rehearse(r, PHONE_SET, &v, 1, done, e);
-	return finish(r, phones_set(r->host->cluster, r->peer->actor, name, &v, 1, &notes, e), &notes, done);
+	return finish(r, phones_set(r->host->cluster, r->peer->actor, command_arg(r, 0), &v, 1, &notes, e), &notes, done);
 }
 
 int cmd_phones_delete_ask(struct command_run *r, struct err *e)
@@ -99,7 +109,7 @@ int cmd_phones_delete(struct command_run *r, struct err *e)
 {
 	struct notes notes = NOTES_INIT;
 	struct store_device d;
-	char done[STORE_NAME_SIZE + 32];
+	char done[STORE_NAME_SIZE + 32], name[STORE_NAME_SIZE];
 
 	if (command_option(r, "--dry-run")) {
 		int rc = phones_get(r->host->cluster, command_arg(r, 0), &d, e);
@@ -107,26 +117,28 @@ int cmd_phones_delete(struct command_run *r, struct err *e)
 			fprintf(r->out, "Nothing was changed. With this command %s would be deleted.\n", d.name);
 		return rc;
 	}
-	snprintf(done, sizeof(done), "Phone %.255s deleted", command_arg(r, 0));
+	snprintf(done, sizeof(done), "Phone %s deleted", cmd_phones_name(r, name));
 	return finish(r, phones_delete(r->host->cluster, r->peer->actor, command_arg(r, 0), e), &notes, done);
 }
 
 int cmd_phones_string_ask(struct command_run *r, struct err *e)
 {
+	char name[STORE_NAME_SIZE];
+
 	(void)e;
 	if (command_option(r, "--enter") && command_answers(r) == 0)
-		command_question(r, true, "Authentication string of %s (4 to 10 digits): ", command_arg(r, 0));
+		command_question(r, true, "Authentication string of %s (4 to 10 digits): ", cmd_phones_name(r, name));
 	return 0;
 }
 
 static int generate(struct command_run *r, unsigned digits, struct err *e)
 {
-	char string[PHONE_STRING_MAX + 1];
+	char string[PHONE_STRING_MAX + 1], name[STORE_NAME_SIZE];
 	int rc = phones_string_generate(r->host->cluster, r->peer->actor, command_arg(r, 0), digits, string, e);
 
 	if (rc == 0)
 		fprintf(r->out, "Authentication string of %s: %s\nIt is good for one operation, and nothing can show it again.\n",
-			command_arg(r, 0), string);
+			cmd_phones_name(r, name), string);
 	secret_wipe(string, sizeof(string));
 	return rc;
 }
@@ -134,6 +146,7 @@ static int generate(struct command_run *r, unsigned digits, struct err *e)
 int cmd_phones_string(struct command_run *r, struct err *e)
 {
 	const char *digits = command_option(r, "--digits");
+	char name[STORE_NAME_SIZE];
 	uint64_t n = 6;
 	int rc;
 
@@ -147,6 +160,6 @@ int cmd_phones_string(struct command_run *r, struct err *e)
 		return generate(r, (unsigned)n, e);
 	rc = phones_string_set(r->host->cluster, r->peer->actor, command_arg(r, 0), command_answer(r, 0), e);
 	if (rc == 0)
-		fprintf(r->out, "Authentication string of %s set. It is good for one operation.\n", command_arg(r, 0));
+		fprintf(r->out, "Authentication string of %s set. It is good for one operation.\n", cmd_phones_name(r, name));
 	return rc;
 }

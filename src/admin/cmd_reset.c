@@ -153,26 +153,28 @@ static void print_progress(struct command_run *r, const struct phone_reset_job *
 	r->shown++;
 }
 
-void cmd_reset_follow(struct command_run *r, bool cancel)
+int cmd_reset_follow(struct command_run *r, bool cancel, struct err *e)
 {
 	const struct phone_reset_job *job = r->host->reset_job(r->host->ctx);
 
+	(void)e;
 	if (!job || job->number != r->followed) { /* it ended, and another one began, between two looks */
 		fprintf(r->out, "The reset has ended; another one goes on: 'phone job show'\n");
 		r->follow = false;
-		return;
+		return 0;
 	}
 	if (cancel && r->host->reset_stop(r->host->ctx))
 		fprintf(r->out, "\nStopped: no further phone is told\n");
 	if (!job->ended) {
 		print_progress(r, job);
-		return;
+		return 0;
 	}
 	if (r->columns && r->shown)
 		fprintf(r->out, "\r%*s\r", (int)r->columns - 1, "");
 	print_end(r->out, job);
 	r->status = job->count[PHONE_RESET_DONE] != job->n;
 	r->follow = false;
+	return 0;
 }
 
 /* --- the job --- */

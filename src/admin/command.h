@@ -95,8 +95,11 @@ struct command_run {
 	char object[600], before[512], after[512];
 	struct command_ask *ask;   /* of command_confirm and command_question */
 	struct command_send *send; /* of command_send_file */
-	bool follow;               /* set by run: what it began goes on, and command->follow shows it */
+	bool follow;               /* set by run: it goes on, and command->follow shows or does it */
+	bool busy;                 /* beside follow: call it again as soon as the client has taken what was written */
 	uint64_t followed, shown;  /* of follow: what, and how much of it was shown */
+	void *job;                 /* of follow: job_free gets it when the command is over, however it ended */
+	void (*job_free)(void *job);
 };
 
 struct command {
@@ -112,9 +115,11 @@ struct command {
 	int (*run)(struct command_run *r, struct err *e);
 	/*
 	 * When run has set r->follow: called a few times a second until it clears that, and writes what is new. cancel: the
-	 * person has had enough (Ctrl-C); a client that is gone is no reason to end anything.
+	 * person has had enough (Ctrl-C); a client that is gone is no reason to end anything that goes on without it.
+	 * With r->busy it is called again at once, and does the next piece of the work itself: a tenth of a second at
+	 * most, and some 100 KiB of output, because everything else waits. A client that does not read is waited for.
 	 */
-	void (*follow)(struct command_run *r, bool cancel);
+	int (*follow)(struct command_run *r, bool cancel, struct err *e);
 	/*
 	 * 1 + the argument that names a file at the client's side, 0: none does. The client sends its contents, because the
 	 * node may neither see that file nor be allowed to read it for whoever asks. The name "-" is standard input. An

@@ -102,6 +102,8 @@ int cmd_group_set(struct command_run *r, struct err *e);
 int cmd_group_delete_ask(struct command_run *r, struct err *e);
 int cmd_group_delete(struct command_run *r, struct err *e);
 
+/* cmd_phones_name: the first argument, a device, as its record is called or would be. */
+const char *cmd_phones_name(struct command_run *r, char name[STORE_NAME_SIZE]);
 int cmd_phones_add(struct command_run *r, struct err *e);
 int cmd_phones_set(struct command_run *r, struct err *e);
 int cmd_phones_delete_ask(struct command_run *r, struct err *e);
@@ -110,10 +112,12 @@ int cmd_phones_string_ask(struct command_run *r, struct err *e);
 int cmd_phones_string(struct command_run *r, struct err *e);
 int cmd_reset_ask(struct command_run *r, struct err *e);
 int cmd_reset(struct command_run *r, struct err *e);
-void cmd_reset_follow(struct command_run *r, bool cancel);
+int cmd_reset_follow(struct command_run *r, bool cancel, struct err *e);
 int cmd_job_show(struct command_run *r, struct err *e);
 int cmd_job_stop(struct command_run *r, struct err *e);
 int cmd_phones_list(struct command_run *r, struct err *e);
+int cmd_phones_list_follow(struct command_run *r, bool cancel, struct err *e);
 int cmd_phones_show(struct command_run *r, struct err *e);
 int cmd_phones_export(struct command_run *r, struct err *e);
 int cmd_phones_import(struct command_run *r, struct err *e);
+int cmd_phones_import_follow(struct command_run *r, bool cancel, struct err *e);

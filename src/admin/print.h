@@ -6,6 +6,7 @@
 
 #include "cluster/notes.h"
 #include "pki/cert.h"
+#include "store/device.h"
 
 /* What several commands print. */
 #define PRINT_TIME_MAX 64
@@ -30,3 +31,6 @@ int print_cert(FILE *out, const struct cert *c, struct err *e) MUST_CHECK;
 
 /* print_cert_json: a new reference, NULL when out of memory. */
 json_t *print_cert_json(const struct cert *c);
+
+/* print_phone_json: everything of its record; likewise. */
+json_t *print_phone_json(const struct store_device *d);

@@ -56,6 +56,8 @@ struct admin_conn *admin_conn_new(const struct admin_host *host, const struct gr
 /* Forget the command: the connection waits for the next one. */
 static void command_over(struct admin_conn *c)
 {
+	if (c->run.job_free) /* before what it may look into */
+		c->run.job_free(c->run.job);
 	if (c->run.out)
 		fclose(c->run.out);
 	c->run = (struct command_run){0};
@@ -141,6 +143,10 @@ static void put_now(struct admin_conn *c, struct wr *out)
 	if (all.len > c->sent)
 		control_put_text(out, CONTROL_OUTPUT, (struct view){all.p + c->sent, all.len - c->sent});
 	c->sent = all.len;
+	if (c->text.failed)
+		return;
+	wr_clear(&c->text); /* so that output in pieces may be of any length */
+	c->sent = 0;
 }
 
 static bool is_yes(const char *answer, size_t len)
@@ -216,10 +222,12 @@ static void go_on(struct admin_conn *c, struct wr *out)
 
 static void follow(struct admin_conn *c, bool cancel, struct wr *out)
 {
-	c->match.command->follow(&c->run, cancel);
+	struct err e = ERR_INIT;
+	int rc = c->match.command->follow(&c->run, cancel, &e);
+
 	put_now(c, out);
-	if (!c->run.follow)
-		ended(c, 0, NULL);
+	if (rc < 0 || !c->run.follow)
+		ended(c, rc, e.text);
 }
 
 static void ask_file(struct admin_conn *c, struct wr *out)
@@ -411,10 +419,17 @@ static void send_piece_of_file(struct admin_conn *c, struct wr *out)
 	c->send.announced = false;
 }
 
+/* Is a part of its output worth nothing? */
+static bool whole(const struct admin_conn *c)
+{
+	return c->match.command && command_option(&c->run, "--json");
+}
+
 static void send_last(struct admin_conn *c, struct wr *out)
 {
 	if (c->text.failed) {
-		err_set(&c->failure, c->text.failed, "the output is longer than %d MiB and was cut", ADMIN_OUTPUT_MAX >> 20);
+		err_set(&c->failure, c->text.failed, "the output is longer than %d MiB and was %s", ADMIN_OUTPUT_MAX >> 20,
+			whole(c) ? "left out: as JSON it is all or nothing" : "cut");
 		c->run.status = 1;
 	}
 	if (c->failure.code) {
@@ -432,7 +447,7 @@ static void send_some(struct admin_conn *c, struct wr *out)
 		fclose(c->run.out);
 		c->run.out = NULL;
 	}
-	if (c->sent < c->text.len)
+	if (c->sent < c->text.len && !(c->text.failed && whole(c)))
 		send_piece_of_text(c, out);
 	else if (c->send.at < c->send.n)
 		send_piece_of_file(c, out);
@@ -482,8 +497,9 @@ int admin_conn_step(struct admin_conn *c, struct view in, struct wr *out, enum a
 		rc = err_set(e, ERR_NOMEM, "the answer to a control connection could not be kept");
 	if (rc < 0)
 		return rc;
-	*want = c->state == CONN_SENDING     ? ADMIN_CONN_MORE :
-		c->state == CONN_FOLLOWING ? ADMIN_CONN_LATER :
-					     ADMIN_CONN_READ;
+	*want = c->state == CONN_SENDING   ? ADMIN_CONN_MORE :
+		c->state != CONN_FOLLOWING ? ADMIN_CONN_READ :
+		c->run.busy		   ? ADMIN_CONN_BUSY :
+					     ADMIN_CONN_LATER;
 	return 0;
 }

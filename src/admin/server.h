@@ -13,12 +13,13 @@ struct admin_conn;
 enum admin_conn_want {
 	ADMIN_CONN_READ, /* send what is in out; call again when octets arrive */
 	ADMIN_CONN_LATER, /* send what is in out; call again when octets arrive, or after ADMIN_CONN_LATER_MS */
+	ADMIN_CONN_BUSY, /* as ADMIN_CONN_MORE, and a command is in the middle of what it does: see command->follow */
 	ADMIN_CONN_MORE, /* send what is in out, then call again, with or without new octets: there is more to send */
 };
 
 #define ADMIN_CONN_LATER_MS 200
 #define ADMIN_CONN_OUT_MAX (4 * CONTROL_CHUNK) /* octets one step writes, about; out needs a cap of 1 MiB or more */
-#define ADMIN_OUTPUT_MAX (16 * 1024 * 1024)    /* octets of output of one command, files not counted */
+#define ADMIN_OUTPUT_MAX (16 * 1024 * 1024)    /* octets that one command writes in one go, files not counted */
 
 /*
  * admin_peer_get: who is connected to fd, and what may they do?

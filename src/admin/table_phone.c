@@ -76,15 +76,17 @@ static const struct command phone_reset = {.options = opts_reset, .privilege = A
 					   .run = cmd_reset, .follow = cmd_reset_follow};
 READ(job_show, opts_job_show, cmd_job_show);
 CHANGE(job_stop, opts_job_stop, NULL, cmd_job_stop);
-READ(phone_list, opts_phone_list, cmd_phones_list);
+static const struct command phone_list = {.options = opts_phone_list, .run = cmd_phones_list,
+					  .follow = cmd_phones_list_follow};
 READ(phone_show, opts_phone_show, cmd_phones_show);
-READ(phone_export, opts_phone_export, cmd_phones_export);
+static const struct command phone_export = {.options = opts_phone_export, .run = cmd_phones_export,
+					    .follow = cmd_phones_list_follow};
 CHANGE(phone_add, opts_phone_add, NULL, cmd_phones_add);
 CHANGE(phone_set, opts_phone_set, NULL, cmd_phones_set);
 CHANGE(phone_string, opts_phone_string, cmd_phones_string_ask, cmd_phones_string);
 CHANGE(phone_delete, opts_phone_delete, cmd_phones_delete_ask, cmd_phones_delete);
 static const struct command phone_import = {.options = opts_phone_import, .privilege = ADMIN_CHANGE, .upload = 1,
-					    .run = cmd_phones_import};
+					    .run = cmd_phones_import, .follow = cmd_phones_import_follow};
 
 /* The fields: "device security mode" and so on. */
 static const struct grammar_word text_value[] = {

@@ -10,6 +10,8 @@ struct listing {
 	const char *security, *operation; /* in their spelling */
 	int (*cb)(void *ctx, const struct store_device *d);
 	void *ctx;
+	size_t seen;
+	char *last;                       /* of a page: STORE_NAME_SIZE octets for the name of the one that was seen last */
 };
 
 static bool like(const char *pattern, const char *text)
@@ -37,8 +39,11 @@ static bool wanted(const struct listing *l, const struct store_device *d)
 
 static int one(void *ctx, const struct store_device *d)
 {
-	const struct listing *l = ctx;
+	struct listing *l = ctx;
 
+	l->seen++;
+	if (l->last)
+		strcpy(l->last, d->name);
 	return wanted(l, d) ? l->cb(l->ctx, d) : 0;
 }
 
@@ -54,13 +59,31 @@ static int spell(enum phone_field field, const char *given, const char **spelled
 	return rc;
 }
 
+static int list(struct cluster *c, struct listing *l, const char *after, size_t limit, struct err *e)
+{
+	int rc = spell(PHONE_SECURITY, l->f->security, &l->security, e);
+
+	if (!rc)
+		rc = spell(PHONE_OPERATION, l->f->operation, &l->operation, e);
+	return rc ? rc : store_device_list(c->store, after, limit, one, l, e);
+}
+
 int phones_list(struct cluster *c, const struct phones_filter *f, int (*cb)(void *ctx, const struct store_device *d),
 		void *ctx, struct err *e)
 {
 	struct listing l = { .f = f, .cb = cb, .ctx = ctx };
-	int rc = spell(PHONE_SECURITY, f->security, &l.security, e);
 
-	if (!rc)
-		rc = spell(PHONE_OPERATION, f->operation, &l.operation, e);
-	return rc ? rc : store_device_list(c->store, NULL, 0, one, &l, e);
+	return list(c, &l, NULL, 0, e);
+}
+
+int phones_page(struct cluster *c, const struct phones_filter *f, char after[STORE_NAME_SIZE], size_t limit,
+		int (*cb)(void *ctx, const struct store_device *d), void *ctx, bool *more, struct err *e)
+{
+	char from[STORE_NAME_SIZE];
+	struct listing l = { .f = f, .cb = cb, .ctx = ctx, .last = after };
+
+	strcpy(from, after);
+	int rc = list(c, &l, from, limit, e);
+	*more = !rc && l.seen == limit;
+	return rc;
 }

@@ -78,6 +78,23 @@ static int check_string(struct phone_edit *ed, struct err *e)
 	return 0;
 }
 
+/*
+ * What a file cannot schedule: an operation whose time is over, or one by a string that is nowhere. An export has both,
+ * since it never tells a string.
+ */
+static void drop_impossible(struct cluster *c, struct phone_edit *ed)
+{
+	struct store_device *d = &ed->d;
+	bool late = ed->set[PHONE_COMPLETE_BY] && d->complete_by && d->complete_by <= clock_wall_s(c->clock);
+	bool no_string = d->auth == DEVICE_AUTH_STRING && !d->has_string && !ed->gets_string;
+
+	if (!ed->lenient || d->operation == DEVICE_NO_OPERATION || (!late && !no_string))
+		return;
+	d->operation = DEVICE_NO_OPERATION;
+	d->complete_by = 0;
+	ed->dropped = true;
+}
+
 static bool newly(const struct phone_edit *ed, bool now, bool before)
 {
 	return now && (!before || !ed->old.name[0]);
@@ -132,6 +149,7 @@ int phone_rules_apply(struct cluster *c, struct phone_edit *ed, struct notes *no
 {
 	int rc = check_transport(ed, e);
 
+	drop_impossible(c, ed);
 	if (!rc)
 		rc = check_operation(c, ed, e);
 	if (!rc)

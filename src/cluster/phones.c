@@ -16,9 +16,13 @@ int phone_need(struct cluster *c, const char *name, struct store_device *d, stru
 	return rc || found ? rc : err_set(e, ERR_USAGE, "there is no phone %.60s", name);
 }
 
-int phones_get(struct cluster *c, const char *name, struct store_device *d, struct err *e)
+int phones_get(struct cluster *c, const char *typed, struct store_device *d, struct err *e)
 {
-	return phone_need(c, name, d, e);
+	char name[STORE_NAME_SIZE];
+	bool found = false;
+	int rc = phones_name(c, typed, name, d, &found, e);
+
+	return rc || found ? rc : err_set(e, ERR_USAGE, "there is no phone %.60s", name);
 }
 
 /* "Model: 8861; Key Order: EC Only": the fields in which a and b differ, as a has them. */
@@ -67,10 +71,10 @@ static int write_string(struct cluster *c, const char *name, const char *string,
 }
 
 /* What is there, or a new phone with its defaults. */
-static int begin_edit(struct cluster *c, const struct phone_put *p, struct phone_edit *ed, struct err *e)
+static int begin_edit(struct cluster *c, struct phone_put *p, struct phone_edit *ed, struct err *e)
 {
 	bool found = false;
-	int rc = store_device_get(c->store, p->name, &ed->d, &found, e);
+	int rc = phones_name(c, p->typed, p->name, &ed->d, &found, e);
 
 	if (rc)
 		return rc;
@@ -82,9 +86,9 @@ static int begin_edit(struct cluster *c, const struct phone_put *p, struct phone
 		ed->old = ed->d;
 		return 0;
 	}
-	if (!text_is_device_name(p->name))
-		return err_set(e, ERR_USAGE, "a phone's name is three capital letters and 1 to 60 of A-Z a-z 0-9 . _ - "
-			       "(SEP001122334455)");
+	rc = phone_name_check(p->name, e);
+	if (rc)
+		return rc;
 	snprintf(ed->d.name, sizeof(ed->d.name), "%s", p->name);
 	snprintf(ed->d.status, sizeof(ed->d.status), "%s", DEVICE_STATUS_NONE);
 	ed->d.rsa_bits = 2048;
@@ -92,11 +96,12 @@ static int begin_edit(struct cluster *c, const struct phone_put *p, struct phone
 	return 0;
 }
 
-static int edit(struct cluster *c, const struct phone_put *p, struct phone_edit *ed, struct err *e)
+static int edit(struct cluster *c, struct phone_put *p, struct phone_edit *ed, struct err *e)
 {
 	int rc = p->string ? check_digits(p->string, e) : 0;
 
 	ed->gets_string = p->string;
+	ed->lenient = p->lenient;
 	if (!rc)
 		rc = begin_edit(c, p, ed, e);
 	for (size_t i = 0; !rc && i < p->n; i++) {
@@ -106,56 +111,82 @@ static int edit(struct cluster *c, const struct phone_put *p, struct phone_edit 
 	return rc ? rc : phone_rules_apply(c, ed, p->notes, e);
 }
 
-int phone_put_apply(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e)
+int phone_put_plan(struct cluster *c, struct phone_change *ch, struct phone_put *p, struct phone_edit *ed, struct err *e)
 {
-	struct phone_put *p = ctx;
-	struct phone_edit ed = { 0 };
-	int rc = edit(c, p, &ed, e);
+	int rc = edit(c, p, ed, e);
 
 	if (rc)
 		return rc;
-	p->added = !ed.old.name[0];
-	rc = p->added ? store_device_add(c->store, &ed.d, e) : store_device_set(c->store, &ed.d, e);
-	if (!rc && p->string)
-		rc = write_string(c, p->name, p->string, e);
-	else if (!rc && ed.drops_string && ed.d.has_string)
-		rc = store_device_string_set(c->store, p->name, NULL, e);
-	if (rc)
-		return rc;
-	describe(ch, &ed, p->string);
+	describe(ch, ed, p->string);
+	snprintf(p->object, sizeof(p->object), "phone %s", p->name);
+	ch->object = p->object;
+	p->added = !ed->old.name[0];
 	p->changed = !p->added && ch->after[0];
+	p->dropped = ed->dropped;
 	/* Scheduling what is scheduled already changes when it expires at most, and is recorded when it does. */
 	ch->quiet = !p->added && !p->changed;
 	return 0;
 }
 
-static int put(struct cluster *c, const char *who, const char *command, struct phone_put *p, struct err *e)
+int phone_put_check(struct cluster *c, struct phone_put *p, struct err *e)
 {
-	char object[STORE_NAME_SIZE + 8];
-	struct phone_change ch = { .who = who, .command = command, .object = object, .apply = phone_put_apply, .ctx = p };
+	struct phone_change ch = { 0 };
+	struct phone_edit ed = { 0 };
+	int rc = phone_put_plan(c, &ch, p, &ed, e);
+
+	return rc ? rc : store_device_check(c->store, &ed.d, e);
+}
+
+int phone_put_apply(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e)
+{
+	struct phone_put *p = ctx;
+	struct phone_edit ed = { 0 };
+	int rc = phone_put_plan(c, ch, p, &ed, e);
+
+	if (rc)
+		return rc;
+	rc = p->added ? store_device_add(c->store, &ed.d, e) : store_device_set(c->store, &ed.d, e);
+	if (!rc && p->string)
+		rc = write_string(c, p->name, p->string, e);
+	else if (!rc && ed.drops_string && ed.d.has_string)
+		rc = store_device_string_set(c->store, p->name, NULL, e);
+	return rc;
+}
+
+/* The audit names the phone as it was typed, until apply has found it. */
+static int run(struct cluster *c, const char *who, const char *command,
+	       int (*apply)(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e), struct phone_put *p,
+	       struct err *e)
+{
+	struct phone_change ch = { .who = who, .command = command, .object = p->object, .apply = apply, .ctx = p };
 	char shown[STORE_NAME_SIZE];
 
-	text_escape(shown, sizeof(shown), view_str(p->name));
-	snprintf(object, sizeof(object), "phone %s", shown);
+	text_escape(shown, sizeof(shown), view_str(p->typed));
+	snprintf(p->object, sizeof(p->object), "phone %s", shown);
 	return phone_change_run(c, &ch, e);
+}
+
+static int put(struct cluster *c, const char *who, const char *command, struct phone_put *p, struct err *e)
+{
+	return run(c, who, command, phone_put_apply, p, e);
 }
 
 int phones_add(struct cluster *c, const char *who, const char *name, const struct phone_value *v, size_t n,
 	       struct notes *notes, struct err *e)
 {
-	return put(c, who, "phone add", &(struct phone_put){ .name = name, .v = v, .n = n, .may_add = true, .notes = notes }, e);
+	return put(c, who, "phone add", &(struct phone_put){ .typed = name, .v = v, .n = n, .may_add = true, .notes = notes }, e);
 }
 
 int phones_set(struct cluster *c, const char *who, const char *name, const struct phone_value *v, size_t n,
 	       struct notes *notes, struct err *e)
 {
-	return put(c, who, "phone set", &(struct phone_put){ .name = name, .v = v, .n = n, .may_set = true, .notes = notes }, e);
+	return put(c, who, "phone set", &(struct phone_put){ .typed = name, .v = v, .n = n, .may_set = true, .notes = notes }, e);
 }
 
 int phones_check(struct cluster *c, enum phone_request what, const char *name, const struct phone_value *v, size_t n,
 		 struct notes *notes, struct err *e)
 {
-	struct phone_put p = { .name = name, .v = v, .n = n, .notes = notes, .may_add = what == PHONE_ADD,
+	struct phone_put p = { .typed = name, .v = v, .n = n, .notes = notes, .may_add = what == PHONE_ADD,
 			       .may_set = what != PHONE_ADD };
 	struct phone_change ch = { .rehearsal = true, .apply = phone_put_apply, .ctx = &p };
 
@@ -166,30 +197,29 @@ int phones_check(struct cluster *c, enum phone_request what, const char *name, c
 	return phone_change_run(c, &ch, e);
 }
 
-static int delete(struct cluster *c, struct phone_change *ch, void *name, struct err *e)
+static int delete(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e)
 {
+	struct phone_put *p = ctx;
 	struct store_device d;
-	int rc = phone_need(c, name, &d, e);
+	int rc = phones_get(c, p->typed, &d, e);
 
 	if (rc)
 		return rc;
+	snprintf(p->object, sizeof(p->object), "phone %s", d.name);
 	differences(&d, &(struct store_device){ 0 }, ch->before, sizeof(ch->before));
-	return store_device_delete(c->store, name, e);
+	return store_device_delete(c->store, d.name, e);
 }
 
 int phones_delete(struct cluster *c, const char *who, const char *name, struct err *e)
 {
-	char object[STORE_NAME_SIZE + 8], shown[STORE_NAME_SIZE];
-	struct phone_change ch = { .who = who, .command = "phone delete", .object = object, .apply = delete, .ctx = (char *)name };
+	struct phone_put p = { .typed = name };
 
-	text_escape(shown, sizeof(shown), view_str(name));
-	snprintf(object, sizeof(object), "phone %s", shown);
-	return phone_change_run(c, &ch, e);
+	return run(c, who, "phone delete", delete, &p, e);
 }
 
 int phones_string_set(struct cluster *c, const char *who, const char *name, const char *string, struct err *e)
 {
-	return put(c, who, "phone string", &(struct phone_put){ .name = name, .string = string, .may_set = true }, e);
+	return put(c, who, "phone string", &(struct phone_put){ .typed = name, .string = string, .may_set = true }, e);
 }
 
 int phones_string_generate(struct cluster *c, const char *who, const char *name, unsigned digits,

@@ -39,6 +39,18 @@ const char *const *phone_field_values(enum phone_field f);
 void phone_field_text(const struct store_device *d, enum phone_field f, char *out, size_t size);
 
 /*
+ * phones_name: which phone is meant. A record that is called so, or else, when the name begins with SEP or ATA in any case,
+ * what it is in capitals.
+ * Out:    name; *found: there is such a record, *d.
+ * Errors: ERR_USAGE too long for a name.
+ */
+int phones_name(struct cluster *c, const char *typed, char name[STORE_NAME_SIZE], struct store_device *d, bool *found,
+		struct err *e) MUST_CHECK;
+
+/*
+ * Everywhere below a name is one that was typed: phones_name. A new phone's is SEP or ATA and the 12 hex digits of its MAC
+ * address, or another prefix and free text (text_is_device_name).
+ *
  * phones_add, phones_set: values by their texts, whatever the case; the later ones of a phone's rules are checked when all
  * are set. Setting Certificate Operation makes its status "Operation Pending" and, without Operation Completes By, lets it
  * expire after `CAPF Operation Expires in (days)`.
@@ -73,6 +85,13 @@ struct phones_filter {
 /* phones_list: by name. Errors: ERR_USAGE a security or operation that there is not; or what cb returned. */
 int phones_list(struct cluster *c, const struct phones_filter *f, int (*cb)(void *ctx, const struct store_device *d),
 		void *ctx, struct err *e) MUST_CHECK;
+
+/*
+ * phones_page: of the phones after `after` ("" first of all) the next `limit`, of which cb gets those that are wanted; after
+ * then names the last of them, so that the next page begins there. *more: there may be others.
+ */
+int phones_page(struct cluster *c, const struct phones_filter *f, char after[STORE_NAME_SIZE], size_t limit,
+		int (*cb)(void *ctx, const struct store_device *d), void *ctx, bool *more, struct err *e) MUST_CHECK;
 
 /*
  * The authentication string: 4 to 10 digits, kept only as a derived value, good for one operation.

@@ -34,28 +34,49 @@ struct phone_edit {
 	struct store_device old;      /* as it was; of a new one zeroes */
 	bool set[PHONE_N_FIELDS];     /* these were asked for */
 	bool gets_string;             /* an authentication string comes with it */
+	bool lenient;                 /* an operation that cannot be pending is taken as none */
 	bool drops_string;            /* Out: the one it has is to be forgotten */
+	bool dropped;                 /* Out: lenient had to be */
 };
 
 /* phone_rules_apply: what follows from what was set, and whether it may be. Errors: ERR_USAGE. */
 int phone_rules_apply(struct cluster *c, struct phone_edit *ed, struct notes *notes, struct err *e) MUST_CHECK;
 
+/* --- phone_name.c --- */
+
+/* phone_name_check: may a new phone be called so? Errors: ERR_USAGE with the rule. */
+int phone_name_check(const char *name, struct err *e) MUST_CHECK;
+
 /* --- phones.c --- */
 
 /* A phone added or changed within a transaction. */
 struct phone_put {
-	const char *name;
+	const char *typed;            /* its name, as in phones_name */
 	const struct phone_value *v;
 	size_t n;
 	const char *string;           /* an authentication string; NULL: none is given */
 	bool may_add, may_set;
+	bool lenient;                 /* an operation that cannot be pending is taken as none */
 	struct notes *notes;
-	bool added, changed;          /* Out */
+	char object[STORE_NAME_SIZE + 8]; /* of the audit */
+	char name[STORE_NAME_SIZE];   /* Out, also the rest: of the record */
+	bool added, changed, dropped; /* dropped: lenient had to be */
 };
-int phone_put_apply(struct cluster *c, struct phone_change *ch, void *put, struct err *e) MUST_CHECK;
+/* phone_put_plan: what it comes to, for p and for the audit. phone_put_check: and whether the store would take it; nothing
+ * is written. phone_put_apply: write it. ctx is a struct phone_put. */
+int phone_put_plan(struct cluster *c, struct phone_change *ch, struct phone_put *p, struct phone_edit *ed,
+		   struct err *e) MUST_CHECK;
+int phone_put_check(struct cluster *c, struct phone_put *p, struct err *e) MUST_CHECK;
+int phone_put_apply(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e) MUST_CHECK;
 
-/* phone_need: Errors: ERR_USAGE there is no such phone. */
+/* phone_need: by the name of the record. Errors: ERR_USAGE there is no such phone. */
 int phone_need(struct cluster *c, const char *name, struct store_device *d, struct err *e) MUST_CHECK;
 
 /* phone_operation_end: no operation is pending, its string is gone; status as given. d is changed too. */
 int phone_operation_end(struct cluster *c, struct store_device *d, const char *status, struct err *e) MUST_CHECK;
+
+/* --- phones_csv.c --- */
+
+/* Columns of a file: enum phone_field, or one of these. */
+enum { PHONES_CSV_NAME = PHONE_N_FIELDS, PHONES_CSV_STRING, PHONES_CSV_SHOWN };
+bool phones_csv_column(const char *title, unsigned *column); /* false: there is none of this title */

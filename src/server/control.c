@@ -51,7 +51,7 @@ static void conn_free(struct conn *c)
 
 static void step(struct conn *c)
 {
-	static const struct timeval later = {0, ADMIN_CONN_LATER_MS * 1000};
+	static const struct timeval at_once = {0, 0}, later = {0, ADMIN_CONN_LATER_MS * 1000};
 	struct evbuffer *input = bufferevent_get_input(c->bev);
 	size_t len = evbuffer_get_length(input);
 	struct view in = {evbuffer_pullup(input, -1), len};
@@ -68,12 +68,20 @@ static void step(struct conn *c)
 	wr_clear(&out);
 	if (rc < 0)
 		log_warn("a control connection is closed: %s", e.text);
-	c->more = rc == 0 && want == ADMIN_CONN_MORE;
-	if (rc == 0 && want == ADMIN_CONN_LATER)
+	c->more = rc == 0 && (want == ADMIN_CONN_MORE || want == ADMIN_CONN_BUSY);
+	c->ending = rc < 0;
+	/*
+	 * When nothing is on its way no write callback will come; and not from the queue of those that are to be called now,
+	 * because they may not let anybody else have a turn.
+	 */
+	if ((c->more || c->ending) && evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
+		event_add(c->later, &at_once);
+	else if (rc == 0 && want == ADMIN_CONN_LATER)
 		event_add(c->later, &later);
 	else
 		event_del(c->later);
-	c->ending = rc < 0;
+	if (want == ADMIN_CONN_BUSY && rc == 0)
+		return; /* looking after each of a thousand pieces would take longer than they do */
 	if (c->control->after)
 		c->control->after(c->control->ctx);
 }
@@ -93,12 +101,9 @@ static void on_read(struct bufferevent *bev, void *ctx)
 {
 	struct conn *c = ctx;
 
-	if (c->ending)
-		return;
-	step(c);
-	/* Nothing is on its way, so no write callback will come. */
-	if ((c->ending || c->more) && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
-		bufferevent_trigger(bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
+	(void)bev;
+	if (!c->ending)
+		step(c);
 }
 
 static void on_later(evutil_socket_t fd, short what, void *ctx)
@@ -107,7 +112,10 @@ static void on_later(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	on_read(c->bev, c);
+	if (c->ending)
+		conn_free(c);
+	else
+		step(c);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *ctx)

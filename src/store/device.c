@@ -131,6 +131,15 @@ int store_device_set(struct store *s, const struct store_device *d, struct err *
 	return store_scope_end(s, rc || changed ? rc : unknown(d->name, e), e);
 }
 
+int store_device_check(struct store *s, const struct store_device *d, struct err *e)
+{
+	struct store_device checked = *d;
+	char group[STORE_PKID_SIZE];
+	int rc = device_row_check(&checked, e);
+
+	return rc ? rc : group_pkid(s, checked.group, group, e);
+}
+
 int store_device_delete(struct store *s, const char *name, struct err *e)
 {
 	int64_t changed = 0;

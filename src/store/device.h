@@ -85,6 +85,8 @@ struct store_device {
 int store_device_add(struct store *s, const struct store_device *d, struct err *e) MUST_CHECK;
 /* store_device_set: everything of the device of that name. Errors: as store_device_add; ERR_USAGE unknown. */
 int store_device_set(struct store *s, const struct store_device *d, struct err *e) MUST_CHECK;
+/* store_device_check: what store_device_add and _set say of its values and its group; writes nothing. */
+int store_device_check(struct store *s, const struct store_device *d, struct err *e) MUST_CHECK;
 int store_device_get(struct store *s, const char *name, struct store_device *d, bool *found, struct err *e) MUST_CHECK;
 /* store_device_delete: with its certificates. Errors: ERR_USAGE: unknown. */
 int store_device_delete(struct store *s, const char *name, struct err *e) MUST_CHECK;

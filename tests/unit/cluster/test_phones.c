@@ -23,7 +23,9 @@ static void a_phone_begins_with_the_defaults(void **state)
 
 static void names_are_checked(void **state)
 {
-	static const char *const wrong[] = { "", "sep001122334455", "SEP", "SEP0011\n", "SEP../x", "../SEP1" };
+	static const char *const wrong[] = { "", "csfalice", "SEP", "SEP0011\n", "SEP../x", "../SEP1", "SEP00112233445",
+						 "SEP0011223344556", "SEP00112233445G", "ATA001122", "SEP 01122334455" };
+	struct store_device d;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -31,6 +33,28 @@ static void names_are_checked(void **state)
 		assert_err(phones_add(node.cluster, "test", wrong[i], NULL, 0, NULL, &e), ERR_USAGE);
 	}
 	assert_null(strchr(last_audit(), '\n'));
+	err_clear(&e);
+	assert_err(phones_add(node.cluster, "test", "sep0011223344", NULL, 0, NULL, &e), ERR_USAGE);
+	assert_string_equal(e.text, "'SEP0011223344' is no phone's name: behind SEP stand the 12 hex digits of its MAC address, and "
+			    "here are 10");
+	/* In any case it is one phone. */
+	err_clear(&e);
+	assert_ok(phones_add(node.cluster, "test", "SEPaabbccddeeff", NULL, 0, NULL, &e), &e);
+	assert_non_null(strstr(last_audit(), "test|phone add|phone SEPAABBCCDDEEFF|"));
+	assert_err(phones_add(node.cluster, "test", "sepAABBCCDDEEFF", NULL, 0, NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_ok(phones_get(node.cluster, "sepaabbccddeeff", &d, &e), &e);
+	assert_string_equal(d.name, "SEPAABBCCDDEEFF");
+	/* Records that are older than the rule are found by their own names, and first. */
+	assert_ok(store_device_add(node.store, &(struct store_device){ .name = "SEPaabbccddeeff" }, &e), &e);
+	assert_ok(store_device_add(node.store, &(struct store_device){ .name = "SEP12G" }, &e), &e);
+	assert_ok(phones_set(node.cluster, "test", "SEP12G", &(struct phone_value){ PHONE_MODEL, "7970" }, 1, NULL, &e), &e);
+	assert_ok(phones_delete(node.cluster, "test", "SEP12G", &e), &e);
+	assert_ok(phones_delete(node.cluster, "test", "SEPaabbccddeeff", &e), &e);
+	assert_non_null(strstr(last_audit(), "phone delete|phone SEPaabbccddeeff|"));
+	assert_ok(phones_delete(node.cluster, "test", "SEPaabbccddeeff", &e), &e);
+	assert_non_null(strstr(last_audit(), "phone delete|phone SEPAABBCCDDEEFF|"));
+	assert_ok(phones_add(node.cluster, "test", "CSFalice.b-c_d", NULL, 0, NULL, &e), &e);
 }
 
 static void values_are_words_whatever_the_case(void **state)
