@@ -29,7 +29,7 @@ static json_t *json_of(const struct param_def *d, const char *value)
 
 static void allowed(FILE *out, const struct param_def *d)
 {
-	char text[256];
+	char text[512];
 
 	param_allowed(d, text, sizeof(text));
 	fprintf(out, "  allowed: %s; default: %s\n", text, d->initial);
@@ -89,22 +89,36 @@ int cmd_show_parameter(struct command_run *r, struct err *e)
 	return name ? show_one(r, name, e) : show_all(r, e);
 }
 
-static int warnings(struct command_run *r, struct err *e)
+/* What it would do to phones, behind `before`; nothing when it is refused. */
+static int warnings(struct command_run *r, const char *before, struct err *e)
 {
 	struct notes notes = NOTES_INIT;
 	int rc = param_warnings(r->host->cluster, command_arg(r, 0), command_arg(r, 1), &notes, e);
 
-	if (rc == 0)
+	if (rc == 0) {
+		fputs(before, r->out);
 		print_notes(r->out, &notes);
+	}
 	notes_clear(&notes);
 	return rc;
+}
+
+static int rehearse(struct command_run *r, struct err *e)
+{
+	AUTO(auto_free) char *text = NULL;
+
+	if (asprintf(&text, "Nothing was changed. With this command %s would be %s.\n", command_arg(r, 0), command_arg(r, 1)) < 0) {
+		text = NULL;
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	return warnings(r, text, e);
 }
 
 int cmd_set_parameter_ask(struct command_run *r, struct err *e)
 {
 	if (command_answers(r))
 		return 0;
-	int rc = warnings(r, e);
+	int rc = warnings(r, "", e);
 	if (rc == 0)
 		command_confirm(r, "This operation sets %s to %s. Do you want to continue? (y/n):", command_arg(r, 0),
 				command_arg(r, 1));
@@ -116,10 +130,8 @@ int cmd_set_parameter(struct command_run *r, struct err *e)
 	const char *name = command_arg(r, 0), *value = command_arg(r, 1);
 	struct notes notes = NOTES_INIT;
 
-	if (command_option(r, "--dry-run")) {
-		fprintf(r->out, "Nothing was changed. With this command %s would be %s.\n", name, value);
-		return warnings(r, e);
-	}
+	if (command_option(r, "--dry-run"))
+		return rehearse(r, e);
 	int rc = param_set(r->host->cluster, r->peer->actor, name, value, &notes, e);
 	if (rc == 0) {
 		r->audited = true;

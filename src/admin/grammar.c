@@ -243,6 +243,24 @@ static const char *value_whole(const struct grammar_walk *w)
 	return n == 1 ? found : NULL;
 }
 
+/* A value that ends here, whether or not longer ones begin with it ("Auto Registration", "Auto Registration Maximum"). */
+static const char *value_ending(const struct grammar_walk *w)
+{
+	const char *v, *word;
+
+	for (size_t i = 0; w->value_words && i < GRAMMAR_VALUES_MAX && (v = w->value->values(i)); i++)
+		if (w->alive[i] && !grammar_value_word(v, w->value_words, &word))
+			return v;
+	return NULL;
+}
+
+static bool value_goes_on(const struct grammar_walk *w, const char *typed)
+{
+	struct grammar_walk probe = *w;
+
+	return *typed && value_narrow(&probe, typed) > 0;
+}
+
 /* Do all values that are left go on with the same word? Then it was abbreviated without harm so far. */
 static bool value_agree(const struct grammar_walk *w)
 {
@@ -314,6 +332,9 @@ static int value_step(struct grammar_walk *w, struct grammar_match *m, struct er
 			return value_finish(w, v, m, e);
 		}
 	}
+	v = value_ending(w);
+	if (v && !value_goes_on(w, t->text))
+		return value_finish(w, v, m, e); /* the word is what follows the value */
 	struct grammar_walk before = *w;
 	if (value_narrow(w, t->text) == 0)
 		return value_unknown(w, t, e);
@@ -471,6 +492,9 @@ int grammar_match(const struct grammar_word *root, const struct grammar_line *l,
 	struct grammar_walk w;
 	int rc = grammar_walk(root, l, l->n, &w, &m, e);
 
+	const char *ending = rc == 0 && w.value ? value_ending(&w) : NULL;
+	if (ending)
+		rc = value_finish(&w, ending, &m, e);
 	if (rc == 0)
 		rc = match_end(&w, &m, e);
 	if (rc < 0) {

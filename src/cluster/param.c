@@ -212,7 +212,7 @@ static int check_choice(const char *name, const char *const *choices, const char
 			*canonical = *c;
 			return 0;
 		}
-		used = text_append(allowed, sizeof(allowed), used, "%s%s", used ? ", " : "", *c);
+		used = text_append(allowed, sizeof(allowed), used, "%s'%s'", used ? ", " : "", *c);
 	}
 	return err_set(e, ERR_USAGE, "%s cannot be '%s'; it is one of: %s", name, value, allowed);
 }

@@ -101,7 +101,7 @@ void param_allowed(const struct param_def *def, char *out, size_t size)
 		break;
 	case PARAM_CHOICE:
 		for (size_t i = 0; def->choices[i]; i++)
-			used = text_append(out, size, used, "%s%s", i ? ", " : "", def->choices[i]);
+			used = text_append(out, size, used, "%s'%s'", i ? ", " : "", def->choices[i]);
 		break;
 	case PARAM_URL:
 		snprintf(out, size, "nothing, or https://... or http://... of up to %d characters", PARAM_URL_MAX);

@@ -291,7 +291,7 @@ void boot_missing(struct boot *b)
 		console_message(b->con, "File not found <Cfg File>");
 		boot_next(b);
 		break;
-	default: /* also without the encrypted form: what .cnf.xml.sgn says goes */
+	default: /* also without the encrypted form: CAPF, to which .cnf.xml.sgn leads, may bring it */
 		boot_next(b);
 		break;
 	}
@@ -396,11 +396,20 @@ const struct boot_part *boot_part(const struct boot *b, enum boot_subject s)
 	return &b->part[s];
 }
 
+/* What it took last is the short file, and it got nothing that this could stand for. */
+static bool lacks_full(const struct boot *b)
+{
+	enum boot_fate full = b->part[BOOT_FULL].fate;
+
+	return b->part[BOOT_CONFIG].fate == FATE_TAKEN && !b->config.full && !b->old &&
+	       (full == FATE_MISSING || full == FATE_NOT_TRIED);
+}
+
 struct view boot_configuration(const struct boot *b)
 {
 	enum boot_fate full = b->part[BOOT_FULL].fate;
 
-	if (full == FATE_REFUSED || full == FATE_FAILED || b->part[BOOT_CONFIG].fate != FATE_TAKEN)
+	if (full == FATE_REFUSED || full == FATE_FAILED || lacks_full(b) || b->part[BOOT_CONFIG].fate != FATE_TAKEN)
 		return (struct view){0};
 	return (struct view){b->configuration, b->configuration_len};
 }
@@ -409,7 +418,7 @@ enum boot_outcome boot_outcome(const struct boot *b)
 {
 	const struct boot_part *q = b->part;
 
-	if (q[BOOT_CONFIG].fate == FATE_REFUSED || q[BOOT_FULL].fate == FATE_REFUSED)
+	if (q[BOOT_CONFIG].fate == FATE_REFUSED || q[BOOT_FULL].fate == FATE_REFUSED || lacks_full(b))
 		return BOOT_STRANDED;
 	if (q[BOOT_CONFIG].fate != FATE_TAKEN || q[BOOT_FULL].fate == FATE_FAILED)
 		return BOOT_FAILED;

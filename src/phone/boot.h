@@ -56,7 +56,7 @@ enum boot_outcome {
 	BOOT_TOOK,     /* it has a new trust list, and its configuration */
 	BOOT_KEPT,     /* it has no new trust list, and its configuration */
 	BOOT_REFUSED,  /* it refused something, and has its configuration all the same */
-	BOOT_STRANDED, /* it does not take, or cannot decrypt, the configuration that the server has for it */
+	BOOT_STRANDED, /* it does not take, or cannot decrypt, the configuration that the server has, or got only its stub */
 	BOOT_FAILED,   /* the server gave it no configuration */
 	BOOT_OUTCOMES
 };

@@ -12,19 +12,29 @@
 /* The length of a cache flush request between a phone's processes: seed 000. */
 #define FLUSH_LEN 3708
 
+/* Unix milliseconds that never go back. The wall clock has no fraction, so the monotonic one goes on from the first line. */
+static int64_t now_ms(struct console *c)
+{
+	uint64_t mono = clock_mono_ms(c->clock);
+
+	if (c->seq == 0)
+		c->epoch_ms = clock_wall_s(c->clock) * 1000 + (int64_t)(mono % 1000) - (int64_t)mono;
+	return c->epoch_ms + (int64_t)mono;
+}
+
 static void PRINTF_LIKE(3, 0) put(struct console *c, const char *kind, const char *fmt, va_list ap)
 {
 	char text[600], line[700];
-	int64_t now = clock_wall_s(c->clock);
-	time_t t = (time_t)now;
 	struct tm tm;
 
 	if (!c->line)
 		return;
+	int64_t now = now_ms(c);
+	time_t t = (time_t)(now / 1000);
 	vsnprintf(text, sizeof text, fmt, ap);
 	localtime_r(&t, &tm);
 	snprintf(line, sizeof line, "%u: %s %02d:%02d:%02d.%06u %s", ++c->seq, kind, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		 (unsigned)(clock_mono_ms(c->clock) % 1000 * 1000), text);
+		 (unsigned)(now % 1000 * 1000), text);
 	c->line(c->ctx, line);
 }
 

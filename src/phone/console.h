@@ -15,6 +15,7 @@ struct console {
 	const struct clock *clock;
 	unsigned seq;
 	unsigned transfer; /* number in [] of TFTP lines */
+	int64_t epoch_ms;  /* with the monotonic time of a line: its time of day; set by the first */
 };
 
 void console_log(struct console *c, const char *fmt, ...) PRINTF_LIKE(2, 3);   /* NOT lines */

@@ -193,7 +193,9 @@ def test_enrols_and_decrypts():
         phone.set('certificate operation Troubleshoot')
         phone.boot('kept', 'certificate fetched')
         phone.set('certificate operation Delete')
-        phone.boot('kept', 'LSC deleted')
+        before = phone.configuration()
+        phone.boot('stranded', 'LSC deleted')    # nothing can be encrypted for it, and the short file is no configuration
+        assert phone.configuration() == before
         assert phone.shown()['LSC'] is None and not os.path.exists(phone.path('lsc.key'))
         phone.known('^LSC +none is known$')
 
@@ -332,8 +334,9 @@ def test_41_encrypted_before_lsc():
         phone.install()
         refused = site.admin(f'phone set {phone.name} device security mode Encrypted', check=False)
         assert refused.returncode and 'nobody is asked for the string' in refused.stderr, refused.stderr
-        phone.boot('took', 'waits for an authentication string')
-        assert phone.shown()['LSC'] is None and SECRET not in phone.configuration()
+        # The short file is no configuration, and replaces none.
+        phone.boot('stranded', 'waits for an authentication string')
+        assert phone.shown()['LSC'] is None and not os.path.exists(phone.path('configuration.xml'))
         phone.set('authentication mode By Null String')
         phone.set('device security mode Encrypted')
         result = phone.boot('kept', 'LSC installed')

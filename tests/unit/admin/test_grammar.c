@@ -220,6 +220,54 @@ static void test_options(void **state)
 	fault("file detail x", "unknown-word", 12, "expected: detail");
 }
 
+/* A value that another one begins with: what comes next decides. */
+static const char *parameter(size_t i)
+{
+	static const char *const names[] = {"Auto Registration Maximum", "Auto Registration", "Other"};
+
+	return i < sizeof(names) / sizeof(names[0]) ? names[i] : NULL;
+}
+
+static void test_value_within_another(void **state)
+{
+	static const struct grammar_word value[] = {{GRAMMAR_HINT, "VALUE", "a value", NULL, NULL, &cmd_file}, {0}};
+	static const struct grammar_word names[] = {{GRAMMAR_VALUE, "NAME", "a name", parameter, value, &cmd_cert}, {0}};
+	static const struct grammar_word set[] = {{GRAMMAR_WORD, "set", "set", NULL, names, NULL}, {0}};
+	static const struct {
+		const char *line, *args[2];
+		const struct command *command;
+	} lines[] = {
+		{"set Auto Registration", {"Auto Registration"}, &cmd_cert},
+		{"set auto reg --json", {"Auto Registration"}, &cmd_cert},
+		{"set Auto Registration Always", {"Auto Registration", "Always"}, &cmd_file},
+		{"set Auto Registration \"\"", {"Auto Registration", ""}, &cmd_file},
+		{"set Auto Registration Maximum", {"Auto Registration Maximum"}, &cmd_cert},
+		{"set Auto Registration Max 100", {"Auto Registration Maximum", "100"}, &cmd_file},
+		{"set \"Auto Registration\" Maximum", {"Auto Registration", "Maximum"}, &cmd_file},
+	};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct grammar_line l;
+		struct grammar_match m;
+
+		assert_ok(grammar_split(lines[i].line, &l, &e), &e);
+		assert_ok(grammar_match(set, &l, &m, &e), &e);
+		assert_ptr_equal(m.command, lines[i].command);
+		assert_int_equal(m.n_args, lines[i].args[1] ? 2 : 1);
+		for (size_t k = 0; k < m.n_args; k++)
+			assert_string_equal(m.args[k], lines[i].args[k]);
+		grammar_match_clear(&m);
+		grammar_line_clear(&l);
+	}
+	struct grammar_line l;
+	struct grammar_match m;
+	assert_ok(grammar_split("set Auto", &l, &e), &e);
+	assert_err(grammar_match(set, &l, &m, &e), ERR_USAGE);
+	grammar_line_clear(&l);
+}
+
 static void test_quotes(void **state)
 {
 	struct grammar_line l;
@@ -403,7 +451,7 @@ int main(void)
 		cmocka_unit_test(test_words),     cmocka_unit_test(test_values),
 		cmocka_unit_test(test_hints),     cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_long_rest), cmocka_unit_test(test_options),
-		cmocka_unit_test(test_quotes),    cmocka_unit_test(test_full_words_mean_the_same),
+		cmocka_unit_test(test_value_within_another), cmocka_unit_test(test_quotes),    cmocka_unit_test(test_full_words_mean_the_same),
 		cmocka_unit_test(test_complete),  cmocka_unit_test(test_help),
 		cmocka_unit_test(test_explain),   cmocka_unit_test(test_in_rest),
 	};

@@ -57,7 +57,7 @@ static void test_bounds(void **state)
 	assert_ok(param_check(digest, "sha-512", &canonical, &e), &e);
 	assert_string_equal(canonical, "SHA-512");
 	assert_err(param_check(digest, "SHA-256", NULL, &e), ERR_USAGE);
-	assert_non_null(strstr(e.text, "one of: SHA-1, SHA-512"));
+	assert_non_null(strstr(e.text, "one of: 'SHA-1', 'SHA-512'"));
 	err_clear(&e);
 	assert_ok(param_check(param_find(PARAM_ADVANCED), "true", &canonical, &e), &e);
 	assert_string_equal(canonical, "True");

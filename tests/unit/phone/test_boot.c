@@ -518,7 +518,7 @@ static void an_encrypted_configuration_is_verified(void **state)
 	(void)state;
 	add_file(&s, DEVICE ".cnf.xml.sgn", sign_file(callmanager_old, DIGEST_SHA1, DEVICE ".cnf.xml.sgn", stub));
 	make_phone(&p, "7975", NONE, itl_of(callmanager_old, "tvs"));
-	EXPECT(&p, &s, BOOT_KEPT); /* the encrypted file is not there: the stub goes */
+	EXPECT(&p, &s, BOOT_STRANDED); /* the encrypted file is not there */
 	assert_non_null(strstr(requests, DEVICE ".cnf.xml.enc.sgn "));
 	assert_int_equal(p.n_tvs, 1); /* a stub says nothing of TVS servers */
 	add_file(&s, DEVICE ".cnf.xml.enc.sgn",
@@ -628,6 +628,32 @@ static void the_console_of_seed_003(void **state)
 	phone_clear(&p);
 }
 
+static uint64_t late_ms;
+
+static uint64_t mono_of_late(void *ctx)
+{
+	(void)ctx;
+	return late_ms;
+}
+
+/* The two clocks do not turn their seconds together. */
+static void console_time_does_not_go_back(void **state)
+{
+	const struct clock late = {wall, mono_of_late, NULL};
+	struct console con = {.line = line, .clock = &late};
+
+	(void)state;
+	n_console = 0;
+	late_ms = 41990;
+	console_log(&con, "one");
+	late_ms = 42010; /* 20 ms, and the wall clock says the same second */
+	console_log(&con, "two");
+	now_s++;
+	console_log(&con, "three");
+	now_s--;
+	assert_string_equal(console_text, "1: NOT 22:13:20.990000 one\n2: NOT 22:13:21.010000 two\n3: NOT 22:13:21.010000 three\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -648,6 +674,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_configuration_that_is_no_xml, cleanup),
 		cmocka_unit_test_teardown(a_server_that_does_not_answer, cleanup),
 		cmocka_unit_test_teardown(the_console_of_seed_003, cleanup),
+		cmocka_unit_test(console_time_does_not_go_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -345,7 +345,8 @@ static void cert_hash_out_of_step(void **state)
 	assert_non_null(strstr(run.messages, "waits for an authentication string"));
 	s.config = STUB(CAPF("1")); /* nothing but the way to CAPF, which is by hand */
 	boot(&p, &s, NULL, NULL);
-	ends(BOOT_KEPT, BOOT_CAPF_NO_STRING, FATE_FAILED);
+	ends(BOOT_STRANDED, BOOT_CAPF_NO_STRING, FATE_FAILED);
+	assert_int_equal(boot_configuration(run.boot).len, 0);
 	phone_clear(&p);
 }
 
@@ -596,9 +597,10 @@ static void what_nobody_serves(void **state)
 	(void)state;
 	begin(&p, "8861");
 	give_identity(&p.lsc, phone_lsc);
-	boot(&p, &s, NULL, NULL); /* not there: what the short file says goes */
-	assert_int_equal(boot_outcome(run.boot), BOOT_KEPT);
+	boot(&p, &s, NULL, NULL); /* not there, and the short file is no configuration */
+	assert_int_equal(boot_outcome(run.boot), BOOT_STRANDED);
 	assert_int_equal(boot_part(run.boot, BOOT_FULL)->fate, FATE_MISSING);
+	assert_int_equal(boot_configuration(run.boot).len, 0);
 
 	assert_ok(boot_new(&p, &con, "x", &b, &e), &e);
 	while (boot_todo(b)->action != BOOT_END)
