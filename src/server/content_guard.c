@@ -1,6 +1,8 @@
 #include "server/content_guard.h"
 
 #include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,17 @@ struct content_guard {
 	bool settled;
 	struct content_id id;  /* of the file */
 	struct phone_index ix;
+
+	/* The files of provisioning/ itself with names that are secret, as long as folder and index are these. */
+	struct file_at *files;
+	size_t n_files;
+	bool listed;
+	struct content_id listed_folder, listed_index;
+};
+
+struct file_at {
+	dev_t dev;
+	ino_t ino;
 };
 
 int content_guard_new(int published_dir, int provisioning_dir, struct content_guard **g, struct err *e)
@@ -49,6 +62,7 @@ void content_guard_free(struct content_guard *g)
 	if (!g)
 		return;
 	forget(g);
+	free(g->files);
 	free(g);
 }
 
@@ -105,18 +119,18 @@ static bool ends_in(const char *s, const char *suffix)
 	return n > k && strcasecmp(s + n - k, suffix) == 0;
 }
 
-/* Is this whole name, or all of it before .xml, that of a phone? */
-static bool is_bare(const char *name, struct view device)
-{
-	return strlen(name) == device.len || (strlen(name) == device.len + 4 && strcasecmp(name + device.len, ".xml") == 0);
-}
-
 static bool is_mac(const char *s)
 {
 	for (int i = 0; i < MAC_DIGITS; i++)
 		if (!isxdigit((unsigned char)s[i]))
 			return false;
 	return true;
+}
+
+/* Is what stands before the i-th octet three letters and a MAC address, and does it end there? */
+static bool ends_mac(const char *name, size_t i)
+{
+	return i == 3 + MAC_DIGITS && is_mac(name + 3) && !isalnum((unsigned char)name[i]);
 }
 
 static bool has_mac(const char *name)
@@ -138,16 +152,15 @@ static const struct phone_index_item *encrypted(const struct phone_index *ix, co
 static bool is_secret(const struct phone_index *ix, const char *path)
 {
 	const char *name = last_part(path);
-	bool config = looks_like_config(name);
 	size_t n = strlen(name);
 
 	if (ends_in(name, CONFIG ".enc.sgn"))
 		return false; /* made by the operator, and encrypted as its name says */
+	/* Other names than those with a MAC address may go on with - and _, and are another phone's then. */
 	for (size_t i = 1; i <= n; i++)
-		if ((name[i] == '.' || name[i] == '\0') && encrypted(ix, name, i) &&
-		    (config || is_bare(name, (struct view){(const uint8_t *)name, i})))
+		if ((name[i] == '.' || name[i] == '\0' || ends_mac(name, i)) && encrypted(ix, name, i))
 			return true;
-	for (const char *at = config ? strcasestr(name, "SEP") : NULL; at; at = strcasestr(at + 1, "SEP"))
+	for (const char *at = looks_like_config(name) ? strcasestr(name, "SEP") : NULL; at; at = strcasestr(at + 1, "SEP"))
 		if (strlen(at) >= 3 + MAC_DIGITS && is_mac(at + 3) && encrypted(ix, at, 3 + MAC_DIGITS))
 			return true;
 	return false;
@@ -174,8 +187,6 @@ static bool leads_to_secret(const struct content_guard *g, const char *path)
 {
 	char at[PROVISION_NAME_MAX + 1];
 
-	if (!g->ix.n)
-		return false;
 	snprintf(at, sizeof(at), "%s", path);
 	for (int i = 0; i < MAX_LINKS; i++) {
 		if (is_secret(&g->ix, at))
@@ -184,6 +195,79 @@ static bool leads_to_secret(const struct content_guard *g, const char *path)
 			return false;
 	}
 	return true; /* no honest link is so long */
+}
+
+/* --- hard links --- */
+
+static int by_place(const void *a, const void *b)
+{
+	const struct file_at *x = a, *y = b;
+
+	if (x->dev != y->dev)
+		return x->dev < y->dev ? -1 : 1;
+	return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+static bool add_file(struct content_guard *g, size_t *room, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(g->provisioning, name, &st, 0) < 0 || !S_ISREG(st.st_mode))
+		return true;
+	if (g->n_files == *room) {
+		size_t more = *room ? 2 * *room : 64;
+		struct file_at *grown = reallocarray(g->files, more, sizeof(*grown));
+		if (!grown)
+			return false;
+		g->files = grown;
+		*room = more;
+	}
+	g->files[g->n_files++] = (struct file_at){st.st_dev, st.st_ino};
+	return true;
+}
+
+/* Find out which files are secret by one of their names. It takes a stat for each, so only when that may have changed. */
+static bool list_files(struct content_guard *g, const struct content_id *folder)
+{
+	int fd = openat(g->provisioning, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	size_t room = 0;
+	bool good = dir;
+
+	if (fd >= 0 && !dir)
+		close(fd);
+	free(g->files);
+	g->files = NULL;
+	g->n_files = 0;
+	while (good && (entry = readdir(dir)))
+		if (is_secret(&g->ix, entry->d_name))
+			good = add_file(g, &room, entry->d_name);
+	if (dir)
+		closedir(dir);
+	if (g->n_files)
+		qsort(g->files, g->n_files, sizeof(*g->files), by_place);
+	g->listed = good && g->settled && content_id_settled(folder);
+	g->listed_folder = *folder;
+	g->listed_index = g->id;
+	return good;
+}
+
+/* Has this file another name, which is secret? When nobody can know, it has. */
+static bool shares_secret(struct content_guard *g, const char *path)
+{
+	struct content_id folder;
+	struct stat st, at;
+
+	if (fstatat(g->provisioning, path, &st, 0) < 0 || !S_ISREG(st.st_mode) || st.st_nlink < 2)
+		return false;
+	if (fstat(g->provisioning, &at) < 0)
+		return true;
+	folder = content_id_of(&at);
+	if (!(g->listed && content_id_same(&folder, &g->listed_folder) && content_id_same(&g->id, &g->listed_index)) &&
+	    !list_files(g, &folder))
+		return true;
+	return g->n_files && bsearch(&(struct file_at){st.st_dev, st.st_ino}, g->files, g->n_files, sizeof(*g->files), by_place);
 }
 
 /* <device>.cnf.xml itself: the item of the device, or NULL; *device false when it is another file. */
@@ -216,10 +300,12 @@ struct content_guarded content_guard_look(struct content_guard *g, const char *p
 		.encrypted = item && item->flags & PHONE_INDEX_ENCRYPTED,
 		.tag = !device ? g->ix.tag : g->ix.tag * 31 + (item ? item->tag ^ item->flags : 0),
 	};
-	if (is.encrypted || (device && g->ix.complete))
+	if (is.encrypted)
 		is.says = CONTENT_GUARD_MADE;
-	else if (leads_to_secret(g, path))
+	else if (g->ix.n && (leads_to_secret(g, path) || shares_secret(g, path)))
 		is.says = CONTENT_GUARD_SECRET;
+	else if (device && g->ix.complete)
+		is.says = CONTENT_GUARD_MADE;
 	return is;
 }
 

@@ -27,9 +27,9 @@ void content_guard_free(struct content_guard *g); /* accepts NULL */
 
 /*
  * content_guard_look: what is to be done with this file of provisioning/, as it is spelt there. The rules go by its name
- * and, of symbolic links, by the names that they lead to: a name with the phone's and "cnf" in it (copies that editors
- * leave behind, too), the phone's alone, or with .xml. SEP and twelve hex digits are found anywhere in a name; other
- * phones' names at its beginning.
+ * and, of symbolic links, by the names that they lead to: a name that begins with the phone's, alone or with a dot behind
+ * it; behind SEP and twelve hex digits anything that is neither letter nor digit; and these anywhere in a name with "cnf"
+ * in it (copies that editors leave behind, too). Hard links count as all of their names in provisioning/ itself.
  */
 struct content_guarded content_guard_look(struct content_guard *g, const char *path);
 

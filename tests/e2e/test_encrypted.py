@@ -134,6 +134,13 @@ def test_nobody_gets_the_plain_file():
         node.provision(PHONE, PLAIN)
         node.provision('backup/' + CONFIG, PLAIN)
         node.provision(PHONE + '.cnf.xml.sgn.sgn', PLAIN)
+        for name in (PHONE + '.txt', PHONE + '-copy', PHONE.lower() + ' (1)'):
+            node.provision(name, PLAIN)
+        os.link(node.path('provisioning', CONFIG), node.path('provisioning', 'hard.txt'))
+        os.mkdir(node.path('provisioning', 'deep'))
+        os.link(node.path('provisioning', CONFIG), node.path('provisioning', 'deep', 'hard.xml'))
+        node.provision('two.txt', 'shared by two names')
+        os.link(node.path('provisioning', 'two.txt'), node.path('provisioning', 'names.txt'))
         os.symlink(CONFIG, node.path('provisioning', 'alias.xml'))
         os.symlink('.', node.path('provisioning', 'here'))
         names = [CONFIG, CONFIG.lower(), CONFIG.upper(), '/' + CONFIG, '//' + CONFIG, CONFIG + '.sgn', CONFIG + '.SGN',
@@ -142,10 +149,12 @@ def test_nobody_gets_the_plain_file():
                  'backup/' + CONFIG + '.sgn', 'alias.xml', 'ALIAS.xml', 'alias.xml.sgn', 'here/' + CONFIG,
                  'here/alias.xml', 'backup/../' + CONFIG, './' + CONFIG, '../provisioning/' + CONFIG, CONFIG + '/',
                  'backup//' + CONFIG, CONFIG + '%00', '%53EP001122334455.cnf.xml', CONFIG + '?x', CONFIG + '.enc.sgn',
-                 'CTL' + PHONE + '.tlv', 'ITL' + PHONE + '.tlv', 'published/' + CONFIG]
+                 'CTL' + PHONE + '.tlv', 'ITL' + PHONE + '.tlv', 'published/' + CONFIG, PHONE + '.txt', PHONE + '-copy',
+                 'hard.txt', 'hard.txt.sgn', 'deep/hard.xml']
         for name in names:
             for how, got in zip(('tftp', 'http', 'https'), everywhere(node, name)):
                 assert got is None or SECRET.encode() not in got, f'{how} gives {name} away'
+        assert node.http('two.txt') == node.tftp('names.txt') == b'shared by two names'
         # What is asked for plainly is the short file: firmware that cannot decrypt, HTTPS, phones without a trust list.
         for got in everywhere(node, CONFIG):
             assert b'<fullConfig>false</fullConfig>' in got

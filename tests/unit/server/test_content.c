@@ -685,6 +685,10 @@ static void nothing_that_may_hold_the_secret_is_served(void **state)
 		"SEPsep001122334455.cnf.xml",
 		"CSFalice.smith.cnf.xml.orig",
 		"csfalice.smith",
+		"csfalice.smith.txt",
+		ENCRYPTED_PHONE ".txt",
+		ENCRYPTED_PHONE "-rings.xml",
+		"sep001122334455 (copy)",
 		"backup/" ENCRYPTED_PHONE ".cnf.xml",
 	};
 	struct fixture *f = *state;
@@ -703,13 +707,13 @@ static void nothing_that_may_hold_the_secret_is_served(void **state)
 	}
 	assert_int_equal(f->n_questions, 0);
 
-	/* What has its name and cannot be its configuration, and other phones with a name that begins like it. */
-	put_text(f->provisioning, ENCRYPTED_PHONE ".loads", "firmware");
-	put_text(f->provisioning, ENCRYPTED_PHONE "-rings.xml", "rings");
+	/* Other phones with a name that begins like it. */
+	put_text(f->provisioning, ENCRYPTED_PHONE "6.txt", "longer");
+	put_text(f->provisioning, "CSFalice.smith-jones.cnf.xml", "another");
 	put_text(f->provisioning, "SEP0011223344.cnf.xml", "other");
 	put_text(f->provisioning, "CSFalice.cnf.xml", "other");
-	assert_found(f, ENCRYPTED_PHONE ".loads", "firmware");
-	assert_found(f, ENCRYPTED_PHONE "-rings.xml", "rings");
+	assert_found(f, ENCRYPTED_PHONE "6.txt", "longer");
+	assert_found(f, "CSFalice.smith-jones.cnf.xml", "another");
 	assert_found(f, "SEP0011223344.cnf.xml", "other");
 	assert_found(f, "CSFalice.cnf.xml", "other");
 }
@@ -733,6 +737,39 @@ static void links_to_the_secret(void **state)
 	assert_result(f, "here/" ENCRYPTED_PHONE ".cnf.xml", CONTENT_REFUSED);
 	assert_result(f, "here/here/one.xml", CONTENT_REFUSED);
 	assert_int_equal(f->n_questions, 0);
+}
+
+static void hard_link(struct fixture *f, const char *from, const char *to)
+{
+	assert_int_equal(linkat(f->provisioning, from, f->provisioning, to, 0), 0);
+}
+
+static void hard_links_of_the_secret(void **state)
+{
+	struct fixture *f = *state;
+
+	put_text(f->provisioning, ENCRYPTED_PHONE ".cnf.xml", "secret");
+	put_text(f->provisioning, "rings.xml", "rings");
+	assert_int_equal(mkdirat(f->provisioning, "sub", 0755), 0);
+	hard_link(f, "rings.xml", "more.xml");
+	hard_link(f, ENCRYPTED_PHONE ".cnf.xml", "hard.txt");
+	hard_link(f, ENCRYPTED_PHONE ".cnf.xml", "sub/hard.txt");
+	assert_found(f, "hard.txt", "secret");
+	encrypt_phones(f, false);
+	assert_result(f, "hard.txt", CONTENT_REFUSED);
+	assert_result(f, "hard.txt.sgn", CONTENT_REFUSED);
+	assert_result(f, "sub/hard.txt", CONTENT_REFUSED);
+	assert_found(f, "more.xml", "rings");
+	/* What is linked later, also to a name that another phone's configuration has. */
+	hard_link(f, ENCRYPTED_PHONE ".cnf.xml", "late.txt");
+	assert_result(f, "late.txt", CONTENT_REFUSED);
+	hard_link(f, ENCRYPTED_PHONE ".cnf.xml", "SEP0011223344AA.cnf.xml");
+	assert_result(f, "SEP0011223344AA.cnf.xml", CONTENT_REFUSED);
+	encrypt_phones(f, true); /* and also when configurations are completed */
+	assert_result(f, "SEP0011223344AA.cnf.xml", CONTENT_REFUSED);
+	assert_found(f, "more.xml", "rings");
+	put_phones(f, false, NULL, 0);
+	assert_found(f, "late.txt", "secret");
 }
 
 /* Signed before, and asked for before: neither answer holds when the configuration has become a secret. */
@@ -866,6 +903,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(encrypted_configurations_are_made_by_the_director, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_that_may_hold_the_secret_is_served, setup, teardown),
 		cmocka_unit_test_setup_teardown(links_to_the_secret, setup, teardown),
+		cmocka_unit_test_setup_teardown(hard_links_of_the_secret, setup, teardown),
 		cmocka_unit_test_setup_teardown(becoming_secret, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_certificate_asks_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(in_doubt_no_configuration_is_served, setup, teardown),
