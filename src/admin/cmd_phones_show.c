@@ -1,12 +1,22 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "admin/handlers.h"
 #include "admin/print.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "cluster/phone_config.h"
 #include "cluster/phones.h"
 #include "store/devicecert.h"
 
 /* `phone show`. Nothing here ever sees an authentication string. */
+
+#define FILE_TRIED_MAX (16u << 20) /* octets of a configuration that is looked at; more than any phone takes */
 
 static void line(FILE *out, const char *name, const char *value)
 {
@@ -58,25 +68,88 @@ static void show_text(FILE *out, const struct store_device *d)
 	line(out, "Last Address", d->last_address);
 }
 
-/* How its files are served: what TFTP Encrypted Config comes to, and with which digest. */
-static void served_text(FILE *out, const struct phone_config *pc)
+/* What becomes of its configuration. */
+struct served {
+	struct phone_config pc;
+	bool unusable;          /* the operator's file: phones get nothing */
+	char file_problem[512]; /* of it, "" for none */
+};
+
+/* The file of any case that is served as its configuration. */
+static bool find_file(int dir, const char *device, char name[STORE_NAME_SIZE + 16])
 {
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	bool found = false;
+
+	snprintf(name, STORE_NAME_SIZE + 16, "%s.cnf.xml", device);
+	if (fd >= 0 && !folder)
+		close(fd);
+	while (folder && !found && (entry = readdir(folder)))
+		if (text_same(entry->d_name, name)) {
+			strcpy(name, entry->d_name);
+			found = true;
+		}
+	if (folder)
+		closedir(folder);
+	return found;
+}
+
+/* Phones find out by trying; so does this. */
+static void try_file(struct command_run *r, const char *device, struct served *s)
+{
+	AUTO(auto_free) uint8_t *data = NULL;
+	AUTO(auto_close) int fd = -1;
+	char name[STORE_NAME_SIZE + 16];
+	struct err why = ERR_INIT;
+	int dir = r->host->provisioning_dir;
+	size_t len;
+
+	snprintf(name, sizeof(name), "%s.cnf.xml", device);
+	int rc = file_open_beneath(dir, name, &fd, &why);
+	if (rc && why.sys_errno == ENOENT && find_file(dir, device, name)) {
+		err_clear(&why);
+		rc = file_open_beneath(dir, name, &fd, &why);
+	}
+	if (rc == 0)
+		rc = file_read_fd(fd, name, FILE_TRIED_MAX, &data, &len, &why);
+	if (rc == 0) {
+		phone_config_try(&s->pc, (struct view){data, len}, &s->unusable, s->file_problem, sizeof(s->file_problem));
+		return;
+	}
+	s->unusable = true;
+	snprintf(s->file_problem, sizeof(s->file_problem), "%s", why.sys_errno == ENOENT ?
+		 "There is no file of this phone in the provisioning folder." : why.text);
+}
+
+/* How its files are served: what TFTP Encrypted Config comes to, and with which digest. */
+static void served_text(FILE *out, const struct served *s)
+{
+	const struct phone_config *pc = &s->pc;
 	char text[80];
 
-	if (pc->cert)
+	if (s->unusable)
+		snprintf(text, sizeof(text), "none");
+	else if (pc->cert)
 		snprintf(text, sizeof(text), "encrypted, certHash %s", pc->cert_hash);
 	else
 		snprintf(text, sizeof(text), "%s", pc->encrypted ? "the short file, not encrypted" : "not encrypted");
 	line(out, "Configuration Served", text);
 	if (pc->problem[0])
 		fprintf(out, "  %s\n", pc->problem);
+	if (s->file_problem[0])
+		fprintf(out, "  %s\n", s->file_problem);
 	line(out, "Files Signed With", digest_name(pc->digest));
 }
 
-static json_t *served_json(const struct phone_config *pc)
+static json_t *served_json(const struct served *s)
 {
-	return json_pack("{s:b, s:s, s:s, s:s}", "encrypted", pc->cert != NULL, "cert_hash", pc->cert_hash, "problem",
-			 pc->problem, "digest", digest_name(pc->digest));
+	const struct phone_config *pc = &s->pc;
+
+	return json_pack("{s:b, s:s, s:s, s:b, s:s, s:s}", "encrypted", pc->cert != NULL && !s->unusable, "cert_hash", pc->cert_hash,
+			 "problem", pc->problem, "served", !s->unusable, "file_problem", s->file_problem, "digest",
+			 digest_name(pc->digest));
 }
 
 static int history_text(void *ctx, const struct store_devicecert *dc)
@@ -98,13 +171,13 @@ static int history_json(void *ctx, const struct store_devicecert *dc)
 	return json_array_append_new(ctx, j) < 0 ? ERR_NOMEM : 0;
 }
 
-static int show_json(struct command_run *r, const struct store_device *d, const struct phone_config *pc, struct err *e)
+static int show_json(struct command_run *r, const struct store_device *d, const struct served *s, struct err *e)
 {
 	json_t *j = print_phone_json(d), *history = json_array();
 	int rc = store_devicecert_list(r->host->store, d->name, history_json, history, e);
 
 	if (rc == 0 && (json_object_set(j, "certificates", history) < 0 ||
-			json_object_set_new(j, "configuration_served", served_json(pc)) < 0))
+			json_object_set_new(j, "configuration_served", served_json(s)) < 0))
 		rc = ERR_NOMEM;
 	json_decref(history);
 	if (rc == 0)
@@ -113,12 +186,12 @@ static int show_json(struct command_run *r, const struct store_device *d, const 
 	return err_set(e, rc, "out of memory");
 }
 
-static int show_one(struct command_run *r, const struct store_device *d, const struct phone_config *pc, struct err *e)
+static int show_one(struct command_run *r, const struct store_device *d, const struct served *s, struct err *e)
 {
 	if (command_option(r, "--json"))
-		return show_json(r, d, pc, e);
+		return show_json(r, d, s, e);
 	show_text(r->out, d);
-	served_text(r->out, pc);
+	served_text(r->out, s);
 	if (!d->lsc.sha256[0] && !d->mic.sha256[0])
 		return 0;
 	fputs("Certificates, the last change first:\n", r->out);
@@ -127,15 +200,16 @@ static int show_one(struct command_run *r, const struct store_device *d, const s
 
 int cmd_phones_show(struct command_run *r, struct err *e)
 {
-	struct phone_config pc;
+	struct served s = {0};
 	struct store_device d;
 	int rc = phones_get(r->host->cluster, command_arg(r, 0), &d, e);
 
 	if (rc == 0)
-		rc = phone_config_get(r->host->cluster, d.name, 0, &pc, e);
+		rc = phone_config_get(r->host->cluster, d.name, 0, &s.pc, e);
 	if (rc < 0)
 		return rc;
-	rc = show_one(r, &d, &pc, e);
-	phone_config_clear(&pc);
+	try_file(r, d.name, &s);
+	rc = show_one(r, &d, &s, e);
+	phone_config_clear(&s.pc);
 	return rc;
 }

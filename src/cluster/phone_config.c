@@ -8,6 +8,7 @@
 #include "cluster/mode.h"
 #include "cluster/param.h"
 #include "cluster/phone_group.h"
+#include "format/enc.h"
 #include "phone/traits.h"
 #include "store/devicecert.h"
 
@@ -305,6 +306,25 @@ int phone_config_get(struct cluster *c, const char *device, uint16_t tvs_port, s
 	if (rc)
 		phone_config_clear(pc);
 	return rc;
+}
+
+void phone_config_try(const struct phone_config *pc, struct view file, bool *unusable, char *out, size_t size)
+{
+	struct err why = ERR_INIT;
+	uint8_t *data = NULL;
+	size_t len;
+
+	*unusable = false;
+	out[0] = '\0';
+	if (pc->cert && file.len > ENC_PLAIN_MAX) {
+		*unusable = true;
+		snprintf(out, size, "The file cannot be encrypted: it has %zu octets, and phones take %d.", file.len, ENC_PLAIN_MAX);
+	} else if (pc->complete && confxml_trust(file, &pc->trust, &data, &len, &why)) {
+		snprintf(out, size, "Nothing is put into the file: %s.", why.text);
+	} else if (pc->encrypted && !pc->complete && confxml_stub(file, pc->cert ? pc->cert_hash : NULL, &data, &len, &why)) {
+		snprintf(out, size, "The short file has only what Ringfence knows, because of the file: %s.", why.text);
+	}
+	free(data);
 }
 
 void phone_config_clear(struct phone_config *pc)

@@ -38,6 +38,12 @@ int phone_config_get(struct cluster *c, const char *device, uint16_t tvs_port, s
 void phone_config_clear(struct phone_config *pc);
 
 /*
+ * phone_config_try: what is wrong with the operator's file of such a phone, as a sentence; "" when nothing is.
+ * Out: *unusable: phones cannot be served it. Otherwise they are, without what was to be done with it.
+ */
+void phone_config_try(const struct phone_config *pc, struct view file, bool *unusable, char *out, size_t size);
+
+/*
  * phone_config_tvs_address: what phones are told to reach a node's TVS by, no longer than they take; NULL: it has nothing so
  * short, and is left out. phone_config_note_address, phone_config_note_addresses: say so, of one node or of all.
  */

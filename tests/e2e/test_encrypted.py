@@ -280,6 +280,24 @@ def test_completed_configurations():
         assert 'SEP00112233440B.cnf.xml is served as it is' in node.log()
 
 
+def test_shown_as_it_is():
+    """phone show says what becomes of a file that cannot be served as it should be"""
+    need('curl')
+    with encrypted_node() as node:
+        show = lambda: json.loads(node.admin(f'phone show {PHONE} --json').stdout)['configuration_served']
+        assert show()['encrypted'] is True and show()['served'] is True and show()['file_problem'] == '', show()
+        node.provision(CONFIG, PLAIN.replace('</device>', '<!--' + 600000 * 'x' + '--></device>'))
+        assert node.http(CONFIG + '.enc.sgn', check=False) is None
+        assert show()['encrypted'] is False and show()['served'] is False, show()
+        assert '550001' in node.admin(f'phone show {PHONE}').stdout
+        node.provision(CONFIG, '<device><a>')
+        assert show()['served'] is True and 'line 1' in show()['file_problem'], show()
+        os.rename(node.path('provisioning', CONFIG), node.path('provisioning', CONFIG.lower()))
+        assert 'line 1' in show()['file_problem'], show()
+        os.unlink(node.path('provisioning', CONFIG.lower()))
+        assert 'no file of this phone' in show()['file_problem'], show()
+
+
 def test_sha1_phones():
     """phones that know no SHA-512 get SHA-1 lists and files under their names, and are counted"""
     need('curl')
@@ -344,6 +362,13 @@ def test_enc_command():
             done = ringfence('enc', 'decrypt', path('bad.enc.sgn'), '--key', DEVICE_KEY, '--cert', cert, check=False)
             assert done.returncode == 2 and not os.path.exists(path('bad')), done.stderr
             assert os.path.exists(path('bad.enc.sgn'))
+        # Both files or none.
+        with open(path('SEP9.cnf.xml'), 'w') as f:
+            f.write('<device><a>')
+        done = ringfence('enc', 'encrypt', '--signer', path('signer.pem'), '--device', cert, '--stub', path('SEP9.cnf.xml'),
+                         check=False)
+        assert done.returncode == 2 and 'the short file' in done.stderr, done.stderr
+        assert not [name for name in os.listdir(folder) if name.startswith('SEP9') and name != 'SEP9.cnf.xml']
         other = os.path.join(GOLDEN, 'keys', 'tftp2048.key')
         done = ringfence('enc', 'decrypt', path(CONFIG + '.enc.sgn'), '--key', other, '--cert', cert, '-o', path('no'), check=False)
         assert done.returncode == 1 and not os.path.exists(path('no'))

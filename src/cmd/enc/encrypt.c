@@ -73,54 +73,84 @@ static struct sgn_spec spec_of(const struct maker *m, const char *file_name)
 	};
 }
 
+/* A file that is to be written. */
+struct made {
+	char name[NAME_SIZE]; /* what it is signed as */
+	char out[4096];
+	uint8_t *data;
+	size_t len;
+};
+
+static void place(struct made *f, const struct maker *m, const char *config, const char *suffix, const char *out)
+{
+	snprintf(f->name, sizeof(f->name), "%s%s", config, suffix);
+	if (out)
+		snprintf(f->out, sizeof(f->out), "%s", out);
+	else
+		snprintf(f->out, sizeof(f->out), "%s%s", m->o->file, suffix);
+}
+
 /* A key that is not its certificate's makes signatures that do not hold: look before anything is written. */
-static int write_signed(struct maker *m, const char *out, const char *name, struct view file, struct err *e)
+static int verify(const struct maker *m, const struct made *f, struct err *e)
 {
-	int rc = sgn_verify_cert(file, m->signer.cert, e);
-
-	if (!rc)
-		rc = file_replace(AT_FDCWD, out, file, 0644, e);
-	if (!rc)
-		printf("%s: %zu octets, signed as %s\n", out, file.len, name);
-	return rc;
+	return sgn_verify_cert((struct view){f->data, f->len}, m->signer.cert, e);
 }
 
-static int write_encrypted(struct maker *m, struct view plain, const char *config, struct err *e)
+static int make_encrypted(struct maker *m, struct view plain, const char *config, struct made *f, struct err *e)
 {
 	struct list_signer signer = pem_signer_of(&m->signer);
-	char name[NAME_SIZE], out[4096];
-	uint8_t *data = NULL;
-	size_t len = 0;
 
-	snprintf(name, sizeof(name), "%s.enc.sgn", config);
-	snprintf(out, sizeof(out), "%s.enc.sgn", m->o->file);
-	const struct enc_spec spec = {.sgn = spec_of(m, name), .device = m->device};
-	int rc = enc_build(&spec, &signer, &random_system, plain, &data, &len, e);
-	if (!rc)
-		rc = write_signed(m, m->o->out ? m->o->out : out, name, (struct view){data, len}, e);
-	free(data);
-	return rc;
+	place(f, m, config, ".enc.sgn", m->o->out);
+	const struct enc_spec spec = {.sgn = spec_of(m, f->name), .device = m->device};
+	int rc = enc_build(&spec, &signer, &random_system, plain, &f->data, &f->len, e);
+	return rc ? rc : verify(m, f, e);
 }
 
-static int write_stub(struct maker *m, struct view plain, const char *config, struct err *e)
+static int make_stub(struct maker *m, struct view plain, const char *config, struct made *f, struct err *e)
 {
 	struct list_signer signer = pem_signer_of(&m->signer);
-	char hash[CONFXML_CERT_HASH_SIZE], name[NAME_SIZE], out[4096];
-	uint8_t *stub = NULL, *data = NULL;
-	size_t stub_len = 0, len = 0;
+	char hash[CONFXML_CERT_HASH_SIZE];
+	uint8_t *stub = NULL;
+	size_t stub_len = 0;
 
-	snprintf(name, sizeof(name), "%s.sgn", config);
-	snprintf(out, sizeof(out), "%s.sgn", m->o->file);
-	const struct sgn_spec spec = spec_of(m, name);
+	place(f, m, config, ".sgn", m->o->stub);
+	const struct sgn_spec spec = spec_of(m, f->name);
 	int rc = confxml_cert_hash(m->device, hash, e);
 	if (!rc)
 		rc = confxml_stub(plain, hash, &stub, &stub_len, e);
 	if (!rc)
-		rc = sgn_build(&spec, &signer, (struct view){stub, stub_len}, &data, &len, e);
+		rc = sgn_build(&spec, &signer, (struct view){stub, stub_len}, &f->data, &f->len, e);
 	if (!rc)
-		rc = write_signed(m, m->o->stub ? m->o->stub : out, name, (struct view){data, len}, e);
+		rc = verify(m, f, e);
+	if (rc)
+		err_prefix(e, "%s: the short file", m->o->file);
 	free(stub);
-	free(data);
+	return rc;
+}
+
+static int write_made(const struct made *f, struct err *e)
+{
+	int rc = file_replace(AT_FDCWD, f->out, (struct view){f->data, f->len}, 0644, e);
+
+	if (!rc)
+		printf("%s: %zu octets, signed as %s\n", f->out, f->len, f->name);
+	return rc;
+}
+
+/* One without the other would leave a phone with half of what belongs together. */
+static int make_and_write(struct maker *m, struct view plain, const char *config, struct err *e)
+{
+	struct made encrypted = {.data = NULL}, stub = {.data = NULL};
+	int rc = make_encrypted(m, plain, config, &encrypted, e);
+
+	if (!rc && m->o->with_stub)
+		rc = make_stub(m, plain, config, &stub, e);
+	if (!rc)
+		rc = write_made(&encrypted, e);
+	if (!rc && m->o->with_stub)
+		rc = write_made(&stub, e);
+	free(encrypted.data);
+	free(stub.data);
 	return rc;
 }
 
@@ -136,9 +166,7 @@ static int encrypt_file(const struct cmd *c, const struct options *o, const char
 	if (!rc)
 		rc = offline_read(o->file, &plain, &e);
 	if (!rc)
-		rc = write_encrypted(&m, plain, config, &e);
-	if (!rc && o->with_stub && (rc = write_stub(&m, plain, config, &e)))
-		err_prefix(&e, "%s: the short file", o->file);
+		rc = make_and_write(&m, plain, config, &e);
 	offline_free(plain);
 	cert_unref(m.device);
 	pem_signer_clear(&m.signer);
