@@ -31,6 +31,15 @@ def test_life_of_a_phone():
         node.admin(f'phone add {PHONE} --model 8861', '--description', 'Lobby, east', '--pool', 'Default')
         assert 'exists' in refused(node, f'phone add {PHONE}') or 'already' in refused(node, f'phone add {PHONE}')
         assert 'three capital letters' in refused(node, 'phone add ../../etc/passwd')
+        assert '12 hex digits of its MAC address, and here are 11' in refused(node, 'phone add SEP00112233445')
+        assert 'SEPAABBCCDDEEFF added' in node.admin('phone add sepaabbccddeeff').stdout
+        assert 'already' in refused(node, 'phone add SEPaabbccddeeff')
+        assert 'SEPAABBCCDDEEFF deleted' in node.admin('phone delete SEPaabbCCDDEEFF --yes').stdout
+        node.admin('set parameter Auto Registration Always --yes')   # a name that another begins with
+        assert 'Auto Registration = Always' in node.admin('show parameter Auto Registration').stdout
+        done = node.admin('set parameter CAPF Phone Port 99999 --dry-run', check=False)
+        assert done.returncode == 1 and done.stdout == '' and '65535' in done.stderr, done.stdout
+        assert "'serverAuth, clientAuth', 'clientAuth'" in node.admin('show parameter LSC Extended Key Usage').stdout
         said = node.admin(f'phone set {PHONE} device security mode encrypted').stdout
         assert 'not in mixed mode' in said, said
         node.admin(f'phone set {PHONE} key order ec preferred, rsa backup')
@@ -102,10 +111,13 @@ def test_csv():
         assert listed(node) == []
         wrong = write(node, 'wrong.csv', 'Device Name,Model,Description\r\n' + rows + 'SEP1,\r\n')
         assert 'line 2002' in refused(node, 'phone import', wrong)
-        assert listed(node) == []
+        assert listed(node) == [] and node.admin('phone list --json').stdout == '[]\n'
         os.chmod(path, 0o600)   # the node need not be able to read it
         assert 'added: 2000' in node.admin('phone import', path).stdout
         assert 'as they were: 2000' in node.admin('phone import', path).stdout
+        assert listed(node) == [f'SEP{i:012X}' for i in range(2000)]   # in pieces, each once
+        assert listed(node, '--model', '79*') == []
+        assert node.admin('phone list').stdout.splitlines()[-1] == '2000 phones'
         assert 'No such file' in refused(node, 'phone import', path + '.gone')
         done = node.admin('phone import -', input='Device Name,Key Order\nSEP000000000007,EC Only\n')
         assert 'changed: 1' in done.stdout, done.stdout
@@ -123,6 +135,9 @@ def test_csv():
             assert 'added: 16' in other.admin('phone import', os.path.join(out, 'phones.csv')).stdout
             assert other.admin('phone export').stdout == text.replace('\r\n', '\n')
             assert shown(other, 'SEP000000000007')['key_order'] == 'EC Only'
+            done = other.admin('phone import -', input='Device Name,Certificate Operation,Authentication Mode\n'
+                               'SEP000000000007,Install/Upgrade,By Authentication String\n')
+            assert 'Line 2: ' in done.stdout and 'No Pending Operation' in done.stdout, done.stdout
 
 
 if __name__ == '__main__':

@@ -79,7 +79,7 @@ static inline int talk_give(struct talk *t, struct view in, struct err *e)
 {
 	enum admin_conn_want want = ADMIN_CONN_MORE;
 
-	while (want == ADMIN_CONN_MORE) {
+	while (want == ADMIN_CONN_MORE || want == ADMIN_CONN_BUSY) {
 		int rc = admin_conn_step(t->conn, in, &t->out, &want, e);
 		if (rc < 0)
 			return rc;

@@ -107,6 +107,43 @@ static int talk_without_end(struct command_run *r, struct err *e)
 	return 0;
 }
 
+/* In pieces: more than a command may write in one go. */
+#define PIECES (2 * ADMIN_OUTPUT_MAX / 65536)
+
+static int freed;
+
+static void piece_free(void *job)
+{
+	free(job);
+	freed++;
+}
+
+static int piece(struct command_run *r, bool cancel, struct err *e)
+{
+	static char line[65536];
+	int *left = r->job;
+
+	if (cancel)
+		return err_set(e, ERR_USAGE, "cancelled with %d pieces left", *left);
+	memset(line, 'x', sizeof(line) - 1);
+	fputs(line, r->out);
+	fputc('\n', r->out);
+	r->follow = --*left > 0;
+	return 0;
+}
+
+static int begin_pieces(struct command_run *r, struct err *e)
+{
+	int *left = malloc(sizeof(*left));
+
+	assert_non_null(left);
+	*left = PIECES;
+	r->job = left;
+	r->job_free = piece_free;
+	r->follow = r->busy = true;
+	return piece(r, false, e);
+}
+
 static int copy(struct command_run *r, struct err *e)
 {
 	static const char *const names[] = {"one", "two"};
@@ -131,6 +168,9 @@ static int take(struct command_run *r, struct err *e)
 }
 
 static const struct grammar_option change_opts[] = {{"--yes", NULL, "yes"}, {"--dry-run", NULL, "dry"}, {0}};
+static const struct grammar_option opts_json[] = {{"--json", NULL, "as JSON"}, {0}};
+static const struct command c_pieces = {.run = begin_pieces, .follow = piece},
+			    c_whole = {.options = opts_json, .run = talk_without_end};
 static const struct command c_hello = {.run = say_hello}, c_no = {.run = say_no}, c_fail = {.run = break_down},
 			    c_forbidden = {.run = forbidden}, c_talk = {.run = talk}, c_endless = {.run = talk_without_end},
 			    c_copy = {.run = copy}, c_local = {.local = true},
@@ -146,6 +186,8 @@ static const struct grammar_word root[] = {
 	{GRAMMAR_WORD, "hello", "", NULL, NULL, &c_hello},     {GRAMMAR_WORD, "no", "", NULL, NULL, &c_no},
 	{GRAMMAR_WORD, "fail", "", NULL, NULL, &c_fail},       {GRAMMAR_WORD, "forbidden", "", NULL, NULL, &c_forbidden},
 	{GRAMMAR_WORD, "talk", "", NULL, NULL, &c_talk},       {GRAMMAR_WORD, "endless", "", NULL, NULL, &c_endless},
+	{GRAMMAR_WORD, "pieces", "in pieces", NULL, NULL, &c_pieces},
+	{GRAMMAR_WORD, "whole", "JSON", NULL, NULL, &c_whole},
 	{GRAMMAR_WORD, "copy", "", NULL, NULL, &c_copy},       {GRAMMAR_WORD, "local", "", NULL, NULL, &c_local},
 	{GRAMMAR_WORD, "change", "", NULL, NULL, &c_change},   {GRAMMAR_WORD, "login", "", NULL, NULL, &c_login},
 	{GRAMMAR_WORD, "reset", "", NULL, NULL, &c_reset},     {GRAMMAR_WORD, "broken", "", NULL, NULL, &c_broken},
@@ -448,6 +490,63 @@ static void test_output_cap(void **state)
 	wr_clear(&w);
 }
 
+/* Half of JSON is none. */
+static void test_output_cap_of_json(void **state)
+{
+	struct talk *t = *state;
+
+	talk_request(t, "whole --json", 0);
+	assert_int_equal(t->status, 1);
+	assert_string_equal(t->text, "");
+	assert_non_null(strstr(t->error, "longer than 16 MiB and was left out"));
+	talk_request(t, "hello", 0);
+	assert_int_equal(t->status, 0);
+}
+
+/* A piece for each time that the client has taken the one before; nothing is kept of those. */
+static void test_output_in_pieces(void **state)
+{
+	struct talk *t = *state;
+	enum admin_conn_want want;
+	struct err e = ERR_INIT;
+	struct wr w;
+	size_t octets = 0, steps = 0;
+
+	freed = 0;
+	talk_put_request(&w, "pieces", 0);
+	struct view in = wr_view_all(&w);
+	do {
+		assert_ok(admin_conn_step(t->conn, in, &t->out, &want, &e), &e);
+		assert_true(t->out.len <= 3 * (65536 + 100));
+		talk_hear(t);
+		octets += strlen(t->text);
+		t->text[0] = '\0';
+		in = (struct view){0};
+		steps++;
+		assert_true(want == ADMIN_CONN_BUSY || t->status == 0 || want == ADMIN_CONN_MORE);
+	} while (want == ADMIN_CONN_BUSY || want == ADMIN_CONN_MORE);
+	assert_int_equal(octets, PIECES * 65536);
+	assert_true(steps >= PIECES / 2);
+	assert_int_equal(t->status, 0);
+	assert_int_equal(freed, 1);
+	/* Cancelled, and given up. */
+	assert_ok(admin_conn_step(t->conn, wr_view_all(&w), &t->out, &want, &e), &e);
+	t->status = -1;
+	talk_hear(t);
+	t->text[0] = '\0';
+	talk_tell(t, CONTROL_CANCEL, "");
+	assert_int_equal(t->status, 1);
+	assert_non_null(strstr(t->error, "cancelled with"));
+	assert_int_equal(freed, 2);
+	t->status = -1;
+	t->text[0] = '\0';
+	assert_ok(admin_conn_step(t->conn, wr_view_all(&w), &t->out, &want, &e), &e);
+	admin_conn_free(t->conn);
+	t->conn = NULL;
+	assert_int_equal(freed, 3);
+	wr_clear(&w);
+}
+
 /* Cancelled half way, the rest is not sent and the next command is understood. */
 static void test_cancel_output(void **state)
 {
@@ -604,6 +703,7 @@ int main(void)
 		TEST(test_no_terminal),       TEST(test_dry_run),        TEST(test_several_questions),
 		TEST(test_cancel),            TEST(test_privilege),      TEST(test_stranger),
 		TEST(test_long_output),       TEST(test_output_cap),     TEST(test_cancel_output),
+		TEST(test_output_cap_of_json), TEST(test_output_in_pieces),
 		TEST(test_files),             TEST(test_file_shrinks),   TEST(test_out_of_turn),
 		TEST(test_upload),            TEST(test_upload_out_of_turn),
 		TEST(test_octet_by_octet),    TEST(test_free_while_asking), TEST(test_peer),
