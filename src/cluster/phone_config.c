@@ -318,7 +318,8 @@ void phone_config_try(const struct phone_config *pc, struct view file, bool *unu
 	out[0] = '\0';
 	if (pc->cert && file.len > ENC_PLAIN_MAX) {
 		*unusable = true;
-		snprintf(out, size, "The file cannot be encrypted: it has %zu octets, and phones take %d.", file.len, ENC_PLAIN_MAX);
+		snprintf(out, size, "The file cannot be encrypted: it has %zu octets, and phones take %d.", file.len,
+			 ENC_PLAIN_MAX);
 	} else if (pc->complete && confxml_trust(file, &pc->trust, &data, &len, &why)) {
 		snprintf(out, size, "Nothing is put into the file: %s.", why.text);
 	} else if (pc->encrypted && !pc->complete && confxml_stub(file, pc->cert ? pc->cert_hash : NULL, &data, &len, &why)) {

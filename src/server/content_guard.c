@@ -267,7 +267,8 @@ static bool shares_secret(struct content_guard *g, const char *path)
 	if (!(g->listed && content_id_same(&folder, &g->listed_folder) && content_id_same(&g->id, &g->listed_index)) &&
 	    !list_files(g, &folder))
 		return true;
-	return g->n_files && bsearch(&(struct file_at){st.st_dev, st.st_ino}, g->files, g->n_files, sizeof(*g->files), by_place);
+	struct file_at is = {st.st_dev, st.st_ino};
+	return g->n_files && bsearch(&is, g->files, g->n_files, sizeof(*g->files), by_place);
 }
 
 /* <device>.cnf.xml itself: the item of the device, or NULL; *device false when it is another file. */

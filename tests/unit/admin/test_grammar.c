@@ -451,7 +451,8 @@ int main(void)
 		cmocka_unit_test(test_words),     cmocka_unit_test(test_values),
 		cmocka_unit_test(test_hints),     cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_long_rest), cmocka_unit_test(test_options),
-		cmocka_unit_test(test_value_within_another), cmocka_unit_test(test_quotes),    cmocka_unit_test(test_full_words_mean_the_same),
+		cmocka_unit_test(test_value_within_another),
+		cmocka_unit_test(test_quotes),    cmocka_unit_test(test_full_words_mean_the_same),
 		cmocka_unit_test(test_complete),  cmocka_unit_test(test_help),
 		cmocka_unit_test(test_explain),   cmocka_unit_test(test_in_rest),
 	};
