@@ -322,8 +322,10 @@ void phone_config_try(const struct phone_config *pc, struct view file, bool *unu
 			 ENC_PLAIN_MAX);
 	} else if (pc->complete && confxml_trust(file, &pc->trust, &data, &len, &why)) {
 		snprintf(out, size, "Nothing is put into the file: %s.", why.text);
-	} else if (pc->encrypted && !pc->complete && confxml_stub(file, pc->cert ? pc->cert_hash : NULL, &data, &len, &why)) {
-		snprintf(out, size, "The short file has only what Ringfence knows, because of the file: %s.", why.text);
+	} else if (pc->encrypted && !pc->complete &&
+		   confxml_stub(file, pc->cert ? pc->cert_hash : NULL, &data, &len, &why)) {
+		snprintf(out, size, "The short file has only what Ringfence knows, because of the file: %s.",
+			 why.text);
 	}
 	free(data);
 }
