@@ -248,8 +248,8 @@ def test_completed_configurations():
         node.provision(CONFIG, odd)
         node.provision('SEP00112233440B.cnf.xml', 'no xml <at all')
         node.start()
+        node.admin('phone add ' + PHONE)   # before it adds itself by asking
         assert node.http(CONFIG) == odd.encode() and payload(node.http(CONFIG + '.sgn')) == odd.encode()
-        node.admin('phone add ' + PHONE)
         run(harness.RINGFENCE, 'admin', '--data', node.data, 'set', 'parameter', 'Complete Phone Configurations', 'True',
             '--yes')
         full = node.http(CONFIG).decode()
