@@ -58,6 +58,8 @@ int cmd_phones_import_follow(struct command_run *r, bool cancel, struct err *e)
 	const struct phones_import *done = phones_import_done(im->job);
 	bool over = false;
 
+	if (cancel && !done->added && !done->changed)
+		return err_set(e, ERR_USAGE, "cancelled; nothing was changed");
 	if (cancel)
 		return err_set(e, ERR_USAGE, "cancelled: %zu phones were added and %zu changed, and stay", done->added, done->changed);
 	int rc = phones_import_step(im->job, PIECE_MS, &over, e);
