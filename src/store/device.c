@@ -71,16 +71,21 @@ static int group_pkid(struct store *s, const char *group, char pkid[STORE_PKID_S
 /* Everything that a caller sets, of the row that is there. */
 static int write_fields(struct store *s, const struct store_device *d, int64_t *changed, struct err *e)
 {
-	char group[STORE_PKID_SIZE];
+	char group[STORE_PKID_SIZE], operation[STORE_PKID_SIZE];
 	int rc = group_pkid(s, d->group, group, e);
 
+	if (!rc)
+		rc = store_pkid_new(operation, e);
 	if (rc)
 		return rc;
 	return store_db_exec(s, changed, e,
 			     "UPDATE device SET description = $2, model = $3, devicepool = $4, fkcallmanagergroup = $5,"
 			     " devicesecuritymode = $6, transport = $7, encryptconfig = $8, certificateoperation = $9,"
 			     " authenticationmode = $10, keyorder = $11, rsakeysize = $12, eckeysize = $13,"
-			     " upgradefinishtime = $14, certificatestatus = $15 WHERE name = $1",
+			     " upgradefinishtime = $14, certificatestatus = $15, renewal = $16,"
+			     " operationid = CASE WHEN certificateoperation = $9 AND authenticationmode = $10 AND keyorder = $11"
+			     " AND rsakeysize = $12 AND eckeysize = $13 AND renewal = $16 THEN operationid ELSE $17 END"
+			     " WHERE name = $1",
 			     VALUES(value_text(d->name), value_text(d->description), value_text(d->model),
 				    value_text(d->pool), value_text(*group ? group : NULL),
 				    value_text(device_security_names[d->security]),
@@ -88,7 +93,8 @@ static int write_fields(struct store *s, const struct store_device *d, int64_t *
 				    value_text(device_operation_names[d->operation]),
 				    value_text(device_auth_names[d->auth]),
 				    value_text(device_key_order_names[d->key_order]), value_int(d->rsa_bits),
-				    value_int(d->ec_bits), value_time(d->complete_by), value_text(d->status)));
+				    value_int(d->ec_bits), value_time(d->complete_by), value_text(d->status),
+				    value_bool(d->renewal), value_text(operation)));
 }
 
 static int add(struct store *s, const struct store_device *d, struct err *e)
@@ -243,14 +249,17 @@ static int on_device(struct store *s, int64_t *changed, struct err *e, const cha
 
 int store_device_string_set(struct store *s, const char *name, const char *derived, struct err *e)
 {
+	char operation[STORE_PKID_SIZE];
 	int64_t changed = 0;
 
 	if (derived && strlen(derived) >= DEVICE_STRING_SIZE)
 		return err_set(e, ERR_BUG, "a derived authentication string of %zu octets", strlen(derived));
-	int rc = on_device(s, &changed, e,
-			   "UPDATE device SET authenticationstring = $2, authenticationfailures = 0,"
-			   " authenticationlockeduntil = NULL WHERE name = $1",
-			   VALUES(value_text(name), value_text(derived)));
+	int rc = store_pkid_new(operation, e);
+	if (!rc)
+		rc = on_device(s, &changed, e,
+			       "UPDATE device SET authenticationstring = $2, authenticationfailures = 0,"
+			       " authenticationlockeduntil = NULL, operationid = $3 WHERE name = $1",
+			       VALUES(value_text(name), value_text(derived), value_text(operation)));
 	return rc || changed ? rc : unknown(name, e);
 }
 

@@ -68,8 +68,10 @@ struct store_device {
 	unsigned ec_bits;                  /* 256, 384, 521; 0 given: 384 */
 	int64_t complete_by;               /* Operation Completes By; 0: none */
 	char status[DEVICE_STATUS_SIZE];   /* "" given: None */
+	bool renewal;                      /* the operation renews the LSC by itself: it is not the administrator's */
 
 	/* What the functions below and store/devicecert.h keep; store_device_add and store_device_set pass these over. */
+	char operation_id[STORE_PKID_SIZE]; /* another whenever the operation, the key or how to authenticate was set anew */
 	bool has_string;                   /* there is an authentication string */
 	unsigned failures;                 /* wrong strings since it was given */
 	int64_t locked_until;              /* no string is tried before; 0: not locked */
@@ -80,6 +82,9 @@ struct store_device {
 	int64_t old_tls_seen;              /* in contact over TLS below 1.2; 0: never */
 	char last_address[STORE_ADDRESS_SIZE];
 };
+
+/* device_auth_due: what authenticates the pending operation: of a renewal the LSC, whatever auth says. */
+enum device_auth device_auth_due(const struct store_device *d);
 
 /* store_device_add: Errors: ERR_USAGE malformed name, name taken, unknown group, a key size or status that there is not. */
 int store_device_add(struct store *s, const struct store_device *d, struct err *e) MUST_CHECK;

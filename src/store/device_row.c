@@ -8,7 +8,7 @@
 enum column {
 	NAME, DESCRIPTION, MODEL, POOL, GROUP, SECURITY, TRANSPORT, ENCRYPT, OPERATION, AUTH, KEY_ORDER, RSA_BITS, EC_BITS,
 	COMPLETE_BY, STATUS, HAS_STRING, FAILURES, LOCKED, LSC, LSC_ISSUER, LSC_END, LSC_PROVEN, MIC, MIC_ISSUER, MIC_END,
-	SEEN, ADDRESS, FETCHED, OLD_TLS,
+	SEEN, ADDRESS, FETCHED, OLD_TLS, OPERATION_ID, RENEWAL,
 };
 
 static int take_texts(const struct store_row *r, struct store_device *d, struct err *e)
@@ -29,6 +29,7 @@ static int take_texts(const struct store_row *r, struct store_device *d, struct 
 		{MIC, d->mic.sha256, sizeof(d->mic.sha256)},
 		{MIC_ISSUER, d->mic.issuer, sizeof(d->mic.issuer)},
 		{ADDRESS, d->last_address, sizeof(d->last_address)},
+		{OPERATION_ID, d->operation_id, sizeof(d->operation_id)},
 	};
 	int rc = 0;
 
@@ -81,6 +82,7 @@ int device_row_take(const struct store_row *r, struct store_device *d, struct er
 	d->last_seen = row_int(r, SEEN);
 	d->encrypted_fetched = row_int(r, FETCHED);
 	d->old_tls_seen = row_int(r, OLD_TLS);
+	d->renewal = row_bool(r, RENEWAL);
 	return 0;
 }
 

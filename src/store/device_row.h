@@ -9,7 +9,8 @@
 	" d.encryptconfig, d.certificateoperation, d.authenticationmode, d.keyorder, d.rsakeysize, d.eckeysize,"       \
 	" d.upgradefinishtime, d.certificatestatus, CASE WHEN d.authenticationstring IS NULL THEN 'f' ELSE 't' END,"   \
 	" d.authenticationfailures, d.authenticationlockeduntil, d.lsc, d.lscissuername, d.lscnotafter, d.lscproven,"  \
-	" d.mic, d.micissuername, d.micnotafter, d.lastseen, d.lastaddress, d.encryptedfetched, d.oldtlsseen"          \
+	" d.mic, d.micissuername, d.micnotafter, d.lastseen, d.lastaddress, d.encryptedfetched, d.oldtlsseen,"         \
+	" d.operationid, d.renewal"                                                                                    \
 	" FROM device AS d"                                                                                            \
 	" LEFT JOIN callmanagergroup AS g ON g.pkid = d.fkcallmanagergroup"
 

@@ -13,6 +13,11 @@ const char *const device_auth_names[] = {
 	"By Existing Certificate (Precedence to MIC)", NULL};
 const char *const device_key_order_names[] = {"RSA Only", "EC Only", "EC Preferred, RSA Backup", NULL};
 
+enum device_auth device_auth_due(const struct store_device *d)
+{
+	return d->renewal ? DEVICE_AUTH_LSC : d->auth;
+}
+
 /* The reasons that each operation can fail for are literals, because these are what an administrator searches for. */
 #define REASONS(op)                                                                                                    \
 	{                                                                                                              \

@@ -253,6 +253,13 @@ static const char *const version_11[] = {
 	NULL,
 };
 
+/* Which scheduling of an operation a running session is for; and whether it is a renewal by itself. */
+static const char *const version_12[] = {
+	"ALTER TABLE device ADD COLUMN operationid TEXT NOT NULL DEFAULT ''",
+	"ALTER TABLE device ADD COLUMN renewal TEXT NOT NULL DEFAULT 'f'",
+	NULL,
+};
+
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
@@ -265,6 +272,7 @@ const struct store_migration store_migrations[] = {
 	{9, version_9, NULL},
 	{10, version_10, NULL},
 	{11, version_11, NULL},
+	{12, version_12, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 

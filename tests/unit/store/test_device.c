@@ -133,6 +133,7 @@ static void every_field_is_kept(void **state)
 		.ec_bits = 521,
 		.complete_by = 1790000000,
 		.status = DEVICE_STATUS_PENDING,
+		.renewal = true,
 	};
 	struct err e = ERR_INIT;
 	bool found = false;
@@ -140,9 +141,46 @@ static void every_field_is_kept(void **state)
 	add(f->s, d.name, "");
 	assert_ok(store_device_set(f->s, &d, &e), &e);
 	assert_ok(store_device_get(f->s, d.name, &got, &found, &e), &e);
+	assert_int_equal(strlen(got.operation_id), STORE_PKID_SIZE - 1);
+	memcpy(d.operation_id, got.operation_id, sizeof(d.operation_id)); /* is the store's own */
 	assert_memory_equal(&got, &d, sizeof(d));
 	snprintf(d.name, sizeof(d.name), "SEP001122334456");
 	assert_err(store_device_set(f->s, &d, &e), ERR_USAGE);
+}
+
+/* Another whenever what CAPF has to do, or how the phone shows who it is, was set anew, and only then. */
+static void an_operation_has_an_id(void **state)
+{
+	struct fixture *f = *state;
+	struct store_device d = {.name = "SEP001122334455", .operation = DEVICE_INSTALL}, got;
+	char last[STORE_PKID_SIZE] = "";
+	struct err e = ERR_INIT;
+	bool found;
+
+	add(f->s, d.name, "");
+	for (int i = 0; i < 12; i++) {
+		switch (i) {
+		case 0: break;
+		case 1: d.operation = DEVICE_DELETE; break;
+		case 2: d.auth = DEVICE_AUTH_LSC; break;
+		case 3: d.key_order = DEVICE_EC_ONLY; break;
+		case 4: d.rsa_bits = 4096; break;
+		case 5: d.ec_bits = 256; break;
+		case 6: d.renewal = true; break;
+		case 7: assert_ok(store_device_string_set(f->s, d.name, "derived", &e), &e); break;
+		case 8: assert_ok(store_device_delete(f->s, d.name, &e), &e); add(f->s, d.name, ""); break;
+		case 9: snprintf(d.status, sizeof(d.status), "%s", "Delete Failed"); break;
+		case 10: d.complete_by = 1790000000; break;
+		case 11: assert_ok(store_device_attempts_set(f->s, d.name, 3, 0, &e), &e); break;
+		}
+		assert_ok(store_device_set(f->s, &d, &e), &e);
+		assert_ok(store_device_get(f->s, d.name, &got, &found, &e), &e);
+		if (i < 9)
+			assert_string_not_equal(got.operation_id, last);
+		else
+			assert_string_equal(got.operation_id, last);
+		strcpy(last, got.operation_id);
+	}
 }
 
 static void values_that_nobody_has_are_refused(void **state)
@@ -307,6 +345,7 @@ int main(void)
 		WITH_STORE(names_become_files_and_are_checked),
 		WITH_STORE(the_list_goes_page_by_page),
 		WITH_STORE(every_field_is_kept),
+		WITH_STORE(an_operation_has_an_id),
 		WITH_STORE(values_that_nobody_has_are_refused),
 		cmocka_unit_test(statuses_are_those_of_axl),
 		WITH_STORE(a_string_is_set_counted_and_forgotten),
