@@ -108,6 +108,7 @@ static struct capf_session *session_begin(struct capf_turn *t)
 		.operation = t->task.device.operation,
 		.expired_mic = t->expired_mic,
 	};
+	memcpy(s->operation_id, t->task.device.operation_id, sizeof(s->operation_id));
 	snprintf(s->device, sizeof(s->device), "%s", t->device);
 	snprintf(s->peer, sizeof(s->peer), "%s", t->ask->peer);
 	return s;
@@ -352,12 +353,21 @@ static void on_auth(struct capf_turn *t)
 
 /* --- the other answers of a phone, all within a session --- */
 
-/* Is what the session is for still to be done? An administrator may have changed his mind meanwhile. */
+static bool is_its_operation(const struct phone_task *task, const struct capf_session *s)
+{
+	return task->known && task->device.operation == s->operation &&
+	       strcmp(task->device.operation_id, s->operation_id) == 0;
+}
+
+/*
+ * Is what the session is for still to be done? An administrator may have changed his mind meanwhile: the same operation with
+ * another key, or with another proof of who the phone is, is another one, and so is one that was cancelled in between.
+ */
 static bool still_pending(struct capf_turn *t, const struct capf_session *s)
 {
 	if (!load(t))
 		return false;
-	if (t->task.known && t->task.device.operation == s->operation)
+	if (is_its_operation(&t->task, s))
 		return true;
 	capf_end(t, CAPF_REFUSED, CAPF_REASON_INVALID, "the operation was changed or ended while it ran");
 	return false;
@@ -542,7 +552,7 @@ static void session_lost(struct capf *a, struct capf_session *s, enum device_fai
 	struct err e = ERR_INIT;
 
 	memcpy(t.device, s->device, sizeof(t.device));
-	if (!phone_task_get(a->c, t.device, t.now, &t.task, &e) && t.task.known && t.task.device.operation == s->operation)
+	if (!phone_task_get(a->c, t.device, t.now, &t.task, &e) && is_its_operation(&t.task, s))
 		capf_fail(&t, why, CAPF_REFUSED, "the connection ended before the phone was done");
 	session_drop(a, s);
 }

@@ -41,6 +41,7 @@ struct capf_session {
 	char peer[STORE_ADDRESS_SIZE];
 	uint8_t version;
 	enum device_operation operation;
+	char operation_id[STORE_PKID_SIZE]; /* which scheduling of it */
 	enum capf_question next;  /* what the phone's next message answers */
 	struct key_spec asked;    /* CAPF_ASK_KEY */
 	bool rsa_backup;          /* EC was asked for, RSA will do */

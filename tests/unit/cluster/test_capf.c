@@ -420,6 +420,75 @@ static void changed_while_it_ran(void **state)
 	wr_clear(&frame);
 }
 
+/* --- an operation that is scheduled anew while a session runs --- */
+
+/* The phone's message in a session of its own, and what is decided. */
+static enum capf_action say(struct site *s, uint64_t conn, enum capf_question question, struct capf_msg m)
+{
+	struct capf_answer answer;
+	struct err e = ERR_INIT;
+	struct wr frame;
+
+	m.session = 7;
+	wr_init(&frame, CAPF_FRAME_MAX);
+	assert_ok(capf_msg_write(&m, &frame, &e), &e);
+	capf_decide(s->a, &(struct capf_ask){ conn, PEER, 7, question, wr_view_all(&frame) }, &answer);
+	enum capf_action action = answer.decision.action;
+	if (action == CAPF_DO_END)
+		assert_int_equal(answer.decision.reason, CAPF_REASON_INVALID);
+	capf_answer_clear(&answer);
+	wr_clear(&frame);
+	return action;
+}
+
+static void secured_while_it_ran(void **state)
+{
+	static const enum phone_field fields[] = { PHONE_AUTH, PHONE_RSA_BITS, PHONE_KEY_ORDER, PHONE_OPERATION };
+	static const char *const values[] = { "By Existing Certificate (Precedence to LSC)", "4096", "EC Only", NULL };
+	const struct capf_msg auth = { .command = CAPF_AUTH_RESPONSE, .has_version = true, .version = 3, .device = view_str(PHONE) };
+	struct site *s = *state;
+	struct err e = ERR_INIT;
+	uint8_t *der = NULL;
+	int len = i2d_PUBKEY(s->rsa1024, &der);
+	const struct capf_msg key = { .command = CAPF_KEY_GENERATE_RESPONSE, .public_key = { der, (size_t)len } };
+
+	add_phone(s, PHONE, DEVICE_NO_OPERATION, DEVICE_AUTH_NULL);
+	for (size_t i = 0; i < 5; i++) {
+		set_phone(s, PHONE, PHONE_AUTH, device_auth_names[DEVICE_AUTH_NULL]);
+		set_phone(s, PHONE, PHONE_KEY_ORDER, "RSA Only");
+		set_phone(s, PHONE, PHONE_RSA_BITS, "1024");
+		set_phone(s, PHONE, PHONE_OPERATION, "Install/Upgrade");
+		assert_int_equal(say(s, i, CAPF_ASK_AUTH, auth), CAPF_DO_GENERATE);
+		if (i == 3) {
+			set_phone(s, PHONE, PHONE_OPERATION, "No Pending Operation"); /* cancelled, and scheduled again as it was */
+			set_phone(s, PHONE, PHONE_OPERATION, "Install/Upgrade");
+		} else if (i == 4) {
+			set_phone(s, PHONE, PHONE_OPERATION, "No Pending Operation");
+			set_phone(s, PHONE, PHONE_AUTH, device_auth_names[DEVICE_AUTH_STRING]);
+			assert_ok(phones_string_set(s->n.cluster, "test", PHONE, "4711", &e), &e);
+			set_phone(s, PHONE, PHONE_OPERATION, "Install/Upgrade");
+		} else {
+			set_phone(s, PHONE, fields[i], values[i]);
+		}
+		assert_int_equal(say(s, i, CAPF_ASK_KEY, key), CAPF_DO_END);
+		assert_state(s, PHONE, DEVICE_INSTALL, "Operation Pending");
+		assert_string_equal(phone(s, PHONE).lsc.sha256, "");
+		assert_int_equal(audited(s, "was changed or ended while it ran"), i + 1);
+		assert_int_equal(capf_sessions(s->a), 0);
+	}
+	/* What is not of CAPF ends nothing; and after the certificate was given it is the same. */
+	assert_int_equal(audited(s, "issued by"), 0);
+	set_phone(s, PHONE, PHONE_AUTH, device_auth_names[DEVICE_AUTH_NULL]);
+	assert_int_equal(say(s, 9, CAPF_ASK_AUTH, auth), CAPF_DO_GENERATE);
+	set_phone(s, PHONE, PHONE_DESCRIPTION, "not of CAPF");
+	assert_int_equal(say(s, 9, CAPF_ASK_KEY, key), CAPF_DO_STORE);
+	set_phone(s, PHONE, PHONE_AUTH, device_auth_names[DEVICE_AUTH_LSC]);
+	const struct capf_msg stored = { .command = CAPF_STORE_CERTIFICATE_RESPONSE, .has_reason = true, .reason = 1 };
+	assert_int_equal(say(s, 9, CAPF_ASK_STORED, stored), CAPF_DO_END);
+	assert_string_equal(phone(s, PHONE).lsc.sha256, "");
+	OPENSSL_free(der);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, site_make, site_drop)
@@ -441,6 +510,7 @@ int main(void)
 		TEST(the_template_is_parameters),
 		TEST(keys_that_were_not_asked_for),
 		TEST(changed_while_it_ran),
+		TEST(secured_while_it_ran),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
