@@ -51,6 +51,8 @@ static void show_text(FILE *out, const struct store_device *d)
 	}
 	time_line(out, phone_field_name(PHONE_COMPLETE_BY), d->complete_by);
 	line(out, "Certificate Operation Status", d->status);
+	if (d->renewal)
+		line(out, "LSC Renewal", "pending by itself: by the LSC, whatever the Authentication Mode");
 	line(out, "Authentication String", d->has_string ? "set" : "none");
 	if (d->failures)
 		fprintf(out, "%-30s %u\n", "Wrong strings so far", d->failures);

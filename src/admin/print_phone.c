@@ -51,6 +51,7 @@ json_t *print_phone_json(const struct store_device *d)
 		bad |= json_object_set_new(j, key, field_json(d, f)) < 0;
 	}
 	bad = bad || json_object_set_new(j, "certificate_operation_status", json_string(d->status)) < 0 ||
+	      json_object_set_new(j, "lsc_renewal", json_boolean(d->renewal)) < 0 ||
 	      json_object_set_new(j, "authentication_string_set", json_boolean(d->has_string)) < 0 ||
 	      json_object_set_new(j, "authentication_failures", json_integer(d->failures)) < 0 ||
 	      json_object_set_new(j, "authentication_locked_until", time_json(d->locked_until)) < 0 ||

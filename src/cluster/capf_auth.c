@@ -141,7 +141,7 @@ static bool refuse_cert(struct capf_turn *t, int rc, enum device_failure why, co
  * none. */
 static bool by_certificate(struct capf_turn *t)
 {
-	enum capf_cert_is is = t->task.device.auth == DEVICE_AUTH_MIC ? CAPF_IS_MIC : CAPF_IS_LSC;
+	enum capf_cert_is is = device_auth_due(&t->task.device) == DEVICE_AUTH_MIC ? CAPF_IS_MIC : CAPF_IS_LSC;
 	struct cert *cert = NULL;
 	struct err e = ERR_INIT;
 	bool expired = false;
@@ -172,7 +172,7 @@ static bool by_certificate(struct capf_turn *t)
 
 bool capf_authenticate(struct capf_turn *t)
 {
-	switch (t->task.device.auth) {
+	switch (device_auth_due(&t->task.device)) {
 	case DEVICE_AUTH_NULL: return true;
 	case DEVICE_AUTH_STRING: return by_string(t);
 	case DEVICE_AUTH_LSC:

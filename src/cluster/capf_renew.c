@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "cluster/capf_internal.h"
 #include "cluster/param.h"
-#include "cluster/phones.h"
 #include "store/audit.h"
 
 /*
@@ -89,16 +88,6 @@ static int look_at(void *ctx, const struct store_devicecert *dc)
 	return 0;
 }
 
-static int schedule(struct renewal *r, const char *name)
-{
-	const struct phone_value v[] = {
-		{ PHONE_AUTH, device_auth_names[DEVICE_AUTH_LSC] },
-		{ PHONE_OPERATION, device_operation_names[DEVICE_INSTALL] },
-	};
-
-	return phones_set(r->c, WHO, name, v, sizeof(v) / sizeof(v[0]), NULL, r->e);
-}
-
 /* Once for each time that it stops: the row stays the latest word until scheduling goes on. */
 static int note_stop(struct capf *a, const struct renewal *r, bool stopped)
 {
@@ -134,7 +123,7 @@ int capf_renewals_step(struct capf *a, int64_t now, struct err *e)
 	if (!rc)
 		rc = note_stop(a, &r, stopped);
 	for (size_t i = 0; !rc && !stopped && i < r.n; i++)
-		rc = schedule(&r, r.names[i]);
+		rc = phone_renewal_begin(c, r.names[i], now, e);
 	free(r.names);
 	return rc;
 }

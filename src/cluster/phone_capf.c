@@ -44,15 +44,45 @@ static void sha256_text(const struct cert *cert, char out[65])
 
 int phone_operation_end(struct cluster *c, struct store_device *d, const char *status, struct err *e)
 {
+	bool uses_string = d->has_string && !d->renewal;
+
 	d->operation = DEVICE_NO_OPERATION;
+	d->renewal = false;
 	d->complete_by = 0;
 	snprintf(d->status, sizeof(d->status), "%s", status);
 	int rc = store_device_set(c->store, d, e);
-	if (!rc && d->has_string)
+	if (!rc && uses_string)
 		rc = store_device_string_set(c->store, d->name, NULL, e);
-	if (!rc)
+	if (!rc && uses_string)
 		d->has_string = false;
 	return rc;
+}
+
+/* --- renewals by themselves --- */
+
+static int renew(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e)
+{
+	const struct doing *w = ctx;
+	struct store_device d;
+	int rc = phone_need(c, w->name, &d, e);
+
+	ch->quiet = !rc && d.operation != DEVICE_NO_OPERATION;
+	if (rc || ch->quiet)
+		return rc;
+	snprintf(ch->before, sizeof(ch->before), "%s: %s", device_operation_names[d.operation], d.status);
+	d.operation = DEVICE_INSTALL;
+	d.renewal = true;
+	rc = phone_operation_begin(c, &d, e);
+	if (!rc)
+		rc = store_device_set(c->store, &d, e);
+	snprintf(ch->after, sizeof(ch->after), "%s, %s, this once", device_operation_names[DEVICE_INSTALL],
+		 device_auth_names[device_auth_due(&d)]);
+	return rc;
+}
+
+int phone_renewal_begin(struct cluster *c, const char *name, int64_t now, struct err *e)
+{
+	return run(c, "LSC renewal", renew, &(struct doing){ .name = name, .now = now }, e);
 }
 
 /* --- operations that fail --- */

@@ -33,6 +33,12 @@ int phone_string_check(struct cluster *c, const char *name, struct view string, 
 		       enum phone_string_answer *answer, struct err *e) MUST_CHECK;
 
 /*
+ * phone_renewal_begin: Install/Upgrade by its LSC, whatever its authentication mode, which stays. Nothing happens when an
+ * operation is pending. Errors: ERR_USAGE there is no such phone.
+ */
+int phone_renewal_begin(struct cluster *c, const char *name, int64_t now, struct err *e) MUST_CHECK;
+
+/*
  * phone_operation_failed: status "<operation> Failed: why". over: the operation is no longer pending and its string is
  * gone; otherwise the phone may try again until Operation Completes By. Nothing happens when no operation is pending.
  */

@@ -224,7 +224,7 @@ static int get_profile(struct cluster *c, const struct store_device *d, struct p
 	pc->trust.encrypted = d->encrypt_config;
 	/* A phone that cannot open its configuration can only be helped by CAPF. */
 	bool to_capf = d->operation != DEVICE_NO_OPERATION || (pc->encrypted && !pc->cert);
-	pc->trust.capf_auth_mode = to_capf ? capf_mode(d->auth) : 0;
+	pc->trust.capf_auth_mode = to_capf ? capf_mode(device_auth_due(d)) : 0;
 	return 0;
 }
 

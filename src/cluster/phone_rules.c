@@ -23,19 +23,17 @@ static int check_transport(struct phone_edit *ed, struct err *e)
 	return 0;
 }
 
-static int schedule(struct cluster *c, struct phone_edit *ed, struct err *e)
+int phone_operation_begin(struct cluster *c, struct store_device *d, struct err *e)
 {
-	int64_t now = clock_wall_s(c->clock);
 	uint32_t days;
-	int rc = 0;
+	int rc = d->complete_by ? 0 : param_get_number(c, PARAM_CAPF_EXPIRES, &days, e);
 
-	if (!ed->set[PHONE_COMPLETE_BY] || !ed->d.complete_by) {
-		rc = param_get_number(c, PARAM_CAPF_EXPIRES, &days, e);
-		/* Whole minutes, as it is shown and exported. */
-		ed->d.complete_by = rc ? 0 : (now + (int64_t)days * 86400 + 59) / 60 * 60;
-	}
-	snprintf(ed->d.status, sizeof(ed->d.status), "%s", DEVICE_STATUS_PENDING);
-	return rc;
+	if (rc)
+		return rc;
+	if (!d->complete_by) /* whole minutes, as it is shown and exported */
+		d->complete_by = (clock_wall_s(c->clock) + (int64_t)days * 86400 + 59) / 60 * 60;
+	snprintf(d->status, sizeof(d->status), "%s", DEVICE_STATUS_PENDING);
+	return 0;
 }
 
 static int check_operation(struct cluster *c, struct phone_edit *ed, struct err *e)
@@ -43,8 +41,13 @@ static int check_operation(struct cluster *c, struct phone_edit *ed, struct err 
 	bool pending = ed->d.operation != DEVICE_NO_OPERATION;
 	int rc = 0;
 
+	/* What the administrator schedules is his, also when it was a renewal before. A mode alone is for later. */
+	if (ed->set[PHONE_OPERATION])
+		ed->d.renewal = false;
+	if (pending && !ed->set[PHONE_COMPLETE_BY] && ed->set[PHONE_OPERATION])
+		ed->d.complete_by = 0;
 	if (pending && (ed->set[PHONE_OPERATION] || !ed->d.complete_by))
-		rc = schedule(c, ed, e);
+		rc = phone_operation_begin(c, &ed->d, e);
 	if (rc)
 		return rc;
 	if (!pending && ed->set[PHONE_COMPLETE_BY] && ed->d.complete_by)
@@ -71,7 +74,7 @@ static int check_string(struct phone_edit *ed, struct err *e)
 			       "itself before it registers, and nobody is asked for the string; use another mode, or enrol it while "
 			       "it is Non Secure", device_auth_names[ed->d.auth], device_security_names[ed->d.security]);
 	/* Never another mode instead, and never an empty string (C-12). */
-	if (ed->d.operation != DEVICE_NO_OPERATION && !ed->d.has_string && !ed->gets_string)
+	if (ed->d.operation != DEVICE_NO_OPERATION && !ed->d.renewal && !ed->d.has_string && !ed->gets_string)
 		return err_set(e, ERR_USAGE,
 			       "%s has no authentication string, and each is good for one operation: first set Authentication Mode, then "
 			       "give it a string with 'phone string %s', then set Certificate Operation", ed->d.name, ed->d.name);

@@ -31,6 +31,17 @@ bool phones_csv_column(const char *title, unsigned *column)
 	return *column == PHONES_CSV_NAME || text_same(title, "Authentication String");
 }
 
+void phones_csv_text(const struct store_device *d, enum phone_field f, char *out, size_t size)
+{
+	struct store_device own = *d;
+
+	if (own.renewal) {
+		own.operation = DEVICE_NO_OPERATION;
+		own.complete_by = 0;
+	}
+	phone_field_text(&own, f, out, size);
+}
+
 static void put_time(FILE *out, int64_t when)
 {
 	char text[32] = "";
@@ -48,7 +59,7 @@ int phones_export_row(void *out, const struct store_device *d)
 
 	csv_put(out, true, d->name);
 	for (enum phone_field f = 0; f < PHONE_N_FIELDS; f++) {
-		phone_field_text(d, f, text, sizeof(text));
+		field_text(d, f, text, sizeof(text));
 		csv_put(out, false, text);
 	}
 	csv_put(out, false, d->status);

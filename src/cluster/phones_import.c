@@ -124,7 +124,7 @@ static bool says(const struct store_device *old, bool there, enum phone_field f,
 		return false;
 	if (!there)
 		return true;
-	phone_field_text(old, f, now, sizeof(now));
+	phones_csv_text(old, f, now, sizeof(now));
 	return strcmp(now, text) != 0;
 }
 

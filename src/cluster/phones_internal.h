@@ -72,7 +72,11 @@ int phone_put_apply(struct cluster *c, struct phone_change *ch, void *ctx, struc
 /* phone_need: by the name of the record. Errors: ERR_USAGE there is no such phone. */
 int phone_need(struct cluster *c, const char *name, struct store_device *d, struct err *e) MUST_CHECK;
 
-/* phone_operation_end: no operation is pending, its string is gone; status as given. d is changed too. */
+/* phone_operation_begin: of d, what is pending: its status, and until when unless that is set. Errors: ERR_STORE. */
+int phone_operation_begin(struct cluster *c, struct store_device *d, struct err *e) MUST_CHECK;
+
+/* phone_operation_end: no operation is pending, its string is gone (unless it was a renewal, which uses none); status as
+ * given. d is changed too. */
 int phone_operation_end(struct cluster *c, struct store_device *d, const char *status, struct err *e) MUST_CHECK;
 
 /* --- phones_csv.c --- */
@@ -80,3 +84,6 @@ int phone_operation_end(struct cluster *c, struct store_device *d, const char *s
 /* Columns of a file: enum phone_field, or one of these. */
 enum { PHONES_CSV_NAME = PHONE_N_FIELDS, PHONES_CSV_STRING, PHONES_CSV_SHOWN };
 bool phones_csv_column(const char *title, unsigned *column); /* false: there is none of this title */
+
+/* phones_csv_text: a field as the administrator has it: a renewal by itself he has not scheduled, nor could a file. */
+void phones_csv_text(const struct store_device *d, enum phone_field f, char *out, size_t size);

@@ -83,7 +83,7 @@ static uint64_t device_tag(const struct store_device *d, enum digest digest)
 	h = hash_number(h, (uint64_t)d->security);
 	h = hash_number(h, (uint64_t)d->transport);
 	h = hash_number(h, d->operation != DEVICE_NO_OPERATION);
-	h = hash_number(h, (uint64_t)d->auth);
+	h = hash_number(h, (uint64_t)device_auth_due(d));
 	h = hash_text(h, d->group);
 	h = hash_text(h, d->lsc.sha256);
 	return hash_text(h, d->mic.sha256);

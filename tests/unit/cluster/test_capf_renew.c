@@ -55,7 +55,7 @@ static void due_after_two_thirds_at_a_rate(void **state)
 	step(s);
 	assert_int_equal(pending(s, 5), 5);
 	struct store_device d = phone(s, name_of(0));
-	assert_int_equal(d.auth, DEVICE_AUTH_LSC);
+	assert_int_equal(device_auth_due(&d), DEVICE_AUTH_LSC);
 	assert_string_equal(d.status, "Operation Pending");
 
 	/* one that comes is done; those that do not are late after ten days, and then due again */
@@ -82,6 +82,58 @@ static void renewed_is_not_due(void **state)
 	step(s);
 	assert_state(s, PHONE, DEVICE_NO_OPERATION, "Upgrade Success");
 	visit_clear(&v);
+	cert_unref(lsc);
+}
+
+/* A renewal leaves the administrator's mode alone, whatever becomes of it; and meanwhile only the LSC counts. */
+static void the_mode_stays(void **state)
+{
+	struct site *s = *state;
+	struct visit stranger = { .key = s->rsa1024 };
+
+	set_param(s, PARAM_CAPF_VALIDITY, "300");
+	set_param(s, PARAM_CAPF_RENEWAL_JITTER, "0");
+	add_phone(s, PHONE, DEVICE_INSTALL, DEVICE_AUTH_NULL);
+	struct cert *lsc = enrol(s, PHONE, s->rsa1024);
+	set_phone(s, PHONE, PHONE_AUTH, device_auth_names[DEVICE_AUTH_STRING]);
+	struct err e = ERR_INIT;
+	assert_ok(phones_string_set(s->n.cluster, "test", PHONE, "4711", &e), &e);
+	s->n.now += 201 * DAY;
+	step(s);
+	struct store_device d = phone(s, PHONE);
+	assert_true(d.renewal);
+	assert_int_equal(d.operation, DEVICE_INSTALL);
+	assert_int_equal(d.auth, DEVICE_AUTH_STRING);
+	assert_int_equal(audited(s, "By Existing Certificate (Precedence to LSC), this once"), 1);
+	stranger.password = "4711";
+	visit(s, &stranger);
+	assert_int_equal(stranger.reason, CAPF_REASON_INVALID);
+	visit_clear(&stranger);
+	/* expires */
+	s->n.now += 11 * DAY;
+	assert_ok(phones_expire(s->n.cluster, s->n.now, &(size_t){ 0 }, &e), &e);
+	d = phone(s, PHONE);
+	assert_false(d.renewal);
+	assert_int_equal(d.auth, DEVICE_AUTH_STRING);
+	assert_true(d.has_string); /* for the operation that it was made for */
+	/* succeeds */
+	step(s);
+	set_phone(s, PHONE, PHONE_AUTH, device_auth_names[DEVICE_AUTH_NULL]); /* for later: the renewal goes on */
+	assert_true(phone(s, PHONE).renewal);
+	struct visit v = { .cert = lsc, .cert_key = s->rsa1024, .key = s->rsa1024 };
+	visit(s, &v);
+	assert_state(s, PHONE, DEVICE_NO_OPERATION, "Upgrade Success");
+	d = phone(s, PHONE);
+	assert_false(d.renewal);
+	assert_int_equal(d.auth, DEVICE_AUTH_NULL);
+	visit_clear(&v);
+	/* what the administrator schedules meanwhile is his */
+	s->n.now += 201 * DAY;
+	step(s);
+	assert_true(phone(s, PHONE).renewal);
+	set_phone(s, PHONE, PHONE_OPERATION, "Install/Upgrade");
+	assert_false(phone(s, PHONE).renewal);
+	cert_unref(enrol(s, PHONE, s->rsa1024));
 	cert_unref(lsc);
 }
 
@@ -159,8 +211,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, site_make, site_drop)
 	const struct CMUnitTest tests[] = {
-		TEST(due_after_two_thirds_at_a_rate), TEST(renewed_is_not_due),	      TEST(jitter_spreads),
-		TEST(stops_on_errors),		      TEST(strangers_do_not_stop_it),
+		TEST(due_after_two_thirds_at_a_rate), TEST(renewed_is_not_due),	      TEST(the_mode_stays),
+		TEST(jitter_spreads),		      TEST(stops_on_errors),	      TEST(strangers_do_not_stop_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
