@@ -176,7 +176,7 @@ static int set_mic(struct command_run *r, bool allow, struct err *e)
 	int rc = capf_expired_mic(r->host->cluster, r->peer->actor, cmd_phones_name(r, name), allow, e);
 	r->audited = true;
 	if (rc == 0)
-		fprintf(r->out, allow ? "The expired MIC of %s authenticates its next CAPF operation, once.\n" :
+		fprintf(r->out, allow ? "The expired MIC of %s authenticates its next Install/Upgrade, once.\n" :
 					"The expired MIC of %s authenticates nothing.\n", name);
 	return rc;
 }

@@ -41,7 +41,7 @@ static const struct grammar_word allow_device[] = {HINT("DEVICE", DEVICE_HELP, N
 static const struct grammar_word withdraw_device[] = {HINT("DEVICE", DEVICE_HELP, NULL, &mic_withdraw), END};
 static const struct grammar_word mic[] = {
 	WORD("list", "devices whose expired MIC may authenticate them", NULL, &mic_list),
-	WORD("allow", "let a device's expired MIC authenticate one operation", allow_device, NULL),
+	WORD("allow", "let a device's expired MIC authenticate one installation", allow_device, NULL),
 	WORD("withdraw", "not any longer", withdraw_device, NULL), END};
 
 const struct grammar_word capf_grammar[] = {

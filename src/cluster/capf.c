@@ -365,11 +365,19 @@ static bool is_its_operation(const struct phone_task *task, const struct capf_se
  */
 static bool still_pending(struct capf_turn *t, const struct capf_session *s)
 {
+	bool allowed = true;
+	struct err e = ERR_INIT;
+
 	if (!load(t))
 		return false;
-	if (is_its_operation(&t->task, s))
+	if (!is_its_operation(&t->task, s))
+		capf_end(t, CAPF_REFUSED, CAPF_REASON_INVALID, "the operation was changed or ended while it ran");
+	else if (s->expired_mic && store_expiredmic_get(t->a->c->store, t->device, &allowed, &e))
+		capf_end(t, CAPF_FAILED, CAPF_REASON_INVALID, "what is allowed of its MIC cannot be read: %s", e.text);
+	else if (!allowed)
+		capf_fail(t, DEVICE_FAILED_MIC, CAPF_REFUSED, "its expired MIC was allowed no longer while it ran");
+	else
 		return true;
-	capf_end(t, CAPF_REFUSED, CAPF_REASON_INVALID, "the operation was changed or ended while it ran");
 	return false;
 }
 
@@ -386,21 +394,12 @@ static void could_not_record(struct capf_turn *t, const struct err *e)
 static void on_stored(struct capf_turn *t, const struct capf_session *s)
 {
 	struct err e = ERR_INIT;
-	size_t n;
-	int rc = 0;
 
 	if (!did_it(t)) {
 		capf_fail(t, DEVICE_FAILED, CAPF_REFUSED, "it did not store the LSC, reason %u", t->m.reason);
 		return;
 	}
-	/* A permission that is used up too early can be given again; one that stays is a hole. */
-	if (s->expired_mic)
-		rc = store_expiredmic_set(t->a->c->store, t->device, 0, &e);
-	if (!rc)
-		rc = phone_installed(t->a->c, t->device, s->lsc, t->now, &e);
-	if (!rc)
-		rc = store_csr_delete(t->a->c->store, t->device, &n, &e);
-	if (rc)
+	if (phone_installed(t->a->c, t->device, s->lsc, t->now, &e))
 		could_not_record(t, &e);
 	else
 		capf_end(t, CAPF_SUCCEEDED, CAPF_REASON_SUCCESS, "LSC installed");

@@ -95,7 +95,7 @@ static int check_sudi(struct capf_turn *t, struct err *e)
 	return rc;
 }
 
-/* An expired MIC counts where the operator listed the device, for one operation. */
+/* An expired MIC counts where the operator listed the device, until that has installed one LSC, and for nothing else. */
 static int check_expired(struct capf_turn *t, enum capf_cert_is is, struct err *e)
 {
 	bool allowed = false;
@@ -103,6 +103,8 @@ static int check_expired(struct capf_turn *t, enum capf_cert_is is, struct err *
 
 	if (rc)
 		return rc;
+	if (allowed && t->task.device.operation != DEVICE_INSTALL)
+		return err_set(e, ERR_AUTH, "it has expired, and is allowed for '%s' only", device_operation_names[DEVICE_INSTALL]);
 	t->expired_mic = allowed;
 	return allowed ? 0 : err_set(e, ERR_AUTH, "it has expired");
 }

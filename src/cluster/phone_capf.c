@@ -10,6 +10,7 @@
 #include "cluster/param.h"
 #include "cluster/phone_string.h"
 #include "cluster/phones_internal.h"
+#include "store/enrolment.h"
 
 #define EXPIRE_MAX 1000      /* operations that one transaction ends */
 #define LOCK_DOUBLINGS_MAX 10 /* of 15 minutes: ten days, as long as an operation lives */
@@ -327,6 +328,23 @@ int phone_lsc_issued(struct cluster *c, const char *name, const struct cert *lsc
 	return run(c, "issue LSC", issued, &(struct doing){ .name = name, .lsc = lsc, .now = now }, e);
 }
 
+/*
+ * What the LSC makes needless: the permission of an expired MIC, whether it was used or not (one that is used up too early
+ * can be given again; one that stays is a hole), and keys that wait for an authority elsewhere.
+ */
+static int use_up(struct cluster *c, struct phone_change *ch, const char *name, struct err *e)
+{
+	bool allowed = false;
+	size_t n;
+	int rc = store_expiredmic_get(c->store, name, &allowed, e);
+
+	if (!rc && allowed)
+		rc = store_expiredmic_set(c->store, name, 0, e);
+	if (!rc && allowed)
+		text_append(ch->after, sizeof(ch->after), strlen(ch->after), "; its expired MIC is allowed no longer");
+	return rc ? rc : store_csr_delete(c->store, name, &n, e);
+}
+
 static int installed(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e)
 {
 	const struct doing *w = ctx;
@@ -345,9 +363,10 @@ static int installed(struct cluster *c, struct phone_change *ch, void *ctx, stru
 		rc = store_devicecert_state(c->store, w->name, sha256, DEVICECERT_STORED, w->now, &found, e);
 	if (!rc)
 		rc = succeed(c, ch, &d, e);
-	if (!rc)
-		name_cert(ch, "LSC", w->lsc);
-	return rc;
+	if (rc)
+		return rc;
+	name_cert(ch, "LSC", w->lsc);
+	return use_up(c, ch, w->name, e);
 }
 
 int phone_installed(struct cluster *c, const char *name, const struct cert *lsc, int64_t now, struct err *e)

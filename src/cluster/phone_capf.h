@@ -50,7 +50,8 @@ int phone_lsc_issued(struct cluster *c, const char *name, const struct cert *lsc
 
 /*
  * The phone has said that it is done; only this ends an operation well (C-7). Status "... Success", no operation pending, the
- * string gone. Errors: ERR_USAGE that operation is not pending, or no such certificate was issued to the device.
+ * string gone. An installation also ends what an expired MIC was allowed, and forgets keys that wait for an authority
+ * elsewhere. Errors: ERR_USAGE that operation is not pending, or no such certificate was issued to the device.
  */
 int phone_installed(struct cluster *c, const char *name, const struct cert *lsc, int64_t now, struct err *e) MUST_CHECK;
 int phone_deleted(struct cluster *c, const char *name, int64_t now, struct err *e) MUST_CHECK;

@@ -59,7 +59,7 @@ int phones_export_row(void *out, const struct store_device *d)
 
 	csv_put(out, true, d->name);
 	for (enum phone_field f = 0; f < PHONE_N_FIELDS; f++) {
-		field_text(d, f, text, sizeof(text));
+		phones_csv_text(d, f, text, sizeof(text));
 		csv_put(out, false, text);
 	}
 	csv_put(out, false, d->status);

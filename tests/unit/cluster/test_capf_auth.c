@@ -350,6 +350,16 @@ static void enrols_by_mic(void **state)
 	cert_unref(unknown.ca);
 }
 
+/* The administrator changes his mind when the phone has its LSC already. */
+static void withdraw(struct visit *v, struct site *s, struct wr *message)
+{
+	struct err e = ERR_INIT;
+
+	(void)message;
+	if (v->sent == 3)
+		assert_ok(store_expiredmic_set(s->n.store, PHONE, 0, &e), &e);
+}
+
 static void expired_mic_counts_once_where_allowed(void **state)
 {
 	struct site *s = *state;
@@ -373,8 +383,29 @@ static void expired_mic_counts_once_where_allowed(void **state)
 	visit(s, &v);
 	assert_int_equal(v.reason, CAPF_REASON_SUCCESS);
 	visit_clear(&v);
+	assert_int_equal(audited(s, "its expired MIC is allowed no longer"), 1);
 	set_phone(s, PHONE, PHONE_OPERATION, "Install/Upgrade");
 	assert_refused(s, &v, INVALID_MIC);
+
+	/* It installs, and does nothing else. */
+	assert_ok(store_expiredmic_set(s->n.store, PHONE, s->n.now, &e), &e);
+	v.fetch = mic;
+	v.fetch_type = CAPF_CERT_MIC;
+	for (enum device_operation op = DEVICE_DELETE; op <= DEVICE_TROUBLESHOOT; op++) {
+		set_phone(s, PHONE, PHONE_OPERATION, device_operation_names[op]);
+		visit(s, &v);
+		assert_int_equal(v.reason, CAPF_REASON_INVALID);
+		assert_state(s, PHONE, op, device_status_failed(op, DEVICE_FAILED_MIC));
+		visit_clear(&v);
+	}
+	/* Nor when it is withdrawn while it does. */
+	set_phone(s, PHONE, PHONE_OPERATION, "Install/Upgrade");
+	v.tamper = withdraw;
+	visit(s, &v);
+	assert_int_equal(v.reason, CAPF_REASON_INVALID);
+	assert_int_equal(v.sent, 3);
+	assert_state(s, PHONE, DEVICE_INSTALL, INVALID_MIC);
+	visit_clear(&v);
 	cert_unref(mic);
 	cert_unref(m.ca);
 }
