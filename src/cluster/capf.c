@@ -543,6 +543,28 @@ void capf_decide(struct capf *a, const struct capf_ask *ask, struct capf_answer 
 		session_drop(a, s);
 }
 
+void capf_refused(struct capf *a, uint64_t conn, const char *peer, const char *why, struct capf_answer *answer)
+{
+	struct capf_session *s = session_of(a, conn);
+	struct capf_ask ask = { .conn = conn, .peer = peer };
+	struct capf_turn t = { .a = a, .ask = &ask, .out = answer, .now = clock_wall_s(a->c->clock) };
+	struct err e = ERR_INIT;
+	char shown[200];
+
+	*answer = (struct capf_answer){ 0 };
+	text_escape(shown, sizeof(shown), view_str(why));
+	if (s) {
+		memcpy(t.device, s->device, sizeof(t.device));
+		memcpy(answer->device, s->device, sizeof(answer->device));
+	}
+	if (s && !phone_task_get(a->c, t.device, t.now, &t.task, &e) && is_its_operation(&t.task, s))
+		capf_fail(&t, DEVICE_FAILED_COMMUNICATION, CAPF_REFUSED, "a bad message: %s", shown);
+	else
+		capf_end(&t, CAPF_REFUSED, CAPF_REASON_INVALID, "a bad message: %s", shown);
+	if (s)
+		session_drop(a, s);
+}
+
 static void session_lost(struct capf *a, struct capf_session *s, enum device_failure why)
 {
 	struct capf_answer ignored = { 0 };

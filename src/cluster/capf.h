@@ -14,6 +14,7 @@
  *     accept: random session id, capf_conn_init
  *     CAPF_WANT_DECISION      ->               capf_decide      (one call, answered at once)
  *     capf_conn_decide        <-               answer.decision
+ *     message refused there   ->               capf_refused
  *     connection over         ->               capf_gone        (also after END_SESSION; then it does nothing)
  *     worker died                              capf_gone_between; or the deadlines pass
  *     once a minute                            capf_step
@@ -58,6 +59,12 @@ void capf_answer_clear(struct capf_answer *answer);
  * are up to date when it returns.
  */
 void capf_decide(struct capf *a, const struct capf_ask *ask, struct capf_answer *answer);
+
+/*
+ * capf_refused: the worker refused a message of that connection before anybody could be asked about it; why is what it says.
+ * The connection's session ends. Out: answer says so for the log; there is nobody to send it to.
+ */
+void capf_refused(struct capf *a, uint64_t conn, const char *peer, const char *why, struct capf_answer *answer);
 
 /* capf_gone: the connection is over. An operation that it had not finished stays scheduled, with a status that says why. */
 enum capf_end { CAPF_END_CLOSED, CAPF_END_TIMEOUT };

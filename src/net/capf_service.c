@@ -145,21 +145,16 @@ static void ask(struct client *c, enum capf_question question, size_t len)
 	on_decided(c, NULL, 0);
 }
 
-/* A message that is announced as longer than any phone's is not waited for. */
-static bool too_long(struct client *c, struct view in)
-{
-	struct err e = ERR_INIT;
-	size_t len;
-
-	return c->conn.state != CAPF_STATE_START && capf_frame_len(in, &len, &e) == 0 && len > CAPF_SERVICE_FRAME_MAX;
-}
-
 static void broken(struct client *c, const struct err *e, struct wr *out)
 {
+	const struct capf_decider *d = &service_of(c)->decider;
 	bool timed_out = e->code == ERR_AGAIN;
 
 	service_of(c)->stats.timed_out += timed_out;
-	service_of(c)->stats.malformed += e->code == ERR_PROTO;
+	if (e->code == ERR_PROTO) {
+		service_of(c)->stats.malformed++;
+		d->refused(d->ctx, c->number, (const struct sockaddr *)&c->tls.peer, e->text);
+	}
 	tls_conn_log(&c->tls, e->code ? e->text : "no memory");
 	forget(c, timed_out);
 	finish(c, out);
@@ -177,11 +172,6 @@ static bool step(struct client *c)
 	struct wr out;
 
 	wr_init(&out, CAPF_FRAME_MAX);
-	if (too_long(c, have)) {
-		err_rule(&e, "body-length", 6, "a message of more than %d octets", CAPF_SERVICE_FRAME_MAX);
-		broken(c, &e, &out);
-		return false;
-	}
 	switch (capf_conn_step(&c->conn, have, now, &used, &question, &out, &e)) {
 	case CAPF_WANT_READ:
 		wr_clear(&out);
@@ -246,7 +236,7 @@ static bool is_idle(struct tls_conn *tls)
 
 static const struct tls_service_ops ops = {
 	.conn_size = sizeof(struct client),
-	.in_max = CAPF_SERVICE_FRAME_MAX,
+	.in_max = CAPF_PHONE_FRAME_MAX,
 	.unread = "the phone does not read the end of its session",
 	.begin = on_begin,
 	.readable = on_readable,

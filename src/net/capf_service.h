@@ -9,8 +9,6 @@
  * CAPF_IDLE_MS, its key CAPF_KEY_MS. A message goes out in one TLS record, because phones stall otherwise.
  * Source: formats-and-protocols.md 7.1, 7.8, 7.12.
  */
-#define CAPF_SERVICE_FRAME_MAX 32768 /* octets of a phone's message; certificates and proofs take less than 8 KiB */
-
 struct capf_service_ask {
 	uint64_t conn;               /* below 2^56; never the same for two connections of this and other processes */
 	const struct sockaddr *peer;
@@ -33,6 +31,8 @@ struct capf_decider {
 	void (*cancel)(void *ctx, void *wait);
 	/* A connection that was asked about is over, and the decider may not know yet. */
 	void (*gone)(void *ctx, uint64_t conn, bool timed_out);
+	/* A message was refused, and the connection is about to end. conn: as it may have been asked about. */
+	void (*refused)(void *ctx, uint64_t conn, const struct sockaddr *peer, const char *why);
 	/* A connection ended otherwise than by its phone; for logs. */
 	void (*ended)(void *ctx, const struct sockaddr *peer, const char *why);
 	void *ctx;

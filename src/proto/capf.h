@@ -6,6 +6,7 @@
  * CAPF messages: the codec, both ways. Source: formats-and-protocols.md 7.1 to 7.5, 7.10; vectors tests/golden/capf.
  */
 #define CAPF_PORT 3804
+#define CAPF_PROTOCOL 0x55 /* the first octet of every message */
 #define CAPF_HEADER_LEN 8
 #define CAPF_FRAME_MAX (CAPF_HEADER_LEN + 65535)
 #define CAPF_DEVICE_MAX 128   /* octets of a device name, without the NUL */

@@ -99,6 +99,13 @@ static enum capf_want take(struct capf_conn *c, const struct capf_msg *m, enum c
 	return end(c, CAPF_REASON_INVALID, out, e);
 }
 
+/* Not a message of a phone, or one that no phone sends (D-8). What does not even begin as CAPF would not understand an answer. */
+static enum capf_want refuse(struct capf_conn *c, struct view in, struct wr *out, struct err *e)
+{
+	c->state = CAPF_STATE_OVER;
+	return in.p[0] == CAPF_PROTOCOL ? end(c, CAPF_REASON_INVALID, out, e) : CAPF_WANT_CLOSE;
+}
+
 enum capf_want capf_conn_step(struct capf_conn *c, struct view in, uint64_t now_ms, size_t *used,
 			      enum capf_question *question, struct wr *out, struct err *e)
 {
@@ -113,6 +120,8 @@ enum capf_want capf_conn_step(struct capf_conn *c, struct view in, uint64_t now_
 	if (c->state == CAPF_STATE_START)
 		return hello(c, out, e);
 	int code = capf_frame_len(in, &len, e);
+	if (!code && len > CAPF_PHONE_FRAME_MAX) /* is not waited for */
+		code = err_rule(e, "body-length", 6, "a message of more than %d octets", CAPF_PHONE_FRAME_MAX);
 	if (code == ERR_AGAIN || (!code && in.len < len)) {
 		err_clear(e);
 		if (now_ms < c->deadline_ms)
@@ -121,10 +130,8 @@ enum capf_want capf_conn_step(struct capf_conn *c, struct view in, uint64_t now_
 		err_set(e, ERR_AGAIN, "the phone did not answer in time");
 		return CAPF_WANT_CLOSE;
 	}
-	if (code || capf_msg_read((struct view){in.p, len}, &m, e)) {
-		c->state = CAPF_STATE_OVER;
-		return CAPF_WANT_CLOSE;
-	}
+	if (code || capf_msg_read((struct view){in.p, len}, &m, e))
+		return refuse(c, in, out, e);
 	*used = len;
 	if (is_progress(c, &m))
 		return CAPF_WANT_READ;

@@ -8,6 +8,7 @@
  * devices and asks the keeper to issue), so after each answer of the phone the machine asks and waits for a decision.
  */
 #define CAPF_IDLE_MS 10000          /* for each answer of the phone, except: */
+#define CAPF_PHONE_FRAME_MAX 32768  /* octets of a phone's message; certificates and proofs take less than 8 KiB */
 #define CAPF_KEY_MS (45 * 60000)    /* key generation: old phones take half an hour (behaviour.md 5.4) */
 
 /* What has to be decided. */

@@ -213,6 +213,19 @@ void capf_director_gone(struct capf_director *d, unsigned worker, const struct i
 		capf_gone(d->capf, conn_of(worker, conn), timed_out ? CAPF_END_TIMEOUT : CAPF_END_CLOSED);
 }
 
+void capf_director_refused(struct capf_director *d, unsigned worker, const struct ipc_msg *m)
+{
+	char peer[STORE_ADDRESS_SIZE], why[CAPF_WIRE_WHY_MAX];
+	struct capf_answer answer;
+	uint64_t conn;
+
+	if (!capf_wire_get_refused(m->body, &conn, peer, why))
+		return;
+	capf_refused(d->capf, conn_of(worker, conn), peer, why, &answer);
+	tell_log(d, &answer);
+	capf_answer_clear(&answer);
+}
+
 void capf_director_worker_lost(struct capf_director *d, unsigned worker)
 {
 	if (d->n)
@@ -307,23 +320,39 @@ static int ask_director(void *ctx, const struct capf_service_ask *ask, capf_serv
 	return rc;
 }
 
+/* What is not said, because this process ends or the channel is full, is not missed: deadlines pass there too. */
+static void tell(struct asker *by, uint16_t type, const struct wr *body)
+{
+	struct ipc_msg m = {.type = type, .body = wr_view_all(body)};
+	struct err e = ERR_INIT;
+
+	if (*by->director && ipc_channel_send(*by->director, &m, &e) < 0)
+		log_debug("%s: the director was not told that a connection is over: %s", by->listener, e.text);
+}
+
 static void tell_gone(void *ctx, uint64_t conn, bool timed_out)
 {
-	struct asker *by = ctx;
-	struct err e = ERR_INIT;
 	struct wr body;
 
-	if (!*by->director)
-		return; /* it hears of the whole worker's end */
 	wr_init(&body, 16);
 	capf_wire_put_gone(&body, conn, timed_out);
-	struct ipc_msg m = {.type = IPC_CAPF_GONE, .body = wr_view_all(&body)};
-	if (ipc_channel_send(*by->director, &m, &e) < 0) /* the session's deadline passes there too */
-		log_debug("%s: the director was not told that a connection is over: %s", by->listener, e.text);
+	tell(ctx, IPC_CAPF_GONE, &body);
+	wr_clear(&body);
+}
+
+static void tell_refused(void *ctx, uint64_t conn, const struct sockaddr *from, const char *why)
+{
+	char peer[INET6_ADDRSTRLEN];
+	struct wr body;
+
+	sockaddr_text(from, peer);
+	wr_init(&body, IPC_BODY_MAX);
+	capf_wire_put_refused(&body, conn, peer, why);
+	tell(ctx, IPC_CAPF_REFUSED, &body);
 	wr_clear(&body);
 }
 
 struct capf_decider capf_decider_by_director(struct asker *a)
 {
-	return (struct capf_decider){ask_director, asker_cancel, tell_gone, asker_log_ended, a};
+	return (struct capf_decider){ask_director, asker_cancel, tell_gone, tell_refused, asker_log_ended, a};
 }

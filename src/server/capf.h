@@ -35,9 +35,10 @@ int capf_director_new(struct event_base *base, struct store *store, struct clust
 		      const struct capf_director_handler *h, struct capf_director **d, struct err *e) MUST_CHECK;
 void capf_director_free(struct capf_director *d); /* accepts NULL */
 
-/* Messages of worker number `worker`: IPC_CAPF_ASK, which is answered on ch; IPC_CAPF_GONE. */
+/* Messages of worker number `worker`: IPC_CAPF_ASK, which is answered on ch; IPC_CAPF_GONE; IPC_CAPF_REFUSED. */
 void capf_director_ask(struct capf_director *d, unsigned worker, struct ipc_channel *ch, const struct ipc_msg *m);
 void capf_director_gone(struct capf_director *d, unsigned worker, const struct ipc_msg *m);
+void capf_director_refused(struct capf_director *d, unsigned worker, const struct ipc_msg *m);
 void capf_director_worker_lost(struct capf_director *d, unsigned worker); /* with all its connections */
 
 const struct capf_director_stats *capf_director_stats(const struct capf_director *d);

@@ -1,5 +1,7 @@
 #include "server/capf_wire.h"
 
+#include <stdio.h>
+
 #include "server/ipc.h"
 
 void capf_wire_put_ask(struct wr *w, const struct capf_service_ask *ask, const char *peer)
@@ -78,4 +80,24 @@ bool capf_wire_get_gone(struct view body, uint64_t *conn, bool *timed_out)
 		return false;
 	*timed_out = how;
 	return true;
+}
+
+bool capf_wire_put_refused(struct wr *w, uint64_t conn, const char *peer, const char *why)
+{
+	char cut[CAPF_WIRE_WHY_MAX];
+
+	snprintf(cut, sizeof(cut), "%s", why);
+	wr_u64(w, conn);
+	ipc_put_str(w, peer);
+	ipc_put_str(w, cut);
+	return !w->failed;
+}
+
+bool capf_wire_get_refused(struct view body, uint64_t *conn, char peer[STORE_ADDRESS_SIZE], char why[CAPF_WIRE_WHY_MAX])
+{
+	struct rd r;
+
+	rd_init(&r, body.p, body.len);
+	return rd_u64(&r, conn) && ipc_get_str(&r, peer, STORE_ADDRESS_SIZE) && ipc_get_str(&r, why, CAPF_WIRE_WHY_MAX) &&
+	       rd_done(&r) && *conn <= CAPF_CONN_MAX;
 }

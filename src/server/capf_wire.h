@@ -21,3 +21,8 @@ bool capf_wire_get_decision(struct view body, struct capf_decision *d, unsigned 
 /* IPC_CAPF_GONE: u64 conn, u8 0 or 1. */
 bool capf_wire_put_gone(struct wr *w, uint64_t conn, bool timed_out);
 bool capf_wire_get_gone(struct view body, uint64_t *conn, bool *timed_out);
+
+/* IPC_CAPF_REFUSED: u64 conn, str peer, str why (cut to fit). */
+#define CAPF_WIRE_WHY_MAX 160
+bool capf_wire_put_refused(struct wr *w, uint64_t conn, const char *peer, const char *why);
+bool capf_wire_get_refused(struct view body, uint64_t *conn, char peer[STORE_ADDRESS_SIZE], char why[CAPF_WIRE_WHY_MAX]);

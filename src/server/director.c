@@ -390,6 +390,7 @@ static void on_worker_message(void *ctx, struct ipc_channel *ch, const struct ip
 	case IPC_SIGN: on_sign(d, ch, m); return;
 	case IPC_CAPF_ASK: capf_director_ask(d->capf, worker, ch, m); return;
 	case IPC_CAPF_GONE: capf_director_gone(d->capf, worker, m); return;
+	case IPC_CAPF_REFUSED: capf_director_refused(d->capf, worker, m); return;
 	case IPC_CONTACTS: on_contacts(d, m->body); return;
 	case IPC_CTL_PROVIDER: ctl_provider_director_ask(d->ctl_provider, ch, m); return;
 	default: return;

@@ -37,6 +37,7 @@ enum ipc_type {
 	IPC_SIGN = 33,           /* str base, str file_name: see signer_sign(); reply: str name below published/signed/ */
 	IPC_CAPF_ASK = 34,       /* bodies of these: server/capf.c */
 	IPC_CAPF_GONE = 35,      /* unasked: a connection of CAPF is over */
+	IPC_CAPF_REFUSED = 38,   /* unasked: a message of CAPF was refused */
 	IPC_CTL_PROVIDER = 37,   /* bodies: server/ctl_provider.c */
 	IPC_CONTACTS = 36,       /* unasked: phones that asked for something; body: server/contacts.h */
 

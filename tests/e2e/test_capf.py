@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """CAPF of a running node, spoken to octet by octet: what phones may do there, and what strangers may not."""
+import json
 import os
 import re
 import socket
@@ -34,6 +35,17 @@ def schedule(node, device, operation='Install/Upgrade', auth=None):
 
 def audit(node):
     return node.admin('show audit').stdout
+
+
+def assert_refusals(node, wanted):
+    """The audit says that sessions were refused for these reasons, in any order (each worker has its own), and for no others."""
+    def refusals():
+        rows = json.loads(node.admin('show audit', '--json').stdout)
+        return sorted(r['outcome'].removeprefix('refused: ') for r in rows
+                      if r['command'] == 'session' and r['outcome'].startswith('refused: '))
+
+    until(f'{len(wanted)} refusals', lambda: len(refusals()) >= len(wanted))    # what a worker refuses is told a moment later
+    assert refusals() == sorted(wanted), refusals()
 
 
 def write_pem(path, der):
@@ -180,12 +192,18 @@ def test_attacks_with_certificates():
             c.send(AUTH_RESPONSE, body + good, session=c.session ^ 1)
             command, _, found = c.receive()
             assert command == END_SESSION and found[1] == b'\7'
+            replayed = f'127.0.0.1: a bad message: the message belongs to session {c.session ^ 1:08x}, this is {c.session:08x}'
         assert enrol(node, PHONE, key, extra=good) != lsc                 # and the phone itself still can
         with Connection(node) as c:                                       # the old certificate no longer
             schedule(node, PHONE)
             assert ended(c.authenticate(PHONE, extra=good)) == 7
-        rows = audit(node)
-        assert rows.count('refused') >= 8 and PHONE + ' at 127.0.0.1' in rows, rows
+        mine = f'{PHONE} at 127.0.0.1: its certificate is not accepted: '
+        assert_refusals(node, [
+            f'{PHONE} at 127.0.0.1: it sent no certificate to authenticate with',
+            mine + f'it is the certificate of "{OTHER}"', *[mine + 'the signature does not verify'] * 4,
+            mine + "the certificate's RSA exponent is below 65537: its signatures prove nothing", replayed,
+            mine + 'it is superseded by a later LSC of the phone'])
+        assert replayed in node.log()            # a warning, too
 
 
 def test_attacks_without():
@@ -201,20 +219,27 @@ def test_attacks_without():
 
         for name in (b'../../etc/passwd', b'SEP0011/../22', b'SEP' + b'A' * 300, b'', b'SEP"; DROP TABLE', b'SEP\xff'):
             with Connection(node) as c:
-                command, found = c.authenticate(name)
-                assert command in (END_SESSION, None), command
-                assert command is None or found[1] in (b'\7', b'\x09'), found
+                assert ended(c.authenticate(name)) in (7, 9)
         assert not os.path.exists(node.path('trace', 'capf')) or not os.listdir(node.path('trace', 'capf'))
         with Connection(node) as c:
             try:
                 c.send(AUTH_RESPONSE, element(PASSWORD, b'1' * 65500))
-                assert c.receive()[0] is None
             except OSError:
                 pass                             # hung up on before all of it was sent
-        for junk in (b'GET / HTTP/1.1\r\n\r\n', b'\x55\x63' + bytes(6), bytes(64)):
+        # What is no CAPF at all is hung up on; everybody else hears reason 7.
+        for junk, answer in ((b'GET / HTTP/1.1\r\n\r\n', None), (b'\x55\x63' + bytes(6), END_SESSION), (bytes(64), None),
+                             (b'\x55\x02' + bytes(4) + b'\0\5\7\0\7\3\0', END_SESSION)):
             with Connection(node) as c:
                 c.tls.sendall(junk)
-                assert c.receive()[0] in (None, END_SESSION)
+                command, _, found = c.receive()
+                assert command == answer and (not command or found[1] == b'\7'), (junk, command, found)
+        strange = ['there is no device "../../etc/passwd"', 'there is no device "SEP0011/../22"',
+                   'there is no device "SEP"; DROP TABLE"', 'there is no device "SEP\\xff"']
+        bad = ['element 13 of 304 octets is not what it should be', 'element 13 of 1 octets is not what it should be',
+               'a message of more than 32768 octets', 'a CAPF message starts with 55, not with 47', 'command 99 is unknown',
+               'a CAPF message starts with 55, not with 00', 'an element runs past the end of the message']
+        assert_refusals(node, ['127.0.0.1: ' + w for w in strange + ['a bad message: ' + b for b in bad]])
+        assert 'a message of more than 32768 octets' in node.log()
         assert untouched()
 
         # the connection dropped after each message of an installation

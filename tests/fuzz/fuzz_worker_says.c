@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/capf_wire.h"
 #include "server/contacts.h"
@@ -11,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* What the director reads of a worker that may have been taken over: the first octet says which message. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char peer[STORE_ADDRESS_SIZE];
+	char peer[STORE_ADDRESS_SIZE], why[CAPF_WIRE_WHY_MAX];
 	struct capf_ask ask = {0};
 	struct capf_decision d = {0};
 	struct contacts *k;
@@ -23,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	struct view body = {data + 1, size - 1};
-	switch (data[0] % 4) {
+	switch (data[0] % 5) {
 	case 0:
 		if (capf_wire_get_ask(body, &ask, peer, &flag))
 			assert(ask.conn <= CAPF_CONN_MAX && ask.question <= CAPF_ASK_DELETED && ask.frame.len <= body.len);
@@ -35,6 +36,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 2:
 		if (capf_wire_get_gone(body, &conn, &flag))
 			assert(conn <= CAPF_CONN_MAX);
+		break;
+	case 4:
+		if (capf_wire_get_refused(body, &conn, peer, why))
+			assert(conn <= CAPF_CONN_MAX && strlen(peer) + strlen(why) <= body.len);
 		break;
 	default:
 		if (contacts_new(&k, &e))

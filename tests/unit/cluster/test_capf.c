@@ -441,6 +441,29 @@ static enum capf_action say(struct site *s, uint64_t conn, enum capf_question qu
 	return action;
 }
 
+/* What a worker refuses by itself is in the audit too, escaped and with its device where one was at it. */
+static void refused_by_the_worker(void **state)
+{
+	const struct capf_msg auth = { .command = CAPF_AUTH_RESPONSE, .has_version = true, .version = 3, .device = view_str(PHONE) };
+	struct site *s = *state;
+	struct capf_answer answer;
+
+	add_phone(s, PHONE, DEVICE_INSTALL, DEVICE_AUTH_NULL);
+	capf_refused(s->a, 1, PEER, "GET\nfake: line", &answer);
+	assert_int_equal(answer.verdict, CAPF_REFUSED);
+	assert_string_equal(answer.text, PEER ": a bad message: GET\\x0afake: line");
+	assert_int_equal(audited(s, "refused: " PEER ": a bad message"), 1);
+	assert_state(s, PHONE, DEVICE_INSTALL, "Operation Pending");
+
+	assert_int_equal(say(s, 2, CAPF_ASK_AUTH, auth), CAPF_DO_GENERATE);
+	capf_refused(s->a, 2, PEER, "an element runs past the end", &answer);
+	assert_int_equal(audited(s, "refused: " PHONE " at " PEER ": a bad message"), 1);
+	assert_state(s, PHONE, DEVICE_INSTALL, "Upgrade Failed: Phone Communication Failure");
+	assert_int_equal(capf_sessions(s->a), 0);
+	capf_gone(s->a, 2, CAPF_END_CLOSED); /* comes after it, and says nothing new */
+	assert_int_equal(audited(s, "the connection ended"), 0);
+}
+
 static void secured_while_it_ran(void **state)
 {
 	static const enum phone_field fields[] = { PHONE_AUTH, PHONE_RSA_BITS, PHONE_KEY_ORDER, PHONE_OPERATION };
@@ -510,6 +533,7 @@ int main(void)
 		TEST(the_template_is_parameters),
 		TEST(keys_that_were_not_asked_for),
 		TEST(changed_while_it_ran),
+		TEST(refused_by_the_worker),
 		TEST(secured_while_it_ran),
 	};
 

@@ -21,7 +21,7 @@ struct fixture {
 	void *decided_ctx;
 	enum capf_question question;
 	uint64_t conn;
-	unsigned asked, cancelled, gone, ended;
+	unsigned asked, cancelled, gone, refused, ended;
 };
 
 static void answer_now(evutil_socket_t fd, short what, void *ctx)
@@ -85,6 +85,17 @@ static void gone(void *ctx, uint64_t conn, bool timed_out)
 	f->gone++;
 }
 
+static void refused(void *ctx, uint64_t conn, const struct sockaddr *peer, const char *why)
+{
+	struct fixture *f = ctx;
+
+	assert_true(conn < UINT64_C(1) << 56);
+	assert_int_equal(peer->sa_family, AF_INET);
+	assert_true(*why);
+	assert_int_equal(f->gone, 0); /* it comes first */
+	f->refused++;
+}
+
 static void ended(void *ctx, const struct sockaddr *peer, const char *why)
 {
 	struct fixture *f = ctx;
@@ -96,7 +107,7 @@ static void ended(void *ctx, const struct sockaddr *peer, const char *why)
 
 static void start(struct fixture *f)
 {
-	const struct capf_decider decider = {ask, cancel, gone, ended, f};
+	const struct capf_decider decider = {ask, cancel, gone, refused, ended, f};
 	struct err e = ERR_INIT;
 
 	*f = (struct fixture){0};
@@ -291,19 +302,24 @@ static void a_phone_that_leaves(void **state)
 
 static void speaks_nonsense(struct fixture *f)
 {
-	static const uint8_t long_one[] = {0x55, 2, 0, 0, 0, 0, 0xff, 0xff};
+	static const uint8_t long_one[] = {0x55, 2, 0, 0, 0, 0, 0xff, 0xff}, unknown[] = {0x55, 0x63, 0, 0, 0, 0, 0, 0};
 	uint8_t octets[4096];
 	struct capf_msg m, auth;
 	SSL *s = stage_dial(&f->stage);
 
 	greeted(s);
 	must(SSL_write(s, "GET / HTTP/1.1\r\n\r\n", 18) == 18);
-	must(!receive(s, octets, &m)); /* malformed: no answer */
+	must(!receive(s, octets, &m)); /* that is no CAPF: no answer */
 	stage_hang_up(s);
 	s = stage_dial(&f->stage);
 	greeted(s);
 	must(SSL_write(s, long_one, sizeof long_one) == sizeof long_one);
-	must(!receive(s, octets, &m)); /* not waited for */
+	must(receive(s, octets, &m) && m.command == CAPF_END_SESSION && m.reason == CAPF_REASON_INVALID); /* not waited for */
+	stage_hang_up(s);
+	s = stage_dial(&f->stage);
+	greeted(s);
+	must(SSL_write(s, unknown, sizeof unknown) == sizeof unknown);
+	must(receive(s, octets, &m) && m.command == CAPF_END_SESSION && m.reason == CAPF_REASON_INVALID);
 	stage_hang_up(s);
 	s = stage_dial(&f->stage);
 	auth = auth_response(greeted(s) ^ 1);
@@ -324,8 +340,9 @@ static void nonsense(void **state)
 	start(&f);
 	stage_play(&f.stage, &f, speaks_nonsense);
 	assert_int_equal(f.asked, 0);
-	assert_int_equal(f.ended, 4);
-	assert_int_equal(capf_service_stats(f.service)->malformed, 4);
+	assert_int_equal(f.ended, 5);
+	assert_int_equal(f.refused, 5);
+	assert_int_equal(capf_service_stats(f.service)->malformed, 5);
 	assert_int_equal(capf_service_stats(f.service)->current, 0);
 	stop(&f);
 }

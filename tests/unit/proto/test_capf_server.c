@@ -188,6 +188,38 @@ static void what_does_not_belong_ends_the_session(void **state)
 	wr_clear(&p.out);
 }
 
+/* D-8: whoever speaks CAPF is told that his message is none. */
+static void what_is_malformed_ends_the_session(void **state)
+{
+	static const struct {
+		const char *octets;
+		size_t len;
+		const char *rule;
+	} bad[] = {
+#define BAD(octets, rule) {octets, sizeof(octets) - 1, rule}
+		BAD("\x55\x63\0\0\0\1\0\0", "command"),
+		BAD("\x55\2\0\0\0\1\xff\xff", "body-length"), /* longer than any phone's: not waited for */
+		BAD("\x55\2\0\0\0\1\x80\0", "body-length"),
+		BAD("\x55\2\0\0\0\1\0\5\7\0\7\3\0", "element-past-body"),
+		BAD("\x55\2\0\0\0\1\0\x8\7\0\1\3\7\0\1\3", "duplicate-element"),
+		BAD("\x55\2\0\0\0\1\0\5\7\0\2\3\3", "element-size"),
+		BAD("\x55\2\0\0\0\1\0\6\x0d\0\3S\0X", "device-name"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct err e = ERR_INIT;
+		enum capf_question q;
+		struct phone p;
+		begin(&p);
+		wr_clear(&p.out);
+		assert_int_equal(says(&p, bad[i].octets, bad[i].len, &q, &e), CAPF_WANT_CLOSE);
+		assert_int_equal(e.code, ERR_PROTO);
+		assert_string_equal(e.rule, bad[i].rule);
+		SENT(&p, "\x55\x0f\0\0\0\1\0\4\1\0\1\7");
+	}
+}
+
 static void patience_ends(void **state)
 {
 	struct err e = ERR_INIT;
@@ -219,6 +251,7 @@ int main(void)
 		cmocka_unit_test(version_2_has_no_key_type_and_no_ec),
 		cmocka_unit_test(fetches_and_deletes),
 		cmocka_unit_test(what_does_not_belong_ends_the_session),
+		cmocka_unit_test(what_is_malformed_ends_the_session),
 		cmocka_unit_test(patience_ends),
 	};
 
