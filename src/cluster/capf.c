@@ -417,25 +417,39 @@ static void on_deleted(struct capf_turn *t)
 		capf_end(t, CAPF_SUCCEEDED, CAPF_REASON_SUCCESS, "LSC deleted");
 }
 
-/* What it sent is kept in the trace whatever it is; in the inventory only what is provably its own (C-11). */
+/* What is not provably its own is kept in the trace, beside what is, and nowhere else (C-11). */
+static void take_foreign(struct capf_turn *t, const struct cert *cert, enum capf_cert_is is, const struct err *why)
+{
+	bool ours = why->code == ERR_STORE || why->code == ERR_NOMEM;
+	enum device_failure failure = is == CAPF_IS_MIC ? DEVICE_FAILED_MIC : DEVICE_FAILED_LSC;
+	struct err e = ERR_INIT;
+
+	if (capf_trace(t->a->c, t->device, CAPF_TRACE_FOREIGN, cert, &e))
+		could_not_record(t, &e);
+	else
+		capf_fail(t, ours ? DEVICE_FAILED : failure, ours ? CAPF_FAILED : CAPF_REFUSED,
+			  "what it sent is not taken for its %s, and only kept as " CAPF_TRACE_FOLDER "/%s-" CAPF_TRACE_FOREIGN ".pem: %s",
+			  is == CAPF_IS_MIC ? "MIC" : "LSC", t->device, why->text);
+}
+
 static void take_fetched(struct capf_turn *t, const struct cert *cert)
 {
-	struct err e = ERR_INIT, why = ERR_INIT;
+	struct err e = ERR_INIT;
 	enum capf_cert_is is = t->m.certificate_type == CAPF_CERT_MIC ? CAPF_IS_MIC : CAPF_IS_LSC;
 	bool expired;
-	bool own = capf_cert_check(t->a->c, &t->task.device, cert, t->now, &is, &expired, &why) == 0;
+
+	if (capf_cert_check(t->a->c, &t->task.device, cert, t->now, &is, &expired, &e)) {
+		take_foreign(t, cert, is, &e);
+		return;
+	}
 	const char *kind = is == CAPF_IS_MIC ? "MIC" : "LSC";
 	int rc = capf_trace(t->a->c, t->device, kind, cert, &e);
-
 	if (!rc)
-		rc = phone_fetched(t->a->c, t->device, own && is == CAPF_IS_LSC ? cert : NULL,
-				   own && is == CAPF_IS_MIC ? cert : NULL, t->now, &e);
+		rc = phone_fetched(t->a->c, t->device, is == CAPF_IS_LSC ? cert : NULL, is == CAPF_IS_MIC ? cert : NULL, t->now, &e);
 	if (rc)
 		could_not_record(t, &e);
-	else if (own)
-		capf_end(t, CAPF_SUCCEEDED, CAPF_REASON_NO_ACTION, "sent its %s", kind);
 	else
-		capf_end(t, CAPF_SUCCEEDED, CAPF_REASON_NO_ACTION, "sent a certificate that is only kept in the trace: %s", why.text);
+		capf_end(t, CAPF_SUCCEEDED, CAPF_REASON_NO_ACTION, "sent its %s%s", kind, expired ? ", which has expired" : "");
 }
 
 static void on_fetched(struct capf_turn *t)
@@ -443,16 +457,13 @@ static void on_fetched(struct capf_turn *t)
 	struct cert *cert = NULL;
 	struct err e = ERR_INIT;
 
-	if (!did_it(t) || !t->m.certificate.len) {
-		/* 7.8: a session that fetched ends with reason 0 in any case */
+	if (!did_it(t) || !t->m.certificate.len)
 		capf_fail(t, DEVICE_FAILED, CAPF_REFUSED, "it sent no certificate, reason %u", t->m.reason);
-		t->out->decision.reason = CAPF_REASON_NO_ACTION;
-		return;
-	}
-	if (cert_from_der(t->m.certificate, &cert, &e))
+	else if (cert_from_der(t->m.certificate, &cert, &e))
 		capf_fail(t, DEVICE_FAILED, CAPF_REFUSED, "what it sent is no certificate: %s", e.text);
 	else
 		take_fetched(t, cert);
+	t->out->decision.reason = CAPF_REASON_NO_ACTION; /* 7.8: a session that fetched ends with it in any case */
 	cert_unref(cert);
 }
 

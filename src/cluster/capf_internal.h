@@ -123,8 +123,10 @@ int capf_is_offline(struct cluster *c, bool *offline, struct err *e) MUST_CHECK;
 
 /* --- what it had: capf_trace.c --- */
 
-/* capf_trace: one PEM file for each device and kind: <data>/trace/capf/<device>-LSC.pem, the last one seen. */
+/* capf_trace: one PEM file for each device and kind ("LSC", "MIC" or CAPF_TRACE_FOREIGN), the last one seen:
+ * <data>/trace/capf/<device>-LSC.pem. */
 #define CAPF_TRACE_FOLDER "trace/capf"
+#define CAPF_TRACE_FOREIGN "foreign" /* what is not provably the device's own */
 int capf_trace(struct cluster *c, const char *device, const char *kind, const struct cert *cert, struct err *e) MUST_CHECK;
 
 /* --- what becomes due: capf_renew.c --- */

@@ -166,12 +166,16 @@ static void fetches(void **state)
 		v.fetch = strange[i];
 		v.fetch_type = CAPF_CERT_LSC;
 		visit(s, &v);
-		assert_state(s, PHONE, DEVICE_NO_OPERATION, "Troubleshoot Success");
-		assert_non_null(strstr(v.text, "only kept in the trace"));
+		assert_int_equal(v.reason, CAPF_REASON_NO_ACTION);
+		assert_state(s, PHONE, DEVICE_TROUBLESHOOT, i ? "Troubleshoot Failed: Invalid LSC" : "Troubleshoot Failed: Invalid MIC");
+		assert_int_equal(audited(s, i ? "-foreign.pem: it was issued by CN=Forger" :
+						"-foreign.pem: it is the certificate of \"" OTHER_PHONE "\""), 1);
 		assert_string_equal(phone(s, PHONE).lsc.sha256, "");
 		assert_string_equal(phone(s, PHONE).mic.sha256, d.mic.sha256);
 	}
-	assert_true(traced(s, PHONE "-LSC.pem", forged));
+	assert_true(traced(s, PHONE "-foreign.pem", forged));
+	assert_true(traced(s, PHONE "-MIC.pem", mic)); /* is not overwritten */
+	assert_false(node_has(&s->n, CAPF_TRACE_FOLDER "/" PHONE "-LSC.pem"));
 
 	set_phone(s, PHONE, PHONE_OPERATION, "Troubleshoot");
 	v.fetch = NULL;
