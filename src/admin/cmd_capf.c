@@ -8,14 +8,14 @@
 
 /* `utils capf`. Source: behaviour.md 1.8, 5.3. */
 
-/* --- keys that wait for an authority elsewhere --- */
-
-struct csr_listing {
+struct listing {
 	FILE *out;       /* NULL: into json */
 	json_t *json;
-	bool stale_only;
+	bool stale_only; /* of keys */
 	size_t n;
 };
+
+/* --- keys that wait for an authority elsewhere --- */
 
 static const char *state_of(const struct store_csr *csr)
 {
@@ -26,7 +26,7 @@ static const char *state_of(const struct store_csr *csr)
 
 static int list_one(void *ctx, const struct store_csr *csr, struct view spki)
 {
-	struct csr_listing *l = ctx;
+	struct listing *l = ctx;
 	char when[PRINT_TIME_MAX];
 
 	(void)spki;
@@ -42,18 +42,30 @@ static int list_one(void *ctx, const struct store_csr *csr, struct view spki)
 	return 0;
 }
 
-static int list(struct command_run *r, bool stale_only, const char *none, struct err *e)
+static struct listing begin_list(const struct command_run *r)
 {
 	bool json = command_option(r, "--json") != NULL;
-	struct csr_listing l = {.out = json ? NULL : r->out, .json = json ? json_array() : NULL, .stale_only = stale_only};
-	int rc = store_csr_list(r->host->store, list_one, &l, e);
 
-	if (rc == 0 && json)
-		return print_json(r->out, l.json, e);
-	json_decref(l.json);
-	if (rc == 0 && l.n == 0)
+	return (struct listing){.out = json ? NULL : r->out, .json = json ? json_array() : NULL};
+}
+
+/* rc: what the listing came to. */
+static int end_list(struct command_run *r, struct listing *l, int rc, const char *none, struct err *e)
+{
+	if (rc == 0 && !l->out)
+		return print_json(r->out, l->json, e);
+	json_decref(l->json);
+	if (rc == 0 && l->n == 0)
 		fprintf(r->out, "%s\n", none);
 	return rc < 0 ? err_set(e, rc, "out of memory") : 0;
+}
+
+static int list(struct command_run *r, bool stale_only, const char *none, struct err *e)
+{
+	struct listing l = begin_list(r);
+
+	l.stale_only = stale_only;
+	return end_list(r, &l, store_csr_list(r->host->store, list_one, &l, e), none, e);
 }
 
 int cmd_capf_csr_list(struct command_run *r, struct err *e)
@@ -73,49 +85,54 @@ int cmd_capf_csr_dump(struct command_run *r, struct err *e)
 	return capf_csr_dump(r->host->cluster, r->out, &n, e);
 }
 
+/* Whose keys; NULL: all. */
+static const char *whose(const struct command_run *r, char name[STORE_NAME_SIZE])
+{
+	const char *device = cmd_phones_name(r, name);
+
+	return text_same(device, "all") ? NULL : device;
+}
+
 int cmd_capf_csr_delete_ask(struct command_run *r, struct err *e)
 {
 	char name[STORE_NAME_SIZE];
-	const char *whose = cmd_phones_name(r, name);
+	const char *device = whose(r, name);
+	size_t n;
+	int rc = capf_csr_delete(r->host->cluster, r->peer->actor, device, true, &n, e);
 
-	(void)e;
-	if (!command_answers(r))
+	if (rc == 0 && !command_answers(r))
 		command_confirm(r, "This operation deletes %s%s. The phone has to make another key. Do you want to continue? (y/n):",
-				text_same(whose, "all") ? "every key that waits for a certificate" : "the keys of ",
-				text_same(whose, "all") ? "" : whose);
-	return 0;
-}
-
-static int would(struct command_run *r, const char *what)
-{
-	fprintf(r->out, "Nothing was changed. This command %s.\n", what);
-	return 0;
+				device ? "the keys of " : "every key that waits for a certificate", device ? device : "");
+	return rc;
 }
 
 int cmd_capf_csr_delete(struct command_run *r, struct err *e)
 {
+	bool dry = command_option(r, "--dry-run") != NULL;
 	char name[STORE_NAME_SIZE];
-	const char *whose = cmd_phones_name(r, name);
+	const char *device = whose(r, name);
 	size_t n;
+	int rc = capf_csr_delete(r->host->cluster, r->peer->actor, device, dry, &n, e);
 
-	if (command_option(r, "--dry-run"))
-		return would(r, "deletes what 'utils capf csr list' shows of it");
-	int rc = capf_csr_delete(r->host->cluster, r->peer->actor, text_same(whose, "all") ? NULL : whose, &n, e);
-	r->audited = true;
-	if (rc == 0)
+	r->audited = !dry;
+	if (rc == 0 && dry)
+		fprintf(r->out, "Nothing was changed. With this command %zu keys of %s would be deleted.\n", n,
+			device ? device : "all phones");
+	else if (rc == 0)
 		fprintf(r->out, "Keys deleted: %zu\n", n);
 	return rc;
 }
 
 int cmd_capf_stale_delete(struct command_run *r, struct err *e)
 {
+	bool dry = command_option(r, "--dry-run") != NULL;
 	size_t n;
+	int rc = capf_stale_delete(r->host->cluster, r->peer->actor, dry, &n, e);
 
-	if (command_option(r, "--dry-run"))
-		return would(r, "deletes what 'utils capf stale-lsc list' shows");
-	int rc = capf_stale_delete(r->host->cluster, r->peer->actor, &n, e);
-	r->audited = true;
-	if (rc == 0)
+	r->audited = !dry;
+	if (rc == 0 && dry)
+		fprintf(r->out, "Nothing was changed. With this command %zu keys that phones have replaced would be deleted.\n", n);
+	else if (rc == 0)
 		fprintf(r->out, "Keys deleted that phones have replaced: %zu\n", n);
 	return rc;
 }
@@ -140,10 +157,23 @@ int cmd_capf_cert_import(struct command_run *r, struct err *e)
 
 /* --- keep-alive --- */
 
+static int dry_keep_alive(struct command_run *r, struct err *e)
+{
+	const struct param_def *def = param_find(PARAM_CAPF_KEEP_ALIVE);
+	uint32_t now;
+	int rc = param_check(def, command_arg(r, 0), NULL, e);
+
+	if (rc == 0)
+		rc = param_get_number(r->host->cluster, PARAM_CAPF_KEEP_ALIVE, &now, e);
+	if (rc == 0)
+		fprintf(r->out, "Nothing was changed. This command would set %s to %s; it is %u.\n", def->name, command_arg(r, 0), now);
+	return rc;
+}
+
 int cmd_capf_keep_alive(struct command_run *r, struct err *e)
 {
 	if (command_option(r, "--dry-run"))
-		return would(r, "sets " PARAM_CAPF_KEEP_ALIVE);
+		return dry_keep_alive(r, e);
 	int rc = param_set(r->host->cluster, r->peer->actor, PARAM_CAPF_KEEP_ALIVE, command_arg(r, 0), NULL, e);
 	if (rc == 0) {
 		r->audited = true;
@@ -154,30 +184,39 @@ int cmd_capf_keep_alive(struct command_run *r, struct err *e)
 
 /* --- expired MICs --- */
 
-static int print_mic(void *ctx, const char *device, int64_t when)
+static int list_mic(void *ctx, const char *device, int64_t when)
 {
+	struct listing *l = ctx;
 	char text[PRINT_TIME_MAX];
 
-	fprintf(ctx, "%-24s allowed since %s\n", device, print_time(when, text));
+	l->n++;
+	if (l->out)
+		fprintf(l->out, "%-24s allowed since %s\n", device, print_time(when, text));
+	else if (json_array_append_new(l->json, json_pack("{s:s, s:I}", "device", device, "allowed", (json_int_t)when)) < 0)
+		return ERR_NOMEM;
 	return 0;
 }
 
 int cmd_capf_mic_list(struct command_run *r, struct err *e)
 {
-	return store_expiredmic_list(r->host->store, print_mic, r->out, e);
+	struct listing l = begin_list(r);
+	int rc = store_expiredmic_list(r->host->store, list_mic, &l, e);
+
+	return end_list(r, &l, rc, "No device's expired MIC authenticates it.", e);
 }
 
 static int set_mic(struct command_run *r, bool allow, struct err *e)
 {
+	bool dry = command_option(r, "--dry-run") != NULL;
 	char name[STORE_NAME_SIZE];
+	int rc = capf_expired_mic(r->host->cluster, r->peer->actor, cmd_phones_name(r, name), allow, dry, e);
 
-	if (command_option(r, "--dry-run"))
-		return would(r, "changes what 'utils capf expired-mic list' shows");
-	int rc = capf_expired_mic(r->host->cluster, r->peer->actor, cmd_phones_name(r, name), allow, e);
-	r->audited = true;
+	r->audited = !dry;
 	if (rc == 0)
-		fprintf(r->out, allow ? "The expired MIC of %s authenticates its next Install/Upgrade, once.\n" :
-					"The expired MIC of %s authenticates nothing.\n", name);
+		fprintf(r->out,
+			allow ? "%sThe expired MIC of %s authenticates its next Install/Upgrade, once.\n" :
+				"%sThe expired MIC of %s authenticates nothing.\n",
+			dry ? "Nothing was changed. With this command: " : "", name);
 	return rc;
 }
 

@@ -13,7 +13,7 @@ CHANGE(csr_delete, opts_change, cmd_capf_csr_delete_ask, cmd_capf_csr_delete);
 READ(stale_list, opts_json, cmd_capf_stale_list);
 CHANGE(stale_delete, opts_dry, NULL, cmd_capf_stale_delete);
 CHANGE(keep_alive, opts_dry, NULL, cmd_capf_keep_alive);
-READ(mic_list, NULL, cmd_capf_mic_list);
+READ(mic_list, opts_json, cmd_capf_mic_list);
 CHANGE(mic_allow, opts_dry, NULL, cmd_capf_mic_allow);
 CHANGE(mic_withdraw, opts_dry, NULL, cmd_capf_mic_withdraw);
 static const struct command cert_import = {.options = opts_dry, .privilege = ADMIN_CHANGE, .upload = 1,

@@ -70,16 +70,21 @@ static int run(struct cluster *c, const char *who, const char *command, const ch
 static int delete_keys(struct cluster *c, struct phone_change *ch, void *ctx, struct err *e)
 {
 	struct doing *d = ctx;
-	int rc = d->flag ? store_csr_delete_stale(c->store, &d->n, e) : store_csr_delete(c->store, d->device, &d->n, e);
+	struct store_device device;
+	int rc = d->device ? phone_need(c, d->device, &device, e) : 0;
 
+	if (!rc)
+		rc = d->flag ? store_csr_delete_stale(c->store, &d->n, e) : store_csr_delete(c->store, d->device, &d->n, e);
+	if (!rc && d->device && !d->n)
+		rc = err_set(e, ERR_USAGE, "no key of %s waits for a certificate: see 'utils capf csr list'", d->device);
 	snprintf(ch->before, sizeof(ch->before), "%zu", d->n);
 	snprintf(ch->after, sizeof(ch->after), "0");
 	return rc;
 }
 
-int capf_csr_delete(struct cluster *c, const char *who, const char *device, size_t *n, struct err *e)
+int capf_csr_delete(struct cluster *c, const char *who, const char *device, bool rehearsal, size_t *n, struct err *e)
 {
-	struct doing d = { .device = device };
+	struct doing d = { .device = device, .rehearsal = rehearsal };
 	int rc = run(c, who, "utils capf csr delete", device ? device : "all keys that wait for a certificate", delete_keys, &d, e);
 
 	if (!rc)
@@ -87,9 +92,9 @@ int capf_csr_delete(struct cluster *c, const char *who, const char *device, size
 	return rc;
 }
 
-int capf_stale_delete(struct cluster *c, const char *who, size_t *n, struct err *e)
+int capf_stale_delete(struct cluster *c, const char *who, bool rehearsal, size_t *n, struct err *e)
 {
-	struct doing d = { .flag = true };
+	struct doing d = { .flag = true, .rehearsal = rehearsal };
 	int rc = run(c, who, "utils capf stale-lsc delete all", "stale LSCs", delete_keys, &d, e);
 
 	if (!rc)
@@ -106,13 +111,13 @@ static int set_expired_mic(struct cluster *c, struct phone_change *ch, void *ctx
 	if (!rc)
 		rc = store_expiredmic_set(c->store, d->device, d->flag ? clock_wall_s(c->clock) : 0, e);
 	snprintf(ch->before, sizeof(ch->before), "%s", before ? "allowed" : "not allowed");
-	snprintf(ch->after, sizeof(ch->after), "%s", d->flag ? "allowed for one operation" : "not allowed");
+	snprintf(ch->after, sizeof(ch->after), "%s", d->flag ? "allowed for one installation" : "not allowed");
 	return rc;
 }
 
-int capf_expired_mic(struct cluster *c, const char *who, const char *device, bool allow, struct err *e)
+int capf_expired_mic(struct cluster *c, const char *who, const char *device, bool allow, bool rehearsal, struct err *e)
 {
-	struct doing d = { .device = device, .flag = allow };
+	struct doing d = { .device = device, .flag = allow, .rehearsal = rehearsal };
 	char object[STORE_NAME_SIZE + 32], shown[STORE_NAME_SIZE];
 
 	text_escape(shown, sizeof(shown), view_str(device));

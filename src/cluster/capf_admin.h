@@ -18,9 +18,14 @@
  */
 int capf_csr_dump(struct cluster *c, FILE *out, size_t *n, struct err *e) MUST_CHECK;
 
-/* capf_csr_delete: of a device, or (NULL) all. capf_stale_delete: those that the phone has replaced. Out: *n how many. */
-int capf_csr_delete(struct cluster *c, const char *who, const char *device, size_t *n, struct err *e) MUST_CHECK;
-int capf_stale_delete(struct cluster *c, const char *who, size_t *n, struct err *e) MUST_CHECK;
+/*
+ * capf_csr_delete: of a device, or (NULL) all. capf_stale_delete: those that the phone has replaced.
+ * In:     rehearsal: say what would be, and change nothing.
+ * Out:    *n how many. Errors: ERR_USAGE there is no such device, or nothing of it waits.
+ */
+int capf_csr_delete(struct cluster *c, const char *who, const char *device, bool rehearsal, size_t *n,
+		    struct err *e) MUST_CHECK;
+int capf_stale_delete(struct cluster *c, const char *who, bool rehearsal, size_t *n, struct err *e) MUST_CHECK;
 
 /*
  * capf_cert_import: certificates for keys that wait, one or more in PEM. All or none: the issuer must be in CAPF-trust,
@@ -32,5 +37,6 @@ int capf_stale_delete(struct cluster *c, const char *who, size_t *n, struct err 
 int capf_cert_import(struct cluster *c, const char *who, struct view pem, bool rehearsal, struct notes *notes, size_t *n,
 		     struct err *e) MUST_CHECK;
 
-/* capf_expired_mic: may the device's expired MIC authenticate one operation? Errors: ERR_USAGE unknown device. */
-int capf_expired_mic(struct cluster *c, const char *who, const char *device, bool allow, struct err *e) MUST_CHECK;
+/* capf_expired_mic: may the device's expired MIC authenticate one installation? Errors: ERR_USAGE unknown device. */
+int capf_expired_mic(struct cluster *c, const char *who, const char *device, bool allow, bool rehearsal,
+		     struct err *e) MUST_CHECK;

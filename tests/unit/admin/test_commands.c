@@ -539,17 +539,27 @@ static void test_capf(void **state)
 	expect("utils capf csr delete all --yes", 0, "Keys deleted: 0");
 	expect("utils capf set keep_alive 30", 0, "keep_alive set to 30 minutes");
 	expect("utils capf set keep_alive 61", 1, "from 5 to 60");
+	/* a rehearsal answers as the command would */
+	expect("utils capf set keep_alive 99 --dry-run", 1, "from 5 to 60");
+	expect("utils capf set keep_alive 20 --dry-run", 0, "(in minutes) to 20; it is 30");
+	expect("utils capf stale-lsc delete all --dry-run", 0, "With this command 0 keys");
 	expect("utils capf expired-mic allow SEP001122334455", 1, "no such device");
+	expect("utils capf expired-mic allow SEP001122334455 --dry-run", 1, "no such device");
+	expect("utils capf csr delete SEP001122334455 --yes", 1, "there is no phone SEP001122334455");
+	expect("utils capf csr delete SEP001122334455 --dry-run", 1, "there is no phone SEP001122334455");
 	expect("phone add SEP001122334455", 0, "");
-	expect("utils capf expired-mic allow SEP001122334455 --dry-run", 0, "Nothing was changed");
-	run("utils capf expired-mic list");
-	assert_string_equal(talk->text, "");
+	expect("utils capf csr delete SEP001122334455 --yes", 1, "see 'utils capf csr list'");
+	expect("utils capf csr delete SEP001122334455 --dry-run", 1, "see 'utils capf csr list'");
+	expect("utils capf expired-mic allow SEP001122334455 --dry-run", 0,
+	       "Nothing was changed. With this command: The expired MIC of SEP001122334455");
+	expect("utils capf expired-mic list", 0, "No device's expired MIC authenticates it.");
+	expect("utils capf expired-mic list --json", 0, "[]");
 	expect("utils capf expired-mic allow SEP001122334455", 0, "once");
 	assert_string_equal(last_audit(), "root (uid 0)|expired MIC of SEP001122334455|done");
 	expect("utils capf expired-mic list", 0, "SEP001122334455");
+	expect("utils capf expired-mic list --json", 0, "\"device\": \"SEP001122334455\"");
 	expect("utils capf expired-mic withdraw SEP001122334455", 0, "authenticates nothing");
-	run("utils capf expired-mic list");
-	assert_string_equal(talk->text, "");
+	expect("utils capf expired-mic list", 0, "No device's expired MIC");
 }
 
 int main(void)

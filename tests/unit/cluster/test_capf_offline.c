@@ -108,9 +108,11 @@ static void stale(void **state)
 	assert_int_equal(n_stale, 1);
 	visit(s, &v);
 	assert_true(v.retry); /* nothing is there for the key it has now */
-	assert_ok(capf_stale_delete(s->n.cluster, "test", &n, &e), &e);
+	assert_ok(capf_stale_delete(s->n.cluster, "test", false, &n, &e), &e);
 	assert_int_equal(n, 1);
-	assert_ok(capf_csr_delete(s->n.cluster, "test", NULL, &n, &e), &e);
+	assert_ok(capf_csr_delete(s->n.cluster, "test", PHONE, true, &n, &e), &e);
+	assert_int_equal(n, 1);
+	assert_ok(capf_csr_delete(s->n.cluster, "test", PHONE, false, &n, &e), &e); /* it was a rehearsal */
 	assert_int_equal(n, 1);
 	notes_clear(&notes);
 	EVP_PKEY_free(second);
@@ -155,9 +157,9 @@ static void imports_that_are_refused(void **state)
 	assert_true(v.retry); /* that was a rehearsal */
 	assert_err(capf_cert_import(s->n.cluster, "test", view_str("nothing"), false, NULL, &n, &e), ERR_USAGE);
 	err_clear(&e);
-	assert_ok(capf_expired_mic(s->n.cluster, "test", PHONE, true, &e), &e);
-	assert_true(audited(s, "allowed for one operation") == 1);
-	assert_err(capf_expired_mic(s->n.cluster, "test", OTHER_PHONE, true, &e), ERR_USAGE);
+	assert_ok(capf_expired_mic(s->n.cluster, "test", PHONE, true, false, &e), &e);
+	assert_true(audited(s, "allowed for one installation") == 1);
+	assert_err(capf_expired_mic(s->n.cluster, "test", OTHER_PHONE, true, false, &e), ERR_USAGE);
 	cert_unref(good);
 	cert_unref(ca.ca);
 	cert_unref(unknown.ca);
