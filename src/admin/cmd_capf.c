@@ -3,6 +3,7 @@
 #include "admin/handlers.h"
 #include "admin/print.h"
 #include "base/text.h"
+#include "cluster/capf.h"
 #include "cluster/capf_admin.h"
 #include "cluster/param.h"
 
@@ -85,18 +86,16 @@ int cmd_capf_csr_dump(struct command_run *r, struct err *e)
 	return capf_csr_dump(r->host->cluster, r->out, &n, e);
 }
 
-/* Whose keys; NULL: all. */
-static const char *whose(const struct command_run *r, char name[STORE_NAME_SIZE])
+/* NULL: all. */
+static const char *unless_all(const char *word)
 {
-	const char *device = cmd_phones_name(r, name);
-
-	return text_same(device, "all") ? NULL : device;
+	return text_same(word, "all") ? NULL : word;
 }
 
 int cmd_capf_csr_delete_ask(struct command_run *r, struct err *e)
 {
 	char name[STORE_NAME_SIZE];
-	const char *device = whose(r, name);
+	const char *device = unless_all(cmd_phones_name(r, name));
 	size_t n;
 	int rc = capf_csr_delete(r->host->cluster, r->peer->actor, device, true, &n, e);
 
@@ -110,7 +109,7 @@ int cmd_capf_csr_delete(struct command_run *r, struct err *e)
 {
 	bool dry = command_option(r, "--dry-run") != NULL;
 	char name[STORE_NAME_SIZE];
-	const char *device = whose(r, name);
+	const char *device = unless_all(cmd_phones_name(r, name));
 	size_t n;
 	int rc = capf_csr_delete(r->host->cluster, r->peer->actor, device, dry, &n, e);
 
@@ -179,6 +178,43 @@ int cmd_capf_keep_alive(struct command_run *r, struct err *e)
 		r->audited = true;
 		fprintf(r->out, "keep_alive set to %s minutes\n", command_arg(r, 0));
 	}
+	return rc;
+}
+
+/* --- addresses that are locked out --- */
+
+static int list_lockout(void *ctx, const struct capf_lockout *lockout)
+{
+	struct listing *l = ctx;
+	char text[PRINT_TIME_MAX];
+
+	l->n++;
+	if (l->out)
+		fprintf(l->out, "%-44s %u failures, until %s\n", lockout->address, lockout->failures, print_time(lockout->until, text));
+	else if (json_array_append_new(l->json, json_pack("{s:s, s:I, s:I}", "address", lockout->address, "failures",
+							  (json_int_t)lockout->failures, "until", (json_int_t)lockout->until)) < 0)
+		return ERR_NOMEM;
+	return 0;
+}
+
+int cmd_capf_lockout_list(struct command_run *r, struct err *e)
+{
+	struct listing l = begin_list(r);
+
+	return end_list(r, &l, capf_lockouts(r->host->capf, list_lockout, &l, e), "No address is locked out.", e);
+}
+
+int cmd_capf_lockout_delete(struct command_run *r, struct err *e)
+{
+	bool dry = command_option(r, "--dry-run") != NULL;
+	size_t n;
+	int rc = capf_lockout_delete(r->host->capf, r->peer->actor, unless_all(command_arg(r, 0)), dry, &n, e);
+
+	r->audited = !dry;
+	if (rc == 0 && dry)
+		fprintf(r->out, "Nothing was changed. With this command %zu lock-outs would be deleted.\n", n);
+	else if (rc == 0)
+		fprintf(r->out, "Lock-outs deleted: %zu\n", n);
 	return rc;
 }
 

@@ -5,6 +5,8 @@
 #include "admin/print.h"
 #include "admin/services.h"
 #include "base/cleanup.h"
+#include "base/text.h"
+#include "cluster/capf.h"
 #include "cluster/certs.h"
 #include "cluster/list_reset.h"
 #include "cluster/mode.h"
@@ -54,6 +56,9 @@ struct status {
 	struct status_list lists[2];
 	struct status_model sha1[STATUS_MODELS]; /* the last one has what found no place, too */
 	size_t n_sha1;
+	char lockouts[400];  /* of CAPF: "10.1.1.7 until ..., 10.1.1.8 until ..." and what more fits */
+	size_t n_lockouts;
+	json_t *locked_out;
 	uint64_t old_tls;    /* phones seen with TLS below 1.2 */
 	struct recovery_state recovery;
 	struct store_monitor monitor;
@@ -72,6 +77,7 @@ static void status_free(struct status *s)
 	free(s->contents);
 	free(s->digest);
 	free(s->services);
+	json_decref(s->locked_out);
 	free(s);
 }
 
@@ -124,10 +130,27 @@ static int gather_model(void *ctx, const char *model, uint64_t n)
 	return 0;
 }
 
+static int gather_lockout(void *ctx, const struct capf_lockout *l)
+{
+	char when[PRINT_TIME_MAX];
+	struct status *s = ctx;
+	size_t used = strlen(s->lockouts);
+
+	/* The page names some of them; the list has a command. */
+	if (used + sizeof(l->address) + PRINT_TIME_MAX + 10 < sizeof(s->lockouts))
+		text_append(s->lockouts, sizeof(s->lockouts), used, "%s%s until %s", used ? ", " : "", l->address,
+			    print_time(l->until, when));
+	s->n_lockouts++;
+	json_array_append_new(s->locked_out, json_pack("{s:s, s:I}", "address", l->address, "until", (json_int_t)l->until));
+	return 0;
+}
+
 static int gather(const struct admin_host *h, struct status *s, struct err *e)
 {
 	struct cluster *c = h->cluster;
 	int rc = cluster_is_mixed(c, &s->mixed, e);
+
+	s->locked_out = json_array();
 
 	s->now = clock_wall_s(h->clock);
 	s->started_s = h->started_s;
@@ -147,6 +170,8 @@ static int gather(const struct admin_host *h, struct status *s, struct err *e)
 		rc = phones_sha1(c, gather_model, s, e);
 	if (rc == 0)
 		rc = store_device_count_old_tls(h->store, &s->old_tls, e);
+	if (rc == 0)
+		rc = capf_lockouts(h->capf, gather_lockout, s, e);
 	if (rc == 0)
 		rc = recovery_state(c, &s->recovery, e);
 	if (rc == 0)
@@ -244,6 +269,8 @@ static void text(FILE *out, const struct admin_host *h, const struct status *s)
 	if (s->old_tls)
 		fprintf(out, "Old TLS phones   %llu seen with TLS below 1.2, which only legacy listeners speak: 'phone list --old-tls'\n",
 			(unsigned long long)s->old_tls);
+	if (s->n_lockouts)
+		fprintf(out, "CAPF lock-outs   %zu: %s: 'utils capf lockout list'\n", s->n_lockouts, s->lockouts);
 	if (s->recovery.text[0])
 		fprintf(out, "Recovery export  %s\n", s->recovery.text);
 	else if (s->recovery.on_token)
@@ -320,11 +347,11 @@ static json_t *json(const struct admin_host *h, const struct status *s)
 	json_t *recovery = json_pack("{s:b, s:I, s:s}", "verified", s->recovery.verified_s && s->recovery.current, "when",
 				     (json_int_t)s->recovery.verified_s, "text", s->recovery.text);
 
-	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:s}", "node",
+	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:I, s:O, s:o, s:o, s:o, s:o, s:o, s:s}", "node",
 			 cluster_node(h->cluster), "version", RINGFENCE_VERSION, "started", (json_int_t)s->started_s, "mixed",
 			 s->mixed, "blank_itl", s->blank, "generation", (json_int_t)s->generation, "trust_list_generation", s->contents, "digest",
 			 s->digest, "ctl", json_list(&s->lists[0]), "itl", json_list(&s->lists[1]), "sha1_phones", json_sha1(s),
-			 "old_tls_phones", (json_int_t)s->old_tls, "recovery", recovery, "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
+			 "old_tls_phones", (json_int_t)s->old_tls, "capf_lockouts", s->locked_out, "recovery", recovery, "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
 			 json_processes(s), "counters", json_counters(s), "mail_error", s->monitor.mail_error);
 }
 

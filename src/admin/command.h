@@ -58,6 +58,7 @@ struct cluster;
 struct admin_host {
 	struct store *store;
 	struct cluster *cluster;
+	struct capf *capf;        /* the decisions behind CAPF */
 	const struct clock *clock;
 	int data_dir;             /* descriptor of the node's folder */
 	int provisioning_dir;     /* and of provisioning, wherever that is */

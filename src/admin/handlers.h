@@ -81,6 +81,8 @@ int cmd_capf_cert_import(struct command_run *r, struct err *e);
 int cmd_capf_stale_list(struct command_run *r, struct err *e);
 int cmd_capf_stale_delete(struct command_run *r, struct err *e);
 int cmd_capf_keep_alive(struct command_run *r, struct err *e);
+int cmd_capf_lockout_list(struct command_run *r, struct err *e);
+int cmd_capf_lockout_delete(struct command_run *r, struct err *e);
 int cmd_capf_mic_list(struct command_run *r, struct err *e);
 int cmd_capf_mic_allow(struct command_run *r, struct err *e);
 int cmd_capf_mic_withdraw(struct command_run *r, struct err *e);

@@ -16,6 +16,8 @@ CHANGE(keep_alive, opts_dry, NULL, cmd_capf_keep_alive);
 READ(mic_list, opts_json, cmd_capf_mic_list);
 CHANGE(mic_allow, opts_dry, NULL, cmd_capf_mic_allow);
 CHANGE(mic_withdraw, opts_dry, NULL, cmd_capf_mic_withdraw);
+READ(lockout_list, opts_json, cmd_capf_lockout_list);
+CHANGE(lockout_delete, opts_dry, NULL, cmd_capf_lockout_delete);
 static const struct command cert_import = {.options = opts_dry, .privilege = ADMIN_CHANGE, .upload = 1,
 					   .run = cmd_capf_cert_import};
 
@@ -37,6 +39,10 @@ static const struct grammar_word stale[] = {
 static const struct grammar_word minutes[] = {HINT("MINUTES", "how many, 5 to 60", NULL, &keep_alive), END};
 static const struct grammar_word set[] = {
 	WORD("keep_alive", "minutes after which a silent connection of a phone is probed", minutes, NULL), END};
+static const struct grammar_word locked_whose[] = {HINT("ADDRESS", "an address, or all", NULL, &lockout_delete), END};
+static const struct grammar_word lockout[] = {
+	WORD("list", "addresses that failed too often to authenticate", NULL, &lockout_list),
+	WORD("delete", "let an address try again", locked_whose, NULL), END};
 static const struct grammar_word allow_device[] = {HINT("DEVICE", DEVICE_HELP, NULL, &mic_allow), END};
 static const struct grammar_word withdraw_device[] = {HINT("DEVICE", DEVICE_HELP, NULL, &mic_withdraw), END};
 static const struct grammar_word mic[] = {
@@ -49,4 +55,5 @@ const struct grammar_word capf_grammar[] = {
 	WORD("cert", "certificates of an offline CA", cert, NULL),
 	WORD("stale-lsc", "LSCs that came too late", stale, NULL),
 	WORD("set", "settings of CAPF", set, NULL),
+	WORD("lockout", "addresses that are locked out", lockout, NULL),
 	WORD("expired-mic", "devices whose MIC has expired", mic, NULL), END};

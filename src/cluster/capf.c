@@ -329,7 +329,7 @@ static void begin(struct capf_turn *t)
 
 static void on_auth(struct capf_turn *t)
 {
-	if (capf_address_locked(&t->a->addresses, t->ask->peer, t->now_ms)) {
+	if (capf_locked_out(t)) {
 		capf_end(t, CAPF_REFUSED, CAPF_REASON_INVALID, "locked out after too many failures from this address");
 		return;
 	}

@@ -78,3 +78,20 @@ void capf_gone_between(struct capf *a, uint64_t first, uint64_t last);
  */
 int capf_step(struct capf *a, struct err *e) MUST_CHECK;
 size_t capf_sessions(const struct capf *a); /* running now */
+
+/* An address that failed too often; of IPv6 its network. */
+struct capf_lockout {
+	char address[STORE_ADDRESS_SIZE + 4]; /* "10.1.1.7", "2001:db8::/64" */
+	unsigned failures;
+	int64_t until;
+};
+/* capf_lockouts: those of the moment, by the parameters as they are. A non-zero return of cb ends the list. */
+int capf_lockouts(const struct capf *a, int (*cb)(void *ctx, const struct capf_lockout *l), void *ctx,
+		  struct err *e) MUST_CHECK;
+/*
+ * capf_lockout_delete: of an address, or (NULL) all; audited as who's.
+ * In:     rehearsal: say what would be, and change nothing. Out: *n how many.
+ * Errors: ERR_USAGE it is no address, or not locked out.
+ */
+int capf_lockout_delete(struct capf *a, const char *who, const char *address, bool rehearsal, size_t *n,
+			struct err *e) MUST_CHECK;

@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,27 +23,51 @@ static bool key_of(const char *peer, struct capf_address *out)
 	return true;
 }
 
-static struct capf_address *find(const struct capf_addresses *a, const char *peer)
+struct capf_address *capf_address_find(const struct capf_addresses *a, const char *text, bool *valid)
 {
 	struct capf_address wanted;
+	char bare[STORE_ADDRESS_SIZE];
+	const char *slash = strstr(text, "/64");
+	bool network = slash && !slash[3];
 
-	if (!key_of(peer, &wanted))
-		return NULL;
-	for (size_t i = 0; i < a->n; i++)
+	snprintf(bare, sizeof(bare), "%.*s", (int)(network ? (size_t)(slash - text) : strlen(text)), text);
+	*valid = key_of(bare, &wanted) && (!network || wanted.v6);
+	for (size_t i = 0; *valid && i < a->n; i++)
 		if (a->list[i].v6 == wanted.v6 && memcmp(a->list[i].key, wanted.key, sizeof(wanted.key)) == 0)
 			return &a->list[i];
 	return NULL;
 }
 
-bool capf_address_locked(const struct capf_addresses *a, const char *peer, uint64_t now_ms)
+void capf_address_text(const struct capf_address *x, char *out, size_t size)
 {
-	const struct capf_address *found = find(a, peer);
+	uint8_t octets[16] = { 0 };
+	char text[INET6_ADDRSTRLEN] = "";
 
-	return found && found->locked && now_ms < found->until_ms;
+	memcpy(octets, x->key, sizeof(x->key));
+	inet_ntop(x->v6 ? AF_INET6 : AF_INET, octets, text, sizeof(text));
+	snprintf(out, size, "%s%s", text, x->v6 ? "/64" : "");
 }
 
-/* A place for one more: what is over, otherwise the one that would be over first; a lock stays as long as others do not. */
-static struct capf_address *place(struct capf_addresses *a, uint64_t now_ms)
+static bool is_over(const struct capf_address *x, struct capf_limit limit, uint64_t now_ms)
+{
+	return now_ms - x->since_ms >= limit.ms;
+}
+
+bool capf_address_is_locked(const struct capf_address *x, struct capf_limit limit, uint64_t now_ms)
+{
+	return x->locked && limit.failures && x->failures >= limit.failures && !is_over(x, limit, now_ms);
+}
+
+bool capf_address_locked(const struct capf_addresses *a, const char *peer, struct capf_limit limit, uint64_t now_ms)
+{
+	bool valid;
+	const struct capf_address *x = capf_address_find(a, peer, &valid);
+
+	return x && capf_address_is_locked(x, limit, now_ms);
+}
+
+/* A place for one more: what is over, otherwise the one that will be first; a lock stays as long as others do not. */
+static struct capf_address *place(struct capf_addresses *a, struct capf_limit limit, uint64_t now_ms)
 {
 	struct capf_address *best = NULL;
 
@@ -50,9 +75,9 @@ static struct capf_address *place(struct capf_addresses *a, uint64_t now_ms)
 		return NULL;
 	for (size_t i = 0; i < a->n; i++) {
 		struct capf_address *x = &a->list[i];
-		if (x->until_ms <= now_ms)
+		if (is_over(x, limit, now_ms))
 			return x;
-		if (!best || x->locked < best->locked || (x->locked == best->locked && x->until_ms < best->until_ms))
+		if (!best || x->locked < best->locked || (x->locked == best->locked && x->since_ms < best->since_ms))
 			best = x;
 	}
 	return a->n < CAPF_ADDRESSES_MAX ? &a->list[a->n++] : best;
@@ -60,26 +85,36 @@ static struct capf_address *place(struct capf_addresses *a, uint64_t now_ms)
 
 bool capf_address_failed(struct capf_addresses *a, const char *peer, struct capf_limit limit, uint64_t now_ms)
 {
-	struct capf_address *x = find(a, peer);
+	struct capf_address fresh;
+	bool valid;
+	struct capf_address *x = capf_address_find(a, peer, &valid);
 
+	if (!limit.failures) {
+		a->n = 0; /* what was counted under another limit is forgotten */
+		return false;
+	}
 	if (!x) {
-		struct capf_address fresh;
-		if (!key_of(peer, &fresh) || !(x = place(a, now_ms)))
+		if (!key_of(peer, &fresh) || !(x = place(a, limit, now_ms)))
 			return false;
 		*x = fresh;
 	}
-	if (now_ms >= x->until_ms) {
+	if (is_over(x, limit, now_ms))
 		x->failures = 0;
+	if (x->failures < limit.failures)
 		x->locked = false;
-	}
 	if (!x->failures)
-		x->until_ms = now_ms + limit.ms;
+		x->since_ms = now_ms;
 	x->failures++;
-	if (x->locked || !limit.failures || x->failures < limit.failures)
+	if (x->locked || x->failures < limit.failures)
 		return false;
 	x->locked = true;
-	x->until_ms = now_ms + limit.ms;
+	x->since_ms = now_ms;
 	return true;
+}
+
+void capf_address_forget(struct capf_addresses *a, struct capf_address *x)
+{
+	*x = a->list[--a->n];
 }
 
 void capf_addresses_clear(struct capf_addresses *a)

@@ -7,23 +7,6 @@
 #include "proto/capf_proof.h"
 #include "store/enrolment.h"
 
-/* --- who guessed wrong --- */
-
-static void count_failure(struct capf_turn *t)
-{
-	uint32_t failures, minutes;
-	struct err e = ERR_INIT;
-
-	/* Without its parameters the store is broken, and nobody gets anything anyway. */
-	if (param_get_number(t->a->c, PARAM_CAPF_ADDRESS_FAILURES, &failures, &e) ||
-	    param_get_number(t->a->c, PARAM_CAPF_ADDRESS_LOCK, &minutes, &e))
-		return;
-	struct capf_limit limit = { failures, (uint64_t)minutes * 60000 };
-	if (capf_address_failed(&t->a->addresses, t->ask->peer, limit, t->now_ms))
-		text_append(t->out->text, sizeof(t->out->text), strlen(t->out->text), "; the address is locked out for %u minutes",
-			    minutes);
-}
-
 /* --- by authentication string --- */
 
 static bool by_string(struct capf_turn *t)
@@ -52,7 +35,7 @@ static bool by_string(struct capf_turn *t)
 		capf_fail(t, DEVICE_FAILED_STRING, CAPF_REFUSED, "no authentication string was given to the device");
 		break;
 	}
-	count_failure(t);
+	capf_count_failure(t);
 	return false;
 }
 
@@ -135,7 +118,7 @@ static bool refuse_cert(struct capf_turn *t, int rc, enum device_failure why, co
 
 	capf_fail(t, ours ? DEVICE_FAILED : why, ours ? CAPF_FAILED : CAPF_REFUSED, "its certificate is not accepted: %s", e->text);
 	if (!ours)
-		count_failure(t);
+		capf_count_failure(t);
 	return false;
 }
 

@@ -16,8 +16,8 @@ struct capf_addresses {
 		uint8_t key[8];
 		bool v6;
 		unsigned failures;
-		uint64_t until_ms; /* failures are forgotten, and a lock opens, then */
-		bool locked;
+		uint64_t since_ms; /* of the first failure, or when they became a lock */
+		bool locked;       /* when the last one was counted; whether it holds, the limit of the moment says */
 	} *list;
 	size_t n;
 };
@@ -27,10 +27,22 @@ struct capf_limit {
 	uint64_t ms;
 };
 
-bool capf_address_locked(const struct capf_addresses *a, const char *peer, uint64_t now_ms);
+/* All of these go by the limit as it is now, also for locks that began under another one. */
+bool capf_address_locked(const struct capf_addresses *a, const char *peer, struct capf_limit limit, uint64_t now_ms);
+bool capf_address_is_locked(const struct capf_address *x, struct capf_limit limit, uint64_t now_ms);
+void capf_address_text(const struct capf_address *x, char *out, size_t size); /* "10.1.1.7", "2001:db8::/64" */
+/* capf_address_find: by an address, or as capf_address_text has it. *valid: it is an address. NULL: nothing is known of it. */
+struct capf_address *capf_address_find(const struct capf_addresses *a, const char *text, bool *valid);
+void capf_address_forget(struct capf_addresses *a, struct capf_address *x); /* x is another one afterwards, or behind the last */
 /* capf_address_failed: count one. True when that locks the address. Out of memory: it is not counted. */
 bool capf_address_failed(struct capf_addresses *a, const char *peer, struct capf_limit limit, uint64_t now_ms);
 void capf_addresses_clear(struct capf_addresses *a);
+
+/* --- the same, for sessions and administrators: capf_lockout.c --- */
+
+struct capf_turn;
+bool capf_locked_out(struct capf_turn *t);   /* nobody at this address gets anything now */
+void capf_count_failure(struct capf_turn *t); /* one more of it; says so in the turn's text when that locks it */
 
 /* --- the running sessions: capf.c --- */
 

@@ -280,6 +280,11 @@ size_t capf_director_sessions(const struct capf_director *d)
 	return capf_sessions(d->capf);
 }
 
+struct capf *capf_director_capf(const struct capf_director *d)
+{
+	return d->capf;
+}
+
 /* --- in a worker --- */
 
 struct capf_asking {

@@ -43,6 +43,7 @@ void capf_director_worker_lost(struct capf_director *d, unsigned worker); /* wit
 
 const struct capf_director_stats *capf_director_stats(const struct capf_director *d);
 size_t capf_director_sessions(const struct capf_director *d); /* running now */
+struct capf *capf_director_capf(const struct capf_director *d); /* for commands; lives as long as d */
 
 /* --- in a worker --- */
 

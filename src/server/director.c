@@ -644,6 +644,7 @@ static int open_control(struct director *d, struct err *e)
 {
 	d->host = (struct admin_host){.store = d->store,
 				      .cluster = d->cluster,
+				      .capf = capf_director_capf(d->capf),
 				      .clock = &clock_system,
 				      .data_dir = d->node->data_dir,
 				      .provisioning_dir = d->provisioning,

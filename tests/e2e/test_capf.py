@@ -273,6 +273,19 @@ def test_attacks_without():
         assert 'wrong authentication string' in rows and 'locked out' in rows, rows
         assert string not in rows + node.log()
 
+        # the address is locked out; the administrator sees that, and lifts it
+        node.admin('set parameter CAPF Failures per Address 5', '--yes')
+        with Connection(node, source='127.0.0.2') as c:
+            assert ended(c.authenticate(PHONE, '1000')) == 7
+        with Connection(node, source='127.0.0.2') as c:
+            assert ended(c.authenticate(OTHER)) == 7           # unknown, but that is not looked at
+        status = node.admin('show status').stdout
+        assert re.search(r'^CAPF lock-outs +1: 127.0.0.2 until ', status, re.M), status
+        assert [x['address'] for x in json.loads(node.admin('show status', '--json').stdout)['capf_lockouts']] == ['127.0.0.2']
+        node.admin('utils capf lockout delete 127.0.0.2')
+        with Connection(node, source='127.0.0.2') as c:
+            assert ended(c.authenticate(OTHER)) == 9
+
         silent = socket.create_connection((node.host, node.port['capf']))    # no handshake, while others are served
         with Connection(node) as c:
             assert ended(c.authenticate(OTHER)) == 9

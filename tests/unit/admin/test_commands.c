@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cluster/capf.h"
 #include "cluster/node_fixture.h"
 #include "cluster/param.h"
 #include "store/audit.h"
@@ -95,6 +96,7 @@ static int open_node(const char *generation)
 		.processes = processes,
 		.counters = counters,
 	};
+	assert_ok(capf_new(node.cluster, &talk->host.capf, &e), &e);
 	talk->conn = admin_conn_new(&talk->host, admin_grammar, &peer);
 	wr_init(&talk->out, 1 << 20);
 	return 0;
@@ -116,6 +118,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	admin_conn_free(talk->conn);
+	capf_free(talk->host.capf);
 	wr_clear(&talk->out);
 	close(talk->host.data_dir);
 	close(talk->host.provisioning_dir);
@@ -558,6 +561,12 @@ static void test_capf(void **state)
 	assert_string_equal(last_audit(), "root (uid 0)|expired MIC of SEP001122334455|done");
 	expect("utils capf expired-mic list", 0, "SEP001122334455");
 	expect("utils capf expired-mic list --json", 0, "\"device\": \"SEP001122334455\"");
+	expect("utils capf lockout list", 0, "No address is locked out.");
+	expect("utils capf lockout list --json", 0, "[]");
+	expect("utils capf lockout delete 10.1.1.7", 1, "see 'utils capf lockout list'");
+	expect("utils capf lockout delete SEP001122334455 --dry-run", 1, "an IP address is expected");
+	expect("utils capf lockout delete all", 0, "Lock-outs deleted: 0");
+	assert_string_equal(last_audit(), "root (uid 0)|CAPF lock-out of all addresses|done");
 	expect("utils capf expired-mic withdraw SEP001122334455", 0, "authenticates nothing");
 	expect("utils capf expired-mic list", 0, "No device's expired MIC");
 }

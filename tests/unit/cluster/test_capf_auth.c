@@ -62,6 +62,14 @@ static void guessing_locks_the_device(void **state)
 	visit_clear(&v);
 }
 
+static int keep_lockout(void *ctx, const struct capf_lockout *l)
+{
+	struct capf_lockout *seen = ctx;
+
+	*seen = *l;
+	return 0;
+}
+
 static void guessing_locks_the_address(void **state)
 {
 	struct site *s = *state;
@@ -78,6 +86,38 @@ static void guessing_locks_the_address(void **state)
 	}
 	assert_non_null(strstr(v.text, "locked out"));
 	assert_int_equal(phone(s, "SEP001122334406").failures, 0); /* the seventh was not even looked at */
+	/* the administrator sees it, and lets it in again */
+	struct err e = ERR_INIT;
+	size_t n = 0;
+	struct capf_lockout seen = { .failures = 0 };
+	assert_ok(capf_lockouts(s->a, keep_lockout, &seen, &e), &e);
+	assert_string_equal(seen.address, PEER);
+	assert_int_equal(seen.failures, 6);
+	assert_int_equal(seen.until, s->n.now + 15 * 60);
+	set_param(s, PARAM_CAPF_ADDRESS_LOCK, "30");
+	assert_ok(capf_lockouts(s->a, keep_lockout, &seen, &e), &e);
+	assert_int_equal(seen.until, s->n.now + 30 * 60);
+	set_param(s, PARAM_CAPF_ADDRESS_LOCK, "15");
+	assert_err(capf_lockout_delete(s->a, "test", "10.9.9.9", false, &n, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_err(capf_lockout_delete(s->a, "test", "nowhere", false, &n, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_ok(capf_lockout_delete(s->a, "test", PEER, true, &n, &e), &e);
+	assert_int_equal(n, 1);
+	assert_int_equal(audited(s, "CAPF lock-out of " PEER), 0);
+	assert_ok(capf_lockout_delete(s->a, "test", PEER, false, &n, &e), &e);
+	assert_int_equal(audited(s, "CAPF lock-out of " PEER), 1);
+	assert_err(capf_lockout_delete(s->a, "test", PEER, false, &n, &e), ERR_USAGE);
+	err_clear(&e);
+	for (unsigned i = 0; i < 6; i++) { /* and then it is locked anew */
+		snprintf(name, sizeof(name), "SEP00112233440%u", i);
+		visit(s, &v);
+	}
+	snprintf(name, sizeof(name), "SEP001122334407");
+	visit(s, &v);
+	assert_non_null(strstr(v.text, "locked out after"));
+	assert_ok(capf_lockout_delete(s->a, "test", NULL, true, &n, &e), &e);
+	assert_int_equal(n, 1);
 	/* another address is not, and this one is not for ever */
 	v.peer = "10.1.1.8";
 	visit(s, &v);
