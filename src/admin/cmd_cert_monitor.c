@@ -34,7 +34,7 @@ static const char *when(int64_t t, char out[PRINT_TIME_MAX])
 
 static void text(FILE *out, const struct view_of *v)
 {
-	char a[PRINT_TIME_MAX], b[PRINT_TIME_MAX];
+	char a[PRINT_TIME_MAX], b[PRINT_TIME_MAX], waiting[CAPF_WAITING_TEXT_MAX];
 	const struct store_monitor *s = &v->state;
 
 	fprintf(out, "Last run    %s\nNext run    %s\n", when(s->last_run, a), s->next_run ? when(s->next_run, b) : "not planned yet");
@@ -50,6 +50,10 @@ static void text(FILE *out, const struct view_of *v)
 		fprintf(out, "%s/%s: %s, %lld days, %s; alarm %s, e-mail %s\n", entry->unit, entry->name, print_time(entry->not_after, a),
 			(long long)((entry->not_after - v->now) / 86400), monitor_state_name(entry->state),
 			entry->told.alarmed ? "raised" : "none", entry->told.mailed ? print_time(entry->told.mailed, b) : "none");
+		if (entry->waiting.n) {
+			capf_waiting_text(&entry->waiting, waiting);
+			fprintf(out, "  %s %s\n", waiting, CAPF_WAITING_REMEDY);
+		}
 	}
 	if (v->list.n_lsc > MONITOR_LSC_MAX)
 		fprintf(out, "%llu LSCs end, of which the first %d are listed\n", (unsigned long long)v->list.n_lsc, MONITOR_LSC_MAX);
@@ -62,10 +66,11 @@ static json_t *json(const struct view_of *v)
 
 	for (size_t i = 0; i < v->list.n; i++) {
 		const struct monitor_entry *entry = &v->list.entries[i];
-		json_array_append_new(certs, json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I}", "name", entry->name, "unit", entry->unit,
+		json_array_append_new(certs, json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I}", "name", entry->name, "unit", entry->unit,
 						       "type", entry->type, "not_after", (json_int_t)entry->not_after, "state",
 						       monitor_state_name(entry->state), "alarmed", (json_int_t)entry->told.alarmed,
-						       "mailed", (json_int_t)entry->told.mailed));
+						       "mailed", (json_int_t)entry->told.mailed, "lsc_renewals_waiting",
+						       (json_int_t)entry->waiting.n));
 	}
 	return json_pack("{s:I, s:I, s:{s:b, s:I, s:I, s:I, s:i, s:s}, s:I, s:o}", "last_run", (json_int_t)s->last_run, "next_run",
 			 (json_int_t)s->next_run, "mail", "enabled", v->mail, "tried", (json_int_t)s->mail_tried, "sent",

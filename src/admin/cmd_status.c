@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cluster/capf.h"
+#include "cluster/capf_renew.h"
 #include "cluster/certs.h"
 #include "cluster/list_reset.h"
 #include "cluster/mode.h"
@@ -59,6 +60,7 @@ struct status {
 	char lockouts[400];  /* of CAPF: "10.1.1.7 until ..., 10.1.1.8 until ..." and what more fits */
 	size_t n_lockouts;
 	json_t *locked_out;
+	struct capf_waiting waiting; /* LSCs that cannot be renewed */
 	uint64_t old_tls;    /* phones seen with TLS below 1.2 */
 	struct recovery_state recovery;
 	struct store_monitor monitor;
@@ -173,6 +175,8 @@ static int gather(const struct admin_host *h, struct status *s, struct err *e)
 	if (rc == 0)
 		rc = capf_lockouts(h->capf, gather_lockout, s, e);
 	if (rc == 0)
+		rc = capf_renewals_waiting(c, s->now, &s->waiting, e);
+	if (rc == 0)
 		rc = recovery_state(c, &s->recovery, e);
 	if (rc == 0)
 		rc = store_monitor_get(h->store, cluster_node(c), &s->monitor, e);
@@ -254,7 +258,7 @@ static void text_processes(FILE *out, const struct status *s)
 
 static void text(FILE *out, const struct admin_host *h, const struct status *s)
 {
-	char when[PRINT_TIME_MAX], up[PRINT_TIME_MAX];
+	char when[PRINT_TIME_MAX], up[PRINT_TIME_MAX], waiting[CAPF_WAITING_TEXT_MAX];
 
 	fprintf(out, "Node             %s\nVersion          ringfence %s\nServing since    %s (%s)\n", cluster_node(h->cluster),
 		RINGFENCE_VERSION, print_time(s->started_s, when), print_duration(s->now - s->started_s, up));
@@ -269,6 +273,10 @@ static void text(FILE *out, const struct admin_host *h, const struct status *s)
 	if (s->old_tls)
 		fprintf(out, "Old TLS phones   %llu seen with TLS below 1.2, which only legacy listeners speak: 'phone list --old-tls'\n",
 			(unsigned long long)s->old_tls);
+	if (s->waiting.n) {
+		capf_waiting_text(&s->waiting, waiting);
+		fprintf(out, "LSC renewal      WAITS: %s %s\n", waiting, CAPF_WAITING_REMEDY);
+	}
 	if (s->n_lockouts)
 		fprintf(out, "CAPF lock-outs   %zu: %s: 'utils capf lockout list'\n", s->n_lockouts, s->lockouts);
 	if (s->recovery.text[0])
@@ -347,11 +355,12 @@ static json_t *json(const struct admin_host *h, const struct status *s)
 	json_t *recovery = json_pack("{s:b, s:I, s:s}", "verified", s->recovery.verified_s && s->recovery.current, "when",
 				     (json_int_t)s->recovery.verified_s, "text", s->recovery.text);
 
-	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:I, s:O, s:o, s:o, s:o, s:o, s:o, s:s}", "node",
+	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:I, s:O, s:I, s:o, s:o, s:o, s:o, s:o, s:s}", "node",
 			 cluster_node(h->cluster), "version", RINGFENCE_VERSION, "started", (json_int_t)s->started_s, "mixed",
 			 s->mixed, "blank_itl", s->blank, "generation", (json_int_t)s->generation, "trust_list_generation", s->contents, "digest",
 			 s->digest, "ctl", json_list(&s->lists[0]), "itl", json_list(&s->lists[1]), "sha1_phones", json_sha1(s),
-			 "old_tls_phones", (json_int_t)s->old_tls, "capf_lockouts", s->locked_out, "recovery", recovery, "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
+			 "old_tls_phones", (json_int_t)s->old_tls, "capf_lockouts", s->locked_out,
+			 "lsc_renewals_waiting", (json_int_t)s->waiting.n, "recovery", recovery, "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
 			 json_processes(s), "counters", json_counters(s), "mail_error", s->monitor.mail_error);
 }
 

@@ -79,10 +79,10 @@ static int check_sudi(struct capf_turn *t, struct err *e)
 }
 
 /* An expired MIC counts where the operator listed the device, until that has installed one LSC, and for nothing else. */
-static int check_expired(struct capf_turn *t, enum capf_cert_is is, struct err *e)
+static int check_expired_mic(struct capf_turn *t, struct err *e)
 {
 	bool allowed = false;
-	int rc = is == CAPF_IS_MIC ? store_expiredmic_get(t->a->c->store, t->device, &allowed, e) : 0;
+	int rc = store_expiredmic_get(t->a->c->store, t->device, &allowed, e);
 
 	if (rc)
 		return rc;
@@ -90,6 +90,21 @@ static int check_expired(struct capf_turn *t, enum capf_cert_is is, struct err *
 		return err_set(e, ERR_AUTH, "it has expired, and is allowed for '%s' only", device_operation_names[DEVICE_INSTALL]);
 	t->expired_mic = allowed;
 	return allowed ? 0 : err_set(e, ERR_AUTH, "it has expired");
+}
+
+/*
+ * An LSC that has ended only because its CAPF certificate has still gets the next one, as long as it would have lived otherwise:
+ * its phone keeps its key, and nothing else could renew it by itself (behaviour.md 5.4, scenario 10).
+ */
+static int check_expired_lsc(struct capf_turn *t, const struct cert *lsc, struct err *e)
+{
+	bool cut = false;
+	uint32_t days;
+	int rc = param_get_number(t->a->c, PARAM_CAPF_VALIDITY, &days, e);
+
+	if (!rc && t->task.device.operation == DEVICE_INSTALL && t->now < cert_not_before(lsc) + (int64_t)days * 86400)
+		rc = capf_cert_is_cut(t->a->c, lsc, &cut, e);
+	return rc || cut ? rc : err_set(e, ERR_AUTH, "it has expired");
 }
 
 /* What the certificate has shown goes into the inventory. A failure to write that down is none of the phone. */
@@ -142,7 +157,7 @@ static bool by_certificate(struct capf_turn *t)
 	if (!rc) {
 		rc = capf_cert_check(t->a->c, &t->task.device, cert, t->now, &is, &expired, &e);
 		if (!rc && expired)
-			rc = check_expired(t, is, &e);
+			rc = is == CAPF_IS_MIC ? check_expired_mic(t, &e) : check_expired_lsc(t, cert, &e);
 		why = failure_of(is);
 	}
 	if (!rc) {

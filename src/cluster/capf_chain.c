@@ -65,6 +65,20 @@ static int find_issuer(struct cluster *c, const struct cert *cert, enum capf_cer
 	return rc;
 }
 
+int capf_cert_is_cut(struct cluster *c, const struct cert *cert, bool *cut, struct err *e)
+{
+	const struct store_certificate_filter filter = { .unit = STORE_TRUST_CAPF };
+	struct store_certificate *list = NULL;
+	size_t n = 0;
+	int rc = store_certificate_list(c->store, &filter, &list, &n, e);
+
+	*cut = false;
+	for (size_t i = 0; !rc && i < n; i++)
+		*cut = *cut || (cert_not_after(cert) == cert_not_after(list[i].cert) && issued_by(cert, list[i].cert));
+	store_certificates_free(list, n);
+	return rc;
+}
+
 /* What a phone's certificate may be used for, where it says so. */
 static int check_use(const struct cert *cert, struct err *e)
 {

@@ -74,7 +74,7 @@ struct capf {
 	unsigned audit_left;      /* audit rows that strangers may cause before more time has passed */
 	uint64_t audit_ms;        /* when audit_left was brought up to date */
 	unsigned audit_dropped;
-	bool renewals_stopped;    /* the audit says so */
+	bool renewals_stopped, renewals_wait; /* the audit says so */
 };
 
 /* One question on its way to its answer. */
@@ -119,6 +119,9 @@ enum capf_cert_is { CAPF_IS_LSC, CAPF_IS_MIC };
  */
 int capf_cert_check(struct cluster *c, const struct store_device *d, const struct cert *cert, int64_t now,
 		    enum capf_cert_is *is, bool *expired, struct err *e) MUST_CHECK;
+
+/* capf_cert_is_cut: does it end when its issuer does, rather than when its own time is over? */
+int capf_cert_is_cut(struct cluster *c, const struct cert *cert, bool *cut, struct err *e) MUST_CHECK;
 
 /* --- what it gets: capf_issue.c --- */
 

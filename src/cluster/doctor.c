@@ -69,8 +69,8 @@ static void doctor_opens(struct exam *x)
 int doctor_run(const struct doctor_input *in, struct doctor_report *r, struct err *e)
 {
 	static void (*const checks[])(struct exam *) = {
-		doctor_opens, doctor_modes, doctor_keys, doctor_adapter, doctor_certs, doctor_lists, doctor_recovery,
-		doctor_clock, doctor_ports, doctor_name, doctor_tls, doctor_provisioning, doctor_disk,
+		doctor_opens, doctor_modes, doctor_keys, doctor_adapter, doctor_certs, doctor_renewal, doctor_lists,
+		doctor_recovery, doctor_clock, doctor_ports, doctor_name, doctor_tls, doctor_provisioning, doctor_disk,
 	};
 	struct doctor_report report = { 0 };
 	struct exam x = { .in = in, .r = &report };

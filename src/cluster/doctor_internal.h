@@ -25,6 +25,7 @@ void doctor_modes(struct exam *x);
 void doctor_keys(struct exam *x);
 void doctor_adapter(struct exam *x);
 void doctor_certs(struct exam *x);
+void doctor_renewal(struct exam *x);
 void doctor_lists(struct exam *x);
 void doctor_recovery(struct exam *x);
 

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "cluster/capf_renew.h"
 #include "cluster/certs.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/doctor_internal.h"
@@ -249,6 +250,24 @@ void doctor_certs(struct exam *x)
 		found(x, DOCTOR_PROBLEM, "store", "Restore the store from a backup.", "Certificates cannot be read: %s.", e.text);
 	else if (x->r->n == before)
 		found(x, DOCTOR_OK, "certificate", "", "No certificate of this node ends within %d days.", EXPIRES_SOON_DAYS);
+}
+
+void doctor_renewal(struct exam *x)
+{
+	struct capf_waiting waiting;
+	char text[CAPF_WAITING_TEXT_MAX];
+	struct err e = ERR_INIT;
+
+	if (!x->in->cluster)
+		return;
+	if (capf_renewals_waiting(x->in->cluster, clock_wall_s(x->in->clock), &waiting, &e)) {
+		found(x, DOCTOR_PROBLEM, "store", "Restore the store from a backup.", "LSCs cannot be read: %s.", e.text);
+		return;
+	}
+	if (!waiting.n)
+		return;
+	capf_waiting_text(&waiting, text);
+	found(x, DOCTOR_WARNING, "lsc-renewal", CAPF_WAITING_REMEDY, "%s", text);
 }
 
 /* --- published lists --- */

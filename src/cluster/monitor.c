@@ -34,6 +34,7 @@ struct look {
 	struct cluster *c;
 	struct monitor_list *l;
 	int64_t now, window_s;
+	struct capf_waiting waiting;
 	size_t room;
 	struct err *e;
 };
@@ -62,6 +63,8 @@ static int add(struct look *k, struct monitor_entry *entry)
 		k->room = room;
 	}
 	entry->state = state_of(k, entry->not_after);
+	if (entry->waiting.n && entry->state == MONITOR_VALID)
+		entry->state = MONITOR_ENDING;
 	l->entries[l->n++] = *entry;
 	return 0;
 }
@@ -75,6 +78,8 @@ static int add_cert(void *ctx, const struct certs_entry *from)
 	snprintf(entry.name, sizeof(entry.name), "%.*s.der", (int)(text_ends(from->file, ".pem") ? len - 4 : len), from->file);
 	snprintf(entry.unit, sizeof(entry.unit), "%s", from->unit);
 	text_hex(entry.sha256, sizeof(entry.sha256), (struct view){ cert_sha256(from->cert), 32 }, '\0', false);
+	if (strcmp(from->unit, "CAPF") == 0)
+		entry.waiting = ((const struct look *)ctx)->waiting;
 	return add(ctx, &entry);
 }
 
@@ -148,6 +153,8 @@ int monitor_look(struct cluster *c, struct monitor_list *l, struct err *e)
 
 	k.window_s = (int64_t)days * 86400;
 	int64_t before = k.now + (k.window_s > MONITOR_WEEK_S ? k.window_s : MONITOR_WEEK_S);
+	if (!rc)
+		rc = capf_renewals_waiting(c, k.now, &k.waiting, e);
 	if (!rc)
 		rc = certs_list(c, CERTS_OWN, add_cert, &k, e);
 	if (!rc)

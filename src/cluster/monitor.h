@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cluster/cluster.h"
+#include "cluster/capf_renew.h"
 #include "store/notice.h"
 
 /*
@@ -25,6 +25,7 @@ struct monitor_entry {
 	int64_t not_after;
 	enum monitor_state state;
 	struct store_notice told;
+	struct capf_waiting waiting; /* of the CAPF certificate: LSCs that wait for another; then it is MONITOR_ENDING at least */
 };
 
 struct monitor_list {

@@ -173,7 +173,7 @@ static int headers(struct cluster *c, const struct monitor_mail *m, const char *
 static void tell_entry(struct cluster *c, const struct monitor_entry *entry, struct wr *w)
 {
 	int64_t left = entry->not_after - clock_wall_s(c->clock);
-	char when[64], alarm[MONITOR_ALARM_MAX];
+	char when[64], alarm[MONITOR_ALARM_MAX], waiting[CAPF_WAITING_TEXT_MAX];
 	int severity;
 
 	time_text(entry->not_after, false, when, sizeof(when));
@@ -182,8 +182,12 @@ static void tell_entry(struct cluster *c, const struct monitor_entry *entry, str
 		line(w, "  has expired");
 	else
 		line(w, "  ends in %" PRId64 " days", left / 86400);
-	if (*consequence(entry))
+	if (entry->waiting.n) {
+		capf_waiting_text(&entry->waiting, waiting);
+		line(w, "  %s %s", waiting, CAPF_WAITING_REMEDY);
+	} else if (*consequence(entry)) {
 		line(w, "  %s", consequence(entry));
+	}
 	if (entry->state >= MONITOR_WEEK) {
 		monitor_alarm_text(entry, c->node, alarm, &severity);
 		line(w, "  %s", alarm);

@@ -15,11 +15,13 @@ import ssl
 import stat
 import subprocess
 import threading
+import time
 
 import harness
 from harness import Node, ringfence, run
 
 SECRET = 'sw0rdf1sh'
+DAY = 86400
 CONFIG = f'<?xml version="1.0"?>\n<device><fullConfig>true</fullConfig><sshPassword>{SECRET}</sshPassword></device>\n'
 CAPF = 'Cisco Certificate Authority Proxy Function'
 TVS = 'Cisco Trust Verification Service'
@@ -294,34 +296,42 @@ def test_capf_by_tvs():
         assert www.boot(phone) == ('refused', 'server not trusted', 'tvs-unreachable')
 
 
-ENDED = (1577836799, b'191231235959Z')           # notAfter, as a number and in DER
-
-
-def ended(der, key):
-    """The same certificate, over since 2019: the times of its validity are replaced, and it is signed again."""
+def dated(der, key, begin, end):
+    """The same certificate with another validity, signed again."""
     body = der[4:8 + int.from_bytes(der[6:8], 'big')]
     at = re.search(rb'\x17\x0d.{13}\x17\x0d.{13}', body, re.DOTALL)
-    body = body[:at.start()] + b'\x17\x0d180101000000Z\x17\x0d' + ENDED[1] + body[at.end():]
+    times = b''.join(b'\x17\x0d' + time.strftime('%y%m%d%H%M%SZ', time.gmtime(t)).encode() for t in (begin, end))
+    body = body[:at.start()] + times + body[at.end():]
     signature = subprocess.run(['openssl', 'dgst', '-sha256', '-sign', key], input=body, capture_output=True, check=True,
                                timeout=harness.PATIENCE).stdout
     return der[:4] + body + der[4 + len(body):-len(signature)] + signature
 
 
-def expire_capf(site):
-    """The node's CAPF certificate has ended; its key is the same. The node does not run."""
+def later(site, phone, days):
+    """So many days after CAPF certificate and LSC were made with the default validity: both end together. The node does not run."""
+    begin = int(time.time() - days * DAY)
+    end = begin + 1825 * DAY
+    key = glob.glob(site.path('keys', 'CAPF.*.key'))[0]
     with sqlite3.connect(site.path('store.sqlite3')) as db:
         pkid, name, pem = db.execute('SELECT pkid, commonname, certificate FROM certificate '
                                      "WHERE commonname LIKE 'CAPF-%'").fetchone()
-        der = ended(ssl.PEM_cert_to_DER_cert(pem), glob.glob(site.path('keys', 'CAPF.*.key'))[0])
+        der = dated(ssl.PEM_cert_to_DER_cert(pem), key, begin, end)
         pem = ssl.DER_cert_to_PEM_cert(der)
         db.execute('UPDATE certificate SET certificate = ?, sha256 = ?, notafter = ? WHERE pkid = ?',
-                   (pem, hashlib.sha256(der).hexdigest(), ENDED[0], pkid))
+                   (pem, hashlib.sha256(der).hexdigest(), end, pkid))
+        lsc = dated(phone.certificate(), key, begin + DAY, end)
+        sha256 = hashlib.sha256(lsc).hexdigest()
+        db.execute("UPDATE devicecertificate SET certificate = ?, sha256 = ?, notbefore = ?, notafter = ? WHERE kind = 'LSC'",
+                   (ssl.DER_cert_to_PEM_cert(lsc), sha256, begin + DAY, end))
+        db.execute('UPDATE device SET lsc = ?, lscnotafter = ?', (sha256, end))
     db.close()
     for path in glob.glob(site.path('certs', 'C*', name + '.pem')) + [site.path('certs', 'CAPF', 'CAPF.pem')]:
         with open(path, 'w') as f:
             f.write(pem)
     with open(site.path('certs', 'CAPF', 'CAPF.der'), 'wb') as f:
         f.write(der)
+    with open(phone.path('lsc.pem'), 'w') as f:
+        f.write(ssl.DER_cert_to_PEM_cert(lsc))
 
 
 def test_41_encrypted_before_lsc():
@@ -345,12 +355,22 @@ def test_41_encrypted_before_lsc():
 
 
 def test_10_capf_expired():
-    """scenario 10, CAPF expired: phones still load signed and encrypted files; a new CAPF renews by their LSCs"""
+    """scenario 10, CAPF expired and its LSCs with it: signed and encrypted files still load; a new CAPF renews by the LSCs"""
     with Site() as site:
         phone = enrolled(site)
         phone.encrypt()
         site.stop()
-        expire_capf(site)
+        later(site, phone, 1300)                 # the LSC is due, but would gain nothing
+        site.start()
+        status = site.admin('show status').stdout
+        assert re.search(r'^LSC renewal +WAITS: 1 LSC is due .* certificate ends on .*set cert regen CAPF', status, re.M), status
+        assert json.loads(site.admin('show status', '--json').stdout)['lsc_renewals_waiting'] == 1
+        monitor = site.admin('show cert monitor').stdout
+        assert re.search(r'^CAPF/CAPF.der: .*, ending;.*\n  1 LSC is due for renewal', monitor, re.M), monitor
+        doctor = ringfence('doctor', '--data', site.data, check=False).stdout
+        assert '1 LSC is due for renewal and waits' in doctor, doctor
+        site.stop()
+        later(site, phone, 1825.5)
         site.start()
         phone.set('authentication mode By Existing Certificate (Precedence to LSC)')
         phone.install()
@@ -358,11 +378,13 @@ def test_10_capf_expired():
         for outcome in ('took', 'kept'):         # its ITL changes with the certificate
             result = phone.boot(outcome, 'refused by the server')
             assert result['encrypted configuration']['reason'] == 'decrypted', result
+        phone.known('^Certificate Operation Status +Upgrade Failed: CA Rejected Connection')
         assert phone.certificate() == old
         site.do('set', 'cert', 'regen', 'CAPF')
         site.restart(CAPF, 'Cisco Tftp')
         assert phone.boot('took', 'LSC installed')['encrypted configuration']['reason'] == 'decrypted'
         assert phone.certificate() != old
+        assert 'LSC renewal' not in site.admin('show status').stdout
 
 
 def test_42_by_hand():

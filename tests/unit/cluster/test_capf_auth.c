@@ -492,6 +492,40 @@ static void expired_lsc(void **state)
 }
 
 /* An LSC may not issue another phone's certificate, and a certificate authority is no phone. */
+/* Scenario 10 with the defaults: LSCs end with their CAPF certificate, and both are over. */
+static void lsc_that_ended_with_its_capf(void **state)
+{
+	struct site *s = *state;
+	char key[KEY_NAME_MAX];
+	struct cert *capf = capf_cert(s, key);
+	struct err e = ERR_INIT;
+
+	s->n.now += 30 * 86400;
+	struct cert *lsc = enrolled(s, PHONE, s->rsa1024);
+	struct visit v = { .cert = lsc, .cert_key = s->rsa1024, .key = s->rsa1024 };
+	assert_int_equal(cert_not_after(lsc), cert_not_after(capf));
+	s->n.now = cert_not_after(capf) + 29 * 86400;
+	set_phone(s, PHONE, PHONE_OPERATION, "Install/Upgrade");
+	visit(s, &v); /* known, but there is nobody to issue */
+	assert_state(s, PHONE, DEVICE_INSTALL, "Upgrade Failed: CA Rejected Connection");
+	assert_ok(cluster_regen(s->n.cluster, "test", "CAPF", NULL, NULL, &e), &e);
+	/* not for anything else, nor beyond what would have been its time */
+	set_phone(s, PHONE, PHONE_OPERATION, "Delete");
+	visit(s, &v);
+	assert_state(s, PHONE, DEVICE_DELETE, "Delete Failed: Invalid LSC");
+	set_phone(s, PHONE, PHONE_OPERATION, "Install/Upgrade");
+	s->n.now += 2 * 86400;
+	assert_refused(s, &v, INVALID_LSC);
+	s->n.now -= 2 * 86400;
+	visit(s, &v);
+	assert_int_equal(v.reason, CAPF_REASON_SUCCESS);
+	assert_state(s, PHONE, DEVICE_NO_OPERATION, "Upgrade Success");
+	assert_true(cert_not_after(v.lsc) > s->n.now + 1800 * INT64_C(86400));
+	visit_clear(&v);
+	cert_unref(lsc);
+	cert_unref(capf);
+}
+
 static void chain_through_an_lsc(void **state)
 {
 	struct site *s = *state;
@@ -738,6 +772,7 @@ int main(void)
 		TEST(expired_mic_counts_once_where_allowed),
 		TEST(former_capf_vouches_until_removed),
 		TEST(expired_lsc),
+		TEST(lsc_that_ended_with_its_capf),
 		TEST(chain_through_an_lsc),
 		TEST(small_exponent_forgery),
 		TEST(every_octet_of_the_proof_counts),

@@ -1,5 +1,8 @@
 #include "capf_fixture.h"
 
+#include "cluster/capf_renew.h"
+#include "cluster/monitor.h"
+
 /* LSCs that become due. */
 #define DAY 86400
 
@@ -207,12 +210,90 @@ static void strangers_do_not_stop_it(void **state)
 	assert_int_equal(pending(s, 4), 4);
 }
 
+static uint64_t waiting(struct site *s)
+{
+	struct capf_waiting w = { 0 };
+	struct err e = ERR_INIT;
+
+	assert_ok(capf_renewals_waiting(s->n.cluster, s->n.now, &w, &e), &e);
+	return w.n;
+}
+
+/* With the defaults LSCs end with the CAPF certificate: nothing is gained before there is another. */
+static void waits_for_another_capf(void **state)
+{
+	struct site *s = *state;
+	struct monitor_list list;
+	struct err e = ERR_INIT;
+	enum monitor_state is = MONITOR_EXPIRED;
+
+	set_param(s, PARAM_CAPF_RENEWAL_JITTER, "0");
+	add_phone(s, PHONE, DEVICE_INSTALL, DEVICE_AUTH_NULL);
+	struct cert *lsc = enrol(s, PHONE, s->rsa1024);
+	s->n.now += 1215 * DAY;
+	assert_int_equal(waiting(s), 0);
+	s->n.now += 2 * DAY;
+	for (unsigned i = 0; i < 3; i++)
+		step(s);
+	assert_state(s, PHONE, DEVICE_NO_OPERATION, "Upgrade Success");
+	assert_int_equal(waiting(s), 1);
+	assert_int_equal(audited(s, "1 LSC is due for renewal and waits"), 1);
+	assert_int_equal(audited(s, "'set cert regen CAPF'"), 1);
+	assert_ok(monitor_look(s->n.cluster, &list, &e), &e);
+	for (size_t i = 0; i < list.n; i++)
+		if (list.entries[i].waiting.n) {
+			assert_string_equal(list.entries[i].unit, "CAPF");
+			is = list.entries[i].state;
+		}
+	assert_int_equal(is, MONITOR_ENDING);
+	monitor_list_clear(&list);
+
+	/* whoever else issues them, no CAPF certificate cuts them */
+	set_param(s, PARAM_CAPF_ISSUER, CAPF_ISSUER_OFFLINE);
+	assert_int_equal(waiting(s), 0);
+	set_param(s, PARAM_CAPF_ISSUER, "Cisco Certificate Authority Proxy Function");
+
+	assert_ok(cluster_regen(s->n.cluster, "test", "CAPF", NULL, NULL, &e), &e);
+	assert_int_equal(waiting(s), 0);
+	step(s);
+	assert_int_equal(audited(s, "no LSC waits for another CAPF certificate"), 1);
+	assert_true(phone(s, PHONE).renewal);
+	struct visit v = { .cert = lsc, .cert_key = s->rsa1024, .key = s->rsa1024 };
+	visit(s, &v);
+	assert_state(s, PHONE, DEVICE_NO_OPERATION, "Upgrade Success");
+	assert_int_equal(cert_not_after(v.lsc), s->n.now + 1825 * DAY - 1);
+	visit_clear(&v);
+	cert_unref(lsc);
+}
+
+/* Those that would gain much are renewed; those that would gain little are not renewed again and again. */
+static void gains_little(void **state)
+{
+	struct site *s = *state;
+
+	set_param(s, PARAM_CAPF_RENEWAL_JITTER, "0");
+	set_param(s, PARAM_CAPF_VALIDITY, "300");
+	s->n.now += 1500 * DAY;
+	add_phone(s, PHONE, DEVICE_INSTALL, DEVICE_AUTH_NULL);
+	cert_unref(enrol(s, PHONE, s->rsa1024)); /* until 1800; the CAPF certificate ends 25 days later */
+	s->n.now += 201 * DAY;
+	step(s);
+	assert_int_equal(phone(s, PHONE).operation, DEVICE_NO_OPERATION);
+	assert_int_equal(waiting(s), 1);
+	/* a shorter life for new ones is no reason to ask for another CAPF certificate */
+	set_param(s, PARAM_CAPF_VALIDITY, "90");
+	assert_int_equal(waiting(s), 0);
+	step(s);
+	assert_int_equal(phone(s, PHONE).operation, DEVICE_NO_OPERATION);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, site_make, site_drop)
 	const struct CMUnitTest tests[] = {
 		TEST(due_after_two_thirds_at_a_rate), TEST(renewed_is_not_due),	      TEST(the_mode_stays),
 		TEST(jitter_spreads),		      TEST(stops_on_errors),	      TEST(strangers_do_not_stop_it),
+		TEST(waits_for_another_capf),	      TEST(gains_little),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
