@@ -258,9 +258,15 @@ def test_attacks_without():
         assert untouched()
         assert fields(node, PHONE)['Certificate Operation Status'] == 'Upgrade Failed: Phone Communication Failure'
 
+        # a session that began by null string, and an operation that is cancelled and secured while it runs
+        with Connection(node) as c:
+            assert c.authenticate(PHONE)[0] == KEY_REQUEST
+            string = give_string(node)
+            schedule(node, PHONE)
+            assert ended(c.ask(KEY_RESPONSE, element(PUBLIC_KEY, key.spki))) == 7
+        assert untouched()
+
         # an authentication string, guessed over many connections from several addresses
-        string = give_string(node)
-        schedule(node, PHONE)
         statuses = set()
         for i in range(12):
             with Connection(node, source=f'127.0.0.{2 + i % 3}') as c:
