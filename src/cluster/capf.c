@@ -445,7 +445,8 @@ static void take_fetched(struct capf_turn *t, const struct cert *cert)
 	const char *kind = is == CAPF_IS_MIC ? "MIC" : "LSC";
 	int rc = capf_trace(t->a->c, t->device, kind, cert, &e);
 	if (!rc)
-		rc = phone_fetched(t->a->c, t->device, is == CAPF_IS_LSC ? cert : NULL, is == CAPF_IS_MIC ? cert : NULL, t->now, &e);
+		rc = phone_fetched(t->a->c, t->device, is == CAPF_IS_LSC ? cert : NULL, is == CAPF_IS_MIC ? cert : NULL,
+				   t->now, &e);
 	if (rc)
 		could_not_record(t, &e);
 	else

@@ -93,8 +93,8 @@ static int check_expired_mic(struct capf_turn *t, struct err *e)
 }
 
 /*
- * An LSC that has ended only because its CAPF certificate has still gets the next one, as long as it would have lived otherwise:
- * its phone keeps its key, and nothing else could renew it by itself (behaviour.md 5.4, scenario 10).
+ * An LSC that has ended only because its CAPF certificate has still gets the next one, as long as it would have lived
+ * otherwise: its phone keeps its key, and nothing else could renew it by itself (behaviour.md 5.4, scenario 10).
  */
 static int check_expired_lsc(struct capf_turn *t, const struct cert *lsc, struct err *e)
 {

@@ -31,9 +31,10 @@ struct capf_limit {
 bool capf_address_locked(const struct capf_addresses *a, const char *peer, struct capf_limit limit, uint64_t now_ms);
 bool capf_address_is_locked(const struct capf_address *x, struct capf_limit limit, uint64_t now_ms);
 void capf_address_text(const struct capf_address *x, char *out, size_t size); /* "10.1.1.7", "2001:db8::/64" */
-/* capf_address_find: by an address, or as capf_address_text has it. *valid: it is an address. NULL: nothing is known of it. */
+/* capf_address_find: by an address, or as capf_address_text has it. *valid: it is an address. NULL: nothing is known. */
 struct capf_address *capf_address_find(const struct capf_addresses *a, const char *text, bool *valid);
-void capf_address_forget(struct capf_addresses *a, struct capf_address *x); /* x is another one afterwards, or behind the last */
+/* capf_address_forget: x is another one afterwards, or behind the last. */
+void capf_address_forget(struct capf_addresses *a, struct capf_address *x);
 /* capf_address_failed: count one. True when that locks the address. Out of memory: it is not counted. */
 bool capf_address_failed(struct capf_addresses *a, const char *peer, struct capf_limit limit, uint64_t now_ms);
 void capf_addresses_clear(struct capf_addresses *a);

@@ -25,7 +25,7 @@ struct monitor_entry {
 	int64_t not_after;
 	enum monitor_state state;
 	struct store_notice told;
-	struct capf_waiting waiting; /* of the CAPF certificate: LSCs that wait for another; then it is MONITOR_ENDING at least */
+	struct capf_waiting waiting; /* of the CAPF certificate: LSCs that wait for another; it is MONITOR_ENDING then */
 };
 
 struct monitor_list {

@@ -99,7 +99,7 @@ static enum capf_want take(struct capf_conn *c, const struct capf_msg *m, enum c
 	return end(c, CAPF_REASON_INVALID, out, e);
 }
 
-/* Not a message of a phone, or one that no phone sends (D-8). What does not even begin as CAPF would not understand an answer. */
+/* Not a message of a phone, or one that no phone sends (D-8). Who does not speak CAPF would not understand an answer. */
 static enum capf_want refuse(struct capf_conn *c, struct view in, struct wr *out, struct err *e)
 {
 	c->state = CAPF_STATE_OVER;

@@ -448,7 +448,8 @@ static enum capf_action say(struct site *s, uint64_t conn, enum capf_question qu
 /* What a worker refuses by itself is in the audit too, escaped and with its device where one was at it. */
 static void refused_by_the_worker(void **state)
 {
-	const struct capf_msg auth = { .command = CAPF_AUTH_RESPONSE, .has_version = true, .version = 3, .device = view_str(PHONE) };
+	const struct capf_msg auth = { .command = CAPF_AUTH_RESPONSE, .has_version = true, .version = 3,
+				       .device = view_str(PHONE) };
 	struct site *s = *state;
 	struct capf_answer answer;
 
@@ -472,7 +473,8 @@ static void secured_while_it_ran(void **state)
 {
 	static const enum phone_field fields[] = { PHONE_AUTH, PHONE_RSA_BITS, PHONE_KEY_ORDER, PHONE_OPERATION };
 	static const char *const values[] = { "By Existing Certificate (Precedence to LSC)", "4096", "EC Only", NULL };
-	const struct capf_msg auth = { .command = CAPF_AUTH_RESPONSE, .has_version = true, .version = 3, .device = view_str(PHONE) };
+	const struct capf_msg auth = { .command = CAPF_AUTH_RESPONSE, .has_version = true, .version = 3,
+				       .device = view_str(PHONE) };
 	struct site *s = *state;
 	struct err e = ERR_INIT;
 	uint8_t *der = NULL;

@@ -313,8 +313,8 @@ static void speaks_nonsense(struct fixture *f)
 	stage_hang_up(s);
 	s = stage_dial(&f->stage);
 	greeted(s);
-	must(SSL_write(s, long_one, sizeof long_one) == sizeof long_one);
-	must(receive(s, octets, &m) && m.command == CAPF_END_SESSION && m.reason == CAPF_REASON_INVALID); /* not waited for */
+	must(SSL_write(s, long_one, sizeof long_one) == sizeof long_one); /* is not waited for */
+	must(receive(s, octets, &m) && m.command == CAPF_END_SESSION && m.reason == CAPF_REASON_INVALID);
 	stage_hang_up(s);
 	s = stage_dial(&f->stage);
 	greeted(s);
