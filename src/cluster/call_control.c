@@ -10,7 +10,7 @@
 #include "store/certificate.h"
 
 #define CHAIN_MAX 5
-#define TEXT_MAX (256 * 1024) /* octets of one PEM text */
+#define TEXT_MAX (16u << 20) /* octets of one PEM text: thousands of certificates with RSA-4096 */
 
 void call_control_certs_clear(struct call_control_certs *c)
 {

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pki/digest.h"
+#include "server/place.h"
 #include "store/certificate.h"
 
 #define MARK "run/callcontrol" /* SHA-256 of what the call control was reloaded with last */
@@ -84,13 +85,17 @@ static int digest_of(const struct call_control_certs *certs, const struct config
 {
 	uint8_t md[DIGEST_MAX];
 	struct wr w;
+	int rc;
 
-	wr_init(&w, 1 << 20);
+	wr_init(&w, IPC_LONG_MAX);
 	wr_view(&w, view_str(callcontrol_adapter_names[cfg->adapter]));
 	wr_view(&w, view_str(cfg->folder));
 	wr_view(&w, view_str(certs->chain));
 	wr_view(&w, view_str(certs->authorities));
-	int rc = digest_one(DIGEST_SHA256, wr_view_all(&w), md, e);
+	if (w.failed) /* a part of them has the digest of fewer */
+		rc = err_set(e, w.failed, "the certificates for the call control are too many");
+	else
+		rc = digest_one(DIGEST_SHA256, wr_view_all(&w), md, e);
 	wr_clear(&w);
 	if (rc == 0)
 		text_hex(out, 65, (struct view){md, digest_len(DIGEST_SHA256)}, '\0', false);
@@ -105,16 +110,12 @@ static int ask(struct callcontrol *c, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	wr_init(&w, IPC_BODY_MAX);
+	wr_init(&w, IPC_LONG_MAX);
 	wr_u8(&w, c->again || strcmp(c->reloaded, c->wanted) != 0);
-	wr_open16(&w);
-	wr_view(&w, view_str(certs.chain));
-	wr_close(&w);
-	wr_open16(&w);
-	wr_view(&w, view_str(certs.authorities));
-	wr_close(&w);
+	place_put(&w, view_str(certs.chain));
+	place_put(&w, view_str(certs.authorities));
 	if (w.failed)
-		rc = err_set(e, ERR_LIMIT, "CallManager-trust has more certificates than can be placed");
+		rc = err_set(e, w.failed, "the certificates for the call control are too many");
 	else
 		rc = ipc_channel_call(c->site.runner, IPC_PLACE, wr_view_all(&w), PLACE_MS, on_answer, c, NULL, e);
 	wr_clear(&w);

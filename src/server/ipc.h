@@ -12,6 +12,12 @@
  * ends of every pair for as long as it lives and hands them to each new incarnation of a process, so a process that
  * dies closes nothing. Instead the supervisor writes IPC_RESTARTED into the other ends: who waits for an answer asks
  * again.
+ *
+ * What is longer than a packet, channels (below) take apart and put together again: packets of type IPC_PART with the id
+ * of the message and the body
+ *     type u16 | whole length u32 | offset u32 | octets
+ * Parts come in order. A receiver that has not had what came before (it is a new process) passes over the rest: the
+ * sender hears IPC_RESTARTED and sends it all again.
  */
 #define IPC_MAX 65536    /* octets of one packet, header included */
 #define IPC_HEADER 12
@@ -22,6 +28,8 @@ enum ipc_type {
 	IPC_FAILED = 2,          /* body: class u8 (negated), errno u32, text (u16 length, octets) */
 	IPC_RESTARTED = 3,       /* from the supervisor: the process at the other end is a new one */
 	IPC_READY = 4,           /* to the supervisor: this process serves now */
+	IPC_PART = 5,            /* see above */
+	IPC_ENDED = 6,           /* from the supervisor: the process at the other end keeps ending, and does not run now */
 
 	/* To the keeper; bodies in keeper.c. */
 	IPC_KEY_GENERATE = 16,
@@ -48,7 +56,7 @@ enum ipc_type {
 	IPC_NOTIFY = 64,
 	/* Director to runner: str device, u8 enum sip_action; reply: nothing, or how the command failed. */
 	IPC_RESET = 65,
-	/* Likewise: u8 reload also when nothing has changed, octets chain (PEM), octets authorities (PEM): place.h. */
+	/* Likewise: u8 reload also when nothing has changed, u32 length, chain (PEM), u32 length, authorities (PEM): place.h. */
 	IPC_PLACE = 66,
 
 	/* Director to worker, unasked. */
@@ -106,6 +114,7 @@ struct ipc_handlers {
 	void (*restarted)(void *ctx, struct ipc_channel *ch);                         /* may be NULL */
 	void (*closed)(void *ctx, struct ipc_channel *ch, const struct err *why); /* nothing more will come; may be NULL */
 	void *ctx;
+	size_t long_max;      /* octets of a body that is taken from the other end in parts; 0: none is */
 };
 
 /* done: rc is 0 and reply the answer's body, or rc is a class and e says why. The call is gone by then. */
@@ -116,11 +125,19 @@ int ipc_channel_new(struct event_base *base, int fd, const struct ipc_handlers *
 		    struct err *e) MUST_CHECK;
 void ipc_channel_free(struct ipc_channel *ch); /* pending calls end without their done being called; accepts NULL */
 
-/* ipc_channel_send: queued when the socket is full. Errors: ERR_LIMIT IPC_QUEUE_MAX messages are waiting already. */
+/*
+ * ipc_channel_send: queued when the socket is full; in parts when the body is longer than IPC_BODY_MAX.
+ * Errors: ERR_LIMIT IPC_QUEUE_MAX messages are waiting already, or longer than IPC_LONG_MAX.
+ */
 #define IPC_QUEUE_MAX 4096
+#define IPC_LONG_MAX (32u << 20)
 int ipc_channel_send(struct ipc_channel *ch, const struct ipc_msg *m, struct err *e) MUST_CHECK;
 
-/* ipc_channel_call: *call, when not NULL, can be given to ipc_call_cancel until done was called. */
+/*
+ * ipc_channel_call: *call, when not NULL, can be given to ipc_call_cancel until done was called. After IPC_ENDED calls
+ * fail, those that wait too, until IPC_RESTARTED.
+ * Errors: as ipc_channel_send; ERR_CLOSED the other process keeps ending.
+ */
 int ipc_channel_call(struct ipc_channel *ch, uint16_t type, struct view body, unsigned timeout_ms, ipc_done *done,
 		     void *ctx, struct ipc_call **call, struct err *e) MUST_CHECK;
 void ipc_call_cancel(struct ipc_call *call); /* done will not be called; accepts NULL */

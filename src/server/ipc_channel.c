@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "base/random.h"
+#include "base/secret.h"
 #include "server/ipc.h"
 
 #define READ_BATCH 32 /* messages taken before the loop sees to others */
+#define PART_HEAD 10  /* octets before those of the message itself */
 
 struct ipc_call {
 	struct ipc_channel *ch;
@@ -28,6 +30,13 @@ struct queued {
 	uint8_t body[];
 };
 
+/* A message that comes in parts; some have a password in them. */
+struct gathering {
+	uint32_t id;
+	uint8_t *p;           /* NULL: none is under way */
+	size_t len, whole;
+};
+
 struct ipc_channel {
 	struct event_base *base;
 	int fd;
@@ -37,6 +46,8 @@ struct ipc_channel {
 	TAILQ_HEAD(, queued) queue;
 	unsigned n_queued;
 	uint32_t last_id;
+	struct gathering parts;
+	bool ended;   /* IPC_ENDED came, and no IPC_RESTARTED since */
 	bool reading; /* handlers run: ipc_channel_free leaves the struct to the reader */
 	bool dead;
 };
@@ -105,17 +116,87 @@ static void ask_again(struct ipc_channel *ch)
 	}
 }
 
+static int keeps_ending(struct err *e)
+{
+	return err_set(e, ERR_CLOSED, "the process of this node that does it keeps ending; its log says why, and it is started again");
+}
+
+/* Those that wait are to hear of it now, and not when their time is up. What a done asks again fails as well. */
+static void fail_calls(struct ipc_channel *ch)
+{
+	struct ipc_call *c;
+
+	ch->ended = true;
+	while (!ch->dead && (c = TAILQ_FIRST(&ch->calls))) {
+		struct err e = ERR_INIT;
+		int rc = keeps_ending(&e);
+		call_finish(c, rc, (struct view){0}, &e);
+	}
+}
+
 static void dispatch(struct ipc_channel *ch, const struct ipc_msg *m)
 {
 	if (m->type == IPC_REPLY || m->type == IPC_FAILED) {
 		answered(ch, m);
+	} else if (m->type == IPC_ENDED) {
+		fail_calls(ch);
 	} else if (m->type == IPC_RESTARTED) {
+		ch->ended = false;
 		ask_again(ch);
 		if (ch->h.restarted)
 			ch->h.restarted(ch->h.ctx, ch);
 	} else {
 		ch->h.message(ch->h.ctx, ch, m);
 	}
+}
+
+/* --- messages in parts --- */
+
+static void parts_clear(struct gathering *g)
+{
+	secret_free(g->p, g->whole);
+	*g = (struct gathering){0};
+}
+
+/* false: there is nothing, or nothing more, to be had of this message. */
+static bool gather(struct ipc_channel *ch, uint32_t id, uint32_t whole, uint32_t offset, struct view octets)
+{
+	struct gathering *g = &ch->parts;
+
+	if (offset == 0) {
+		parts_clear(g);
+		g->p = whole && whole <= ch->h.long_max ? secret_new(whole) : NULL;
+		g->id = id;
+		g->whole = whole;
+	}
+	if (!g->p || g->id != id || g->whole != whole || g->len != offset || octets.len > whole - offset)
+		return false;
+	memcpy(g->p + offset, octets.p, octets.len);
+	g->len += octets.len;
+	return true;
+}
+
+static void take_part(struct ipc_channel *ch, const struct ipc_msg *m)
+{
+	struct ipc_msg got = {.id = m->id};
+	uint32_t whole, offset;
+	struct rd r;
+
+	rd_init(&r, m->body.p, m->body.len);
+	if (!rd_u16(&r, &got.type) || !rd_u32(&r, &whole) || !rd_u32(&r, &offset) ||
+	    !gather(ch, m->id, whole, offset, rd_rest(&r))) {
+		parts_clear(&ch->parts);
+		return;
+	}
+	if (ch->parts.len < whole)
+		return;
+	/* A handler may free the channel. */
+	struct gathering done = ch->parts;
+	ch->parts = (struct gathering){0};
+	got.body = (struct view){done.p, done.whole};
+	if (got.type != IPC_PART)
+		dispatch(ch, &got);
+	parts_clear(&done);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
@@ -140,7 +221,10 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 				ch->h.closed(ch->h.ctx, ch, &e);
 			break;
 		}
-		dispatch(ch, &m);
+		if (m.type == IPC_PART)
+			take_part(ch, &m);
+		else
+			dispatch(ch, &m);
 	}
 	ch->reading = false;
 	if (ch->dead)
@@ -211,6 +295,7 @@ void ipc_channel_free(struct ipc_channel *ch)
 		event_free(ch->readable);
 	if (ch->writable)
 		event_free(ch->writable);
+	parts_clear(&ch->parts);
 	close(ch->fd);
 	ch->dead = true;
 	if (!ch->reading)
@@ -235,7 +320,7 @@ static int enqueue(struct ipc_channel *ch, const struct ipc_msg *m, struct err *
 	return 0;
 }
 
-int ipc_channel_send(struct ipc_channel *ch, const struct ipc_msg *m, struct err *e)
+static int send_packet(struct ipc_channel *ch, const struct ipc_msg *m, struct err *e)
 {
 	struct err first = ERR_INIT;
 
@@ -247,12 +332,42 @@ int ipc_channel_send(struct ipc_channel *ch, const struct ipc_msg *m, struct err
 	return rc < 0 ? err_set(e, rc, "%s", first.text) : 0;
 }
 
+static int send_parts(struct ipc_channel *ch, const struct ipc_msg *m, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t offset = 0, n; rc == 0 && offset < m->body.len; offset += n) {
+		struct wr w;
+		n = m->body.len - offset < IPC_BODY_MAX - PART_HEAD ? m->body.len - offset : IPC_BODY_MAX - PART_HEAD;
+		wr_init(&w, IPC_BODY_MAX);
+		wr_u16(&w, m->type);
+		wr_u32(&w, (uint32_t)m->body.len);
+		wr_u32(&w, (uint32_t)offset);
+		wr_bytes(&w, m->body.p + offset, n);
+		struct ipc_msg part = {.type = IPC_PART, .id = m->id, .body = wr_view_all(&w)};
+		rc = w.failed ? err_set(e, w.failed, "no memory for a message between processes") : send_packet(ch, &part, e);
+		secret_wipe(w.p, w.len);
+		wr_clear(&w);
+	}
+	return rc;
+}
+
+int ipc_channel_send(struct ipc_channel *ch, const struct ipc_msg *m, struct err *e)
+{
+	if (m->body.len > IPC_LONG_MAX)
+		return err_set(e, ERR_LIMIT, "a message between processes would have %zu octets; %u is the most", m->body.len,
+			       IPC_LONG_MAX);
+	return m->body.len > IPC_BODY_MAX ? send_parts(ch, m, e) : send_packet(ch, m, e);
+}
+
 int ipc_channel_call(struct ipc_channel *ch, uint16_t type, struct view body, unsigned timeout_ms, ipc_done *done,
 		     void *ctx, struct ipc_call **call, struct err *e)
 {
 	struct timeval after = {timeout_ms / 1000, (timeout_ms % 1000) * 1000};
-	struct ipc_call *c = malloc(sizeof(*c) + body.len);
+	struct ipc_call *c = ch->ended ? NULL : malloc(sizeof(*c) + body.len);
 
+	if (ch->ended)
+		return keeps_ending(e);
 	if (!c)
 		return err_set(e, ERR_NOMEM, "no memory for a call to another process");
 	*c = (struct ipc_call){.ch = ch, .type = type, .id = ++ch->last_id, .done = done, .ctx = ctx, .len = body.len};

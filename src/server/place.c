@@ -28,6 +28,18 @@ static const struct kind files_of[CALLCONTROL_N][FILES_MAX] = {
 	[CALLCONTROL_FILES] = {{"ccm.crt", CHAIN}, {"ccm.key", KEY}, {"ccm.pem", KEY | CHAIN}, {"lsc-ca.pem", AUTHORITIES}},
 };
 
+bool place_put(struct wr *w, struct view text)
+{
+	return text.len <= UINT32_MAX && wr_u32(w, (uint32_t)text.len) && wr_view(w, text);
+}
+
+bool place_get(struct rd *r, struct view *text)
+{
+	uint32_t len;
+
+	return rd_u32(r, &len) && rd_view(r, len, text);
+}
+
 #define NO_GROUP ((gid_t)-1)
 
 static int find_group(const char *name, gid_t *gid, struct err *e)

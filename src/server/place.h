@@ -16,6 +16,10 @@ struct place {
 	struct view authorities;
 };
 
+/* In a message between processes: u32 length, octets. */
+bool place_put(struct wr *w, struct view text);
+bool place_get(struct rd *r, struct view *text); /* views the message */
+
 /*
  * place_files: what is as it should be is not written.
  * Out:    *changed: something was.

@@ -222,7 +222,7 @@ static int place(struct runner *r, const struct ipc_msg *m, struct err *e)
 	struct rd rd;
 
 	rd_init(&rd, m->body.p, m->body.len);
-	if (!rd_u8(&rd, &again) || !rd_view16(&rd, &p.chain) || !rd_view16(&rd, &p.authorities) || !rd_done(&rd) ||
+	if (!rd_u8(&rd, &again) || !place_get(&rd, &p.chain) || !place_get(&rd, &p.authorities) || !rd_done(&rd) ||
 	    !r->cfg->adapter)
 		return err_rule(e, "place-request", -1, "a request to place certificates is malformed");
 	int rc = get_key(r, p.chain, &pem, &len, e);
@@ -263,7 +263,7 @@ static void on_term(evutil_socket_t fd, short what, void *ctx)
 
 static int begin(struct runner *r, struct node *node, struct err *e)
 {
-	struct ipc_handlers h = {.message = on_message, .ctx = r};
+	struct ipc_handlers h = {.message = on_message, .long_max = IPC_LONG_MAX, .ctx = r};
 	int rc = child_drop(node, CHILD_RUNNER, e);
 
 	if (rc < 0)

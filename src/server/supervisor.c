@@ -70,9 +70,9 @@ static uint64_t now_ms(void)
 /* --- children --- */
 
 /* A message into every channel of c that has another process at its other end. */
-static void tell_peers(struct supervisor *s, const struct child *c)
+static void tell_peers(struct supervisor *s, const struct child *c, uint16_t type)
 {
-	struct ipc_msg m = {.type = IPC_RESTARTED};
+	struct ipc_msg m = {.type = type};
 	struct node *n = &s->node;
 	int fds[LISTENERS_MAX_WORKERS + 3];
 	size_t k = 0;
@@ -137,7 +137,7 @@ static void start_child(struct supervisor *s, struct child *c)
 	c->started_ms = now_ms();
 	if (c->again) {
 		atomic_fetch_add(&c->seen->restarts, 1);
-		tell_peers(s, c);
+		tell_peers(s, c, IPC_RESTARTED);
 	}
 	c->again = true;
 	atomic_store(&c->seen->pid, pid);
@@ -182,6 +182,12 @@ static void begin_stop(struct supervisor *s)
 	signal_kind(s, CHILD_WORKER, SIGTERM);
 }
 
+/* What the director asks for on its loop, and can do without for a while. */
+static bool is_helper(enum child_kind kind)
+{
+	return kind == CHILD_CALLER || kind == CHILD_RUNNER || kind == CHILD_MAILER;
+}
+
 static void describe_end(int status, char *out, size_t size)
 {
 	if (WIFSIGNALED(status))
@@ -207,6 +213,9 @@ static void died(struct supervisor *s, struct child *c, int status)
 	for (unsigned i = 1; i < c->failures && wait < RESTART_MAX_MS; i++)
 		wait *= 2;
 	c->due_ms = now_ms() + wait;
+	/* Who waits for one that died waits for its successor, and for none that does not live. */
+	if (c->failures > 1 && is_helper(c->kind))
+		tell_peers(s, c, IPC_ENDED);
 	log_error("the %s (process %d) ended: %s; it is started again in %llu ms", c->seen->name, (int)c->pid, how,
 		  (unsigned long long)wait);
 }

@@ -333,6 +333,140 @@ static void test_channel_asks_again(void **state)
 	event_base_free(base);
 }
 
+/* A process that keeps ending: who waits hears it at once, who asks too, until there is one that runs. */
+static void test_ended(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct heard a = {.base = base};
+	struct ipc_handlers ha = {on_message, on_restarted, NULL, &a};
+	struct ipc_channel *ca = NULL;
+	struct ipc_msg m, ended = {.type = IPC_ENDED}, restarted = {.type = IPC_RESTARTED};
+	struct err e = ERR_INIT;
+	int fd[2];
+
+	(void)state;
+	assert_ok(ipc_pair(fd, &e), &e);
+	assert_ok(ipc_channel_new(base, fd[0], &ha, &ca, &e), &e);
+	for (int i = 0; i < 2; i++)
+		assert_ok(ipc_channel_call(ca, 40, view_str("q"), 60000, on_done, &a, NULL, &e), &e);
+	assert_ok(ipc_send(fd[1], &ended, &e), &e);
+	event_base_dispatch(base);
+	assert_int_equal(a.done, 2);
+	assert_int_equal(a.rc, ERR_CLOSED);
+	assert_err(ipc_channel_call(ca, 40, view_str("q"), 60000, on_done, &a, NULL, &e), ERR_CLOSED);
+
+	e = ERR_INIT;
+	assert_ok(ipc_send(fd[1], &restarted, &e), &e);
+	while (!a.restarted)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_ok(ipc_channel_call(ca, 40, view_str("r"), 60000, on_done, &a, NULL, &e), &e);
+	do
+		assert_ok(ipc_recv(fd[1], buf, &m, &e), &e);
+	while (!view_eq(m.body, view_str("r")));
+	ipc_channel_free(ca);
+	close(fd[1]);
+	event_base_free(base);
+}
+
+/* --- messages that are longer than a packet --- */
+
+#define LONG_LEN (3u << 20)
+
+struct long_end {
+	struct event_base *base;
+	struct ipc_channel *ch;
+	const uint8_t *sent;
+	unsigned got;
+};
+
+static void on_long(void *ctx, struct ipc_channel *ch, const struct ipc_msg *m)
+{
+	struct long_end *l = ctx;
+	struct ipc_msg answer = {.type = IPC_REPLY, .id = m->id, .body = {(const uint8_t *)"took it", 7}};
+	struct err e = ERR_INIT;
+
+	assert_int_equal(m->type, 40);
+	assert_int_equal(m->body.len, LONG_LEN);
+	assert_memory_equal(m->body.p, l->sent, LONG_LEN);
+	l->got++;
+	assert_ok(ipc_channel_send(ch, &answer, &e), &e);
+}
+
+static uint8_t *long_body(void)
+{
+	uint8_t *p = malloc(IPC_LONG_MAX + 1);
+
+	assert_non_null(p);
+	for (uint32_t i = 0; i < LONG_LEN; i++)
+		p[i] = (uint8_t)(i * 2654435761u >> 24);
+	return p;
+}
+
+static void test_long_messages(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct heard a = {.base = base};
+	uint8_t *body = long_body();
+	struct long_end b = {.base = base, .sent = body};
+	struct ipc_handlers ha = {on_message, on_restarted, NULL, &a}, hb = {.message = on_long, .ctx = &b, .long_max = LONG_LEN};
+	struct ipc_channel *ca = NULL;
+	struct err e = ERR_INIT;
+	int fd[2];
+
+	(void)state;
+	assert_ok(ipc_pair(fd, &e), &e);
+	assert_ok(ipc_channel_new(base, fd[0], &ha, &ca, &e), &e);
+	assert_ok(ipc_channel_new(base, fd[1], &hb, &b.ch, &e), &e);
+	for (int i = 0; i < 2; i++) {
+		assert_ok(ipc_channel_call(ca, 40, (struct view){body, LONG_LEN}, 60000, on_done, &a, NULL, &e), &e);
+		event_base_dispatch(base);
+		assert_int_equal(a.rc, 0);
+		assert_string_equal(a.reply, "took it");
+	}
+	assert_int_equal(b.got, 2);
+	/* More than the other end takes is passed over: nobody answers. More than there is anywhere is refused here. */
+	assert_ok(ipc_channel_call(ca, 40, (struct view){body, LONG_LEN + 1}, 500, on_done, &a, NULL, &e), &e);
+	event_base_dispatch(base);
+	assert_int_equal(a.rc, ERR_IO);
+	assert_int_equal(b.got, 2);
+	assert_err(ipc_channel_call(ca, 40, (struct view){body, IPC_LONG_MAX + 1}, 500, on_done, &a, NULL, &e), ERR_LIMIT);
+	ipc_channel_free(b.ch);
+	ipc_channel_free(ca);
+	event_base_free(base);
+	free(body);
+}
+
+/* The receiver dies after the first parts: its successor passes over what is left of them, and gets it all again. */
+static void test_long_message_again(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct heard a = {.base = base};
+	uint8_t *body = long_body();
+	struct long_end b = {.base = base, .sent = body};
+	struct ipc_handlers ha = {on_message, on_restarted, NULL, &a}, hb = {.message = on_long, .ctx = &b, .long_max = LONG_LEN};
+	struct ipc_channel *ca = NULL;
+	struct ipc_msg m, restarted = {.type = IPC_RESTARTED};
+	struct err e = ERR_INIT;
+	int fd[2];
+
+	(void)state;
+	assert_ok(ipc_pair(fd, &e), &e);
+	assert_ok(ipc_channel_new(base, fd[0], &ha, &ca, &e), &e);
+	assert_ok(ipc_channel_call(ca, 40, (struct view){body, LONG_LEN}, 60000, on_done, &a, NULL, &e), &e);
+	assert_ok(ipc_recv(fd[1], buf, &m, &e), &e);
+	assert_int_equal(m.type, IPC_PART);
+	assert_ok(ipc_send(fd[1], &restarted, &e), &e);
+	assert_ok(ipc_channel_new(base, fd[1], &hb, &b.ch, &e), &e);
+	event_base_dispatch(base);
+	assert_int_equal(a.restarted, 1);
+	assert_int_equal(a.rc, 0);
+	assert_int_equal(b.got, 1);
+	ipc_channel_free(b.ch);
+	ipc_channel_free(ca);
+	event_base_free(base);
+	free(body);
+}
+
 static void test_queue_when_full(void **state)
 {
 	struct event_base *base = event_base_new();
@@ -378,6 +512,9 @@ int main(void)
 		cmocka_unit_test(test_call_survives_restart),
 		cmocka_unit_test(test_channels_on_a_loop),
 		cmocka_unit_test(test_channel_asks_again),
+		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_long_messages),
+		cmocka_unit_test(test_long_message_again),
 		cmocka_unit_test(test_queue_when_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
