@@ -2,6 +2,7 @@
 
 #include "admin/handlers.h"
 #include "admin/print.h"
+#include "cluster/call_control.h"
 #include "cluster/cert_bulk.h"
 #include "cluster/cert_plan.h"
 #include "cluster/certs.h"
@@ -19,6 +20,8 @@ static int plan(struct command_run *r, const char *unit, bool regen, struct err 
 
 	if (rc == 0)
 		rc = cert_plan(r->host->cluster, unit, &plan, e);
+	if (rc == 0)
+		rc = call_control_plan(r->host->cluster, unit, &plan, e);
 	if (rc == 0) {
 		print_notes(r->out, &warnings);
 		fprintf(r->out, "%s%s\n", warnings.n ? "\n" : "",
@@ -71,6 +74,21 @@ int cmd_cert_regen(struct command_run *r, struct err *e)
 		print_notes(r->out, &notes);
 	}
 	notes_clear(&notes);
+	return rc;
+}
+
+/* What the call control gets of a change of this trust store. */
+static int store_plan(struct command_run *r, const char *store, struct err *e)
+{
+	struct notes plan = NOTES_INIT;
+	enum store_unit number;
+	int rc = trust_store(store, &number, e);
+
+	if (rc == 0)
+		rc = call_control_plan(r->host->cluster, store_unit_name(number), &plan, e);
+	if (rc == 0)
+		print_notes(r->out, &plan);
+	notes_clear(&plan);
 	return rc;
 }
 
@@ -137,7 +155,7 @@ int cmd_cert_import_trust(struct command_run *r, struct err *e)
 	if (rc == 0)
 		print_notes(r->out, &notes);
 	notes_clear(&notes);
-	return rc;
+	return rc == 0 && in.dry ? store_plan(r, store, e) : rc;
 }
 
 /* --- delete --- */
@@ -150,7 +168,7 @@ static int delete_warnings(struct command_run *r, struct err *e)
 	if (rc == 0)
 		print_notes(r->out, &notes);
 	notes_clear(&notes);
-	return rc;
+	return rc ? rc : store_plan(r, command_arg(r, 0), e);
 }
 
 int cmd_cert_delete_ask(struct command_run *r, struct err *e)

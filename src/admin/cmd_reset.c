@@ -198,19 +198,34 @@ static json_t *job_json(const struct phone_reset_job *job)
 	return j;
 }
 
+static int show_json(struct command_run *r, const struct phone_reset_job *job, const struct store_phone_reset *owed,
+		     struct err *e)
+{
+	json_t *j = job ? job_json(job) : json_object();
+
+	if (j && owed->owed)
+		json_object_set_new(j, "owed", json_pack("{s:s, s:I}", "by", owed->who, "since", (json_int_t)owed->since));
+	return print_json(r->out, j, e);
+}
+
 int cmd_job_show(struct command_run *r, struct err *e)
 {
 	const struct phone_reset_job *job = r->host->reset_job(r->host->ctx);
 	char when[PRINT_TIME_MAX], text[200];
+	struct store_phone_reset owed;
+	int rc = phones_reset_owed(r->host->cluster, &owed, e);
 
-	if (!job && command_option(r, "--json"))
-		return print_json(r->out, json_object(), e);
+	if (rc < 0)
+		return rc;
+	if (command_option(r, "--json"))
+		return show_json(r, job, &owed, e);
+	if (owed.owed && (!job || job->ended))
+		fprintf(r->out, "A reset of all phones is owed since %s, by %s: it begins when the call control has the certificate\n",
+			print_time(owed.since, when), owed.who);
 	if (!job) {
 		fprintf(r->out, "No phone was told anything since this node was started\n");
 		return 0;
 	}
-	if (command_option(r, "--json"))
-		return print_json(r->out, job_json(job), e);
 	phone_reset_summary(job, text, sizeof(text));
 	fprintf(r->out, "%s of %zu phone%s by %s, by %s, since %s: %s\n%s\n", sip_action_name(job->action), job->n,
 		job->n == 1 ? "" : "s", job->by_command ? "command" : "SIP NOTIFY", job->who, print_time(job->started, when),

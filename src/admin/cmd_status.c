@@ -13,6 +13,7 @@
 #include "cluster/mode.h"
 #include "cluster/param.h"
 #include "cluster/phone_config.h"
+#include "cluster/phone_reset.h"
 #include "cluster/publish.h"
 #include "cluster/recovery.h"
 #include "store/device.h"
@@ -64,6 +65,7 @@ struct status {
 	uint64_t old_tls;    /* phones seen with TLS below 1.2 */
 	struct recovery_state recovery;
 	struct store_monitor monitor;
+	struct store_phone_reset owed;
 	struct status_cert certs[STATUS_CERTS];
 	size_t n_certs;
 	struct store_service *services;
@@ -181,6 +183,8 @@ static int gather(const struct admin_host *h, struct status *s, struct err *e)
 	if (rc == 0)
 		rc = store_monitor_get(h->store, cluster_node(c), &s->monitor, e);
 	if (rc == 0)
+		rc = phones_reset_owed(c, &s->owed, e);
+	if (rc == 0)
 		rc = certs_list(c, CERTS_OWN, gather_cert, s, e);
 	if (rc == 0)
 		rc = service_list(h, &s->services, &s->n_services, e);
@@ -285,6 +289,9 @@ static void text(FILE *out, const struct admin_host *h, const struct status *s)
 		fprintf(out, "Recovery export  none: the keys are on a hardware token\n");
 	else
 		fprintf(out, "Recovery export  verified %s\n", print_time(s->recovery.verified_s, when));
+	if (s->owed.owed)
+		fprintf(out, "Phone reset      owed to all phones since %s, by %s: 'phone job show' tells how far it is\n",
+			print_time(s->owed.since, when), s->owed.who);
 	if (s->monitor.mail_error[0])
 		fprintf(out, "E-mail           NOT SENT %s: %s\n", print_time(s->monitor.mail_tried, when), s->monitor.mail_error);
 	text_certs(out, s);
@@ -355,13 +362,14 @@ static json_t *json(const struct admin_host *h, const struct status *s)
 	json_t *recovery = json_pack("{s:b, s:I, s:s}", "verified", s->recovery.verified_s && s->recovery.current, "when",
 				     (json_int_t)s->recovery.verified_s, "text", s->recovery.text);
 
-	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:I, s:O, s:I, s:o, s:o, s:o, s:o, s:o, s:s}", "node",
+	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:I, s:O, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:I}", "node",
 			 cluster_node(h->cluster), "version", RINGFENCE_VERSION, "started", (json_int_t)s->started_s, "mixed",
 			 s->mixed, "blank_itl", s->blank, "generation", (json_int_t)s->generation, "trust_list_generation", s->contents, "digest",
 			 s->digest, "ctl", json_list(&s->lists[0]), "itl", json_list(&s->lists[1]), "sha1_phones", json_sha1(s),
 			 "old_tls_phones", (json_int_t)s->old_tls, "capf_lockouts", s->locked_out,
 			 "lsc_renewals_waiting", (json_int_t)s->waiting.n, "recovery", recovery, "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
-			 json_processes(s), "counters", json_counters(s), "mail_error", s->monitor.mail_error);
+			 json_processes(s), "counters", json_counters(s), "mail_error", s->monitor.mail_error,
+			 "phone_reset_owed", (json_int_t)s->owed.since);
 }
 
 int cmd_show_status(struct command_run *r, struct err *e)

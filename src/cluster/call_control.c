@@ -6,8 +6,10 @@
 
 #include <openssl/x509v3.h>
 
+#include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "store/certificate.h"
+#include "store/service.h"
 
 #define CHAIN_MAX 5
 #define TEXT_MAX (16u << 20) /* octets of one PEM text: thousands of certificates with RSA-4096 */
@@ -120,4 +122,55 @@ int call_control_certs(struct cluster *c, struct call_control_certs *out, struct
 	else
 		*out = got;
 	return rc;
+}
+
+static const struct placed {
+	const char *unit, *what;
+} placed[] = {
+	{ "CallManager", "key, chain and CA file are replaced" },
+	{ "CAPF", "the CA file gets the new CAPF certificate beside the former one" },
+	{ "CallManager-trust", "the CA file and the chain are made anew and replaced if they differ" },
+};
+
+static const struct placed *placed_of(const struct cluster *c, const char *unit)
+{
+	for (size_t i = 0; c->call_control.folder && i < sizeof(placed) / sizeof(placed[0]); i++)
+		if (text_same(placed[i].unit, unit))
+			return &placed[i];
+	return NULL;
+}
+
+static int runs(struct cluster *c, bool *is, struct err *e)
+{
+	struct store_service svc;
+	int rc = store_service_get(c->store, c->node, "Cisco CallManager", &svc, e);
+
+	if (!rc)
+		*is = svc.activated && svc.started;
+	return rc;
+}
+
+int call_control_follows(struct cluster *c, const char *unit, bool *follows, struct err *e)
+{
+	bool is = false;
+	int rc = placed_of(c, unit) ? runs(c, &is, e) : 0;
+
+	if (!rc)
+		*follows = is;
+	return rc;
+}
+
+int call_control_plan(struct cluster *c, const char *unit, struct notes *plan, struct err *e)
+{
+	const struct placed *p = placed_of(c, unit);
+	bool is;
+	int rc = p ? runs(c, &is, e) : 0;
+
+	if (rc || !p)
+		return rc;
+	if (!is)
+		return notes_add(plan, e, "Call control: Cisco CallManager is stopped: nothing is placed in %s until it is activated and started.",
+				 c->call_control.folder);
+	return notes_add(plan, e, "Call control: in %s %s, %s.", c->call_control.folder, p->what,
+			 c->call_control.reload ? "and the reload command runs" : "and nothing reloads it: no command is configured");
 }

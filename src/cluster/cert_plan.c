@@ -88,6 +88,8 @@ int cert_plan(struct cluster *c, const char *unit, struct notes *plan, struct er
 		rc = plan_lists(&r, plan, e);
 	if (!rc)
 		rc = plan_phones(r.in_itl, plan, e);
+	if (!rc)
+		rc = phones_before_certificate_change(c, r.rule->unit, plan, e);
 	return rc ? rc : notes_add(plan, e, "Services: this node uses the new certificate at once; afterwards restart %s.", r.rule->restart);
 }
 
@@ -108,7 +110,7 @@ static int rest_recovery(struct cluster *c, const struct unit_rule *rule, struct
 	return rc;
 }
 
-int cert_plan_rest(struct cluster *c, const char *who, const char *unit, struct notes *rest, struct err *e)
+int cert_plan_rest(struct cluster *c, const char *unit, struct notes *rest, struct err *e)
 {
 	struct reach r;
 	int rc = look(c, unit, &r, e);
@@ -125,5 +127,5 @@ int cert_plan_rest(struct cluster *c, const char *who, const char *unit, struct 
 		rc = rest_recovery(c, r.rule, rest, e);
 	if (!rc)
 		rc = notes_add(rest, e, "Restart %s.", r.rule->restart);
-	return rc ? rc : phones_after_certificate_change(c, who, r.rule->unit, rest, NULL, e);
+	return rc ? rc : phones_after_certificate_change(c, r.rule->unit, rest, e);
 }

@@ -11,7 +11,6 @@
 int cert_plan(struct cluster *c, const char *unit, struct notes *plan, struct err *e) MUST_CHECK;
 
 /*
- * cert_plan_rest: after, once: what is left for the administrator to do. This is where the reset of phones comes from
- * (phone_reset.h).
+ * cert_plan_rest: after: what is left for the administrator to do, and whether the phones are reset (phone_reset.h).
  */
-int cert_plan_rest(struct cluster *c, const char *who, const char *unit, struct notes *rest, struct err *e) MUST_CHECK;
+int cert_plan_rest(struct cluster *c, const char *unit, struct notes *rest, struct err *e) MUST_CHECK;

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/param.h"
+#include "cluster/phone_reset.h"
 #include "cluster/publish.h"
 #include "cluster/sast_trust.h"
 #include "store/audit.h"
@@ -254,6 +255,8 @@ static int perform(struct step *s, struct err *e)
 		rc = build_lists(s, e);
 	if (!rc && s->differs)
 		rc = prepare(s, e);
+	if (!rc && s->ch->reset)
+		rc = phones_reset_owe(s->c, s->ch->who, e);
 	/* A refresh that found nothing to do is no change. */
 	if (!rc && (s->differs || s->ch->apply || s->ch->ctl != CTL_KEEP))
 		rc = audit(s->c, s->ch, "done", e);

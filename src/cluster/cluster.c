@@ -80,7 +80,8 @@ int cluster_open_bare(const struct cluster_config *cfg, struct cluster **out, st
 	if (!c)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	*c = (struct cluster){ .data_fd = -1, .published_fd = -1, .lock_fd = -1, .store = cfg->store, .keys = cfg->keys,
-			       .clock = cfg->clock, .random = cfg->random, .token = cfg->token };
+			       .clock = cfg->clock, .random = cfg->random, .token = cfg->token,
+			       .call_control = cfg->call_control };
 	snprintf(c->node, sizeof(c->node), "%s", cfg->node);
 	rc = file_open_dir(AT_FDCWD, cfg->data_dir, &c->data_fd, e);
 	if (!rc)

@@ -17,6 +17,12 @@
  */
 struct cluster;
 
+/* The call control beside this node, for what is said of it; the server does what is to be done. Texts live on. */
+struct cluster_call_control {
+	const char *folder;                 /* where its key and certificates are placed; NULL: there is none */
+	bool reload;                        /* a command makes it read them */
+};
+
 struct cluster_config {
 	const char *data_dir;               /* <data>; not kept */
 	struct store *store;                /* these live as long as the cluster */
@@ -25,6 +31,7 @@ struct cluster_config {
 	const struct random_source *random;
 	const char *node;                   /* this node's name, as in ringfence.conf; copied */
 	bool token;                         /* some of the keys may be on a hardware token: for hints only */
+	struct cluster_call_control call_control;
 	bool observer;                      /* beside a running node: reads, and publishes nothing */
 };
 

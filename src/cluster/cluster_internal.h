@@ -28,7 +28,7 @@ struct cluster {
 	bool token;           /* keys may be on a hardware token: cluster_key_in_file tells */
 	cluster_step_fn *step;
 	void *step_ctx;
-	char reset_due[96];   /* who changed a certificate for which the phones are to be reset; "" nobody */
+	struct cluster_call_control call_control;
 };
 
 static inline void cluster_step(struct cluster *c, const char *name)
@@ -164,6 +164,7 @@ struct change {
 	struct cert *elsewhere;           /* of ITL_ELSEWHERE: whose key it is; borrowed */
 	struct keystore_signer elsewhere_key;
 	bool force;           /* publish although nothing differs */
+	bool reset;           /* phones look at it: they are owed a reset (phone_reset.h) in the same transaction */
 	struct notes *notes;
 	/* The change itself, in the transaction; may be NULL. */
 	int (*apply)(struct cluster *c, void *ctx, struct err *e);

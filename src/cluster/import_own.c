@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cluster/cert_plan.h"
 #include "cluster/csr_internal.h"
+#include "cluster/phone_reset.h"
 #include "cluster/trust.h"
 #include "pki/cert_list.h"
 #include "pki/chain.h"
@@ -141,7 +142,7 @@ static int change(struct cluster *c, const char *who, struct import *m, struct n
 		text_hex(before, sizeof(before), (struct view){ cert_sha256(m->before), 32 }, '\0', false);
 	text_hex(after, sizeof(after), (struct view){ cert_sha256(m->cert), 32 }, '\0', false);
 	struct change ch = { .who = who, .command = command, .object = object, .before = before[0] ? before : NULL,
-			     .after = after, .notes = notes, .apply = record, .ctx = m };
+			     .after = after, .notes = notes, .reset = phones_look_at(m->rule->unit), .apply = record, .ctx = m };
 	return change_run(c, &ch, NULL, e);
 }
 
@@ -175,5 +176,5 @@ int cluster_import_own(struct cluster *c, const char *who, const char *unit, con
 		rc = change(c, who, &m, notes, e);
 	if (!rc)
 		rc = note_import(&m, notes, e);
-	return rc || in->dry ? rc : cert_plan_rest(c, who, m.rule->unit, notes, e);
+	return rc || in->dry ? rc : cert_plan_rest(c, m.rule->unit, notes, e);
 }

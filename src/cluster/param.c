@@ -10,6 +10,7 @@
 #include "cluster/mode.h"
 #include "cluster/param_internal.h"
 #include "cluster/phone_config.h"
+#include "cluster/phone_reset.h"
 #include "cluster/phones.h"
 #include "cluster/rollback.h"
 #include "cluster/strand.h"
@@ -503,7 +504,7 @@ static int store_setting(struct cluster *c, void *ctx, struct err *e)
 static int next_steps(struct cluster *c, const struct param_def *def, const char *value, struct notes *notes, struct err *e)
 {
 	const char *command = NULL;
-	bool has_ctl = false;
+	bool has_ctl = false, rollback = strcmp(def->name, PARAM_ROLLBACK) == 0;
 	int rc = def->in_ctl ? cluster_has_ctl(c, &has_ctl, e) : 0;
 
 	if (!rc && has_ctl)
@@ -511,10 +512,12 @@ static int next_steps(struct cluster *c, const struct param_def *def, const char
 	if (!rc && command)
 		rc = notes_add(notes, e, "The CTL file does not follow by itself: run '%s'.", command);
 	if (!rc && def->restart)
-		rc = notes_add(notes, e, "Restart %s on all nodes%s.", def->restart, def->reset ? ", then reset all phones" : "");
+		rc = notes_add(notes, e, "Restart %s on all nodes%s.", def->restart, def->reset && !rollback ? ", then reset all phones" : "");
 	else if (!rc && def->reset)
 		rc = notes_add(notes, e, "Phones learn of it at their next reset.");
-	if (!rc && strcmp(def->name, PARAM_ROLLBACK) == 0 && strcmp(value, "True") == 0)
+	if (!rc && rollback)
+		rc = phones_after_reset(c, false, notes, e);
+	if (!rc && rollback && strcmp(value, "True") == 0)
 		rc = rollback_next_steps(notes, e);
 	return rc;
 }
@@ -532,7 +535,7 @@ int param_set(struct cluster *c, const char *who, const char *name, const char *
 	/* A reset ends: the other signer of one generation is the usual one of another. */
 	enum itl_action itl = strcmp(s.def->name, PARAM_GENERATION) == 0 ? ITL_NORMAL : ITL_KEEP;
 	struct change ch = { .who = who, .command = "set parameter", .object = s.def->name, .before = before, .after = s.value, .itl = itl,
-			     .notes = notes, .apply = store_setting, .ctx = &s };
+			     .notes = notes, .reset = strcmp(s.def->name, PARAM_ROLLBACK) == 0, .apply = store_setting, .ctx = &s };
 	rc = change_run(c, &ch, NULL, e);
 	return rc ? rc : next_steps(c, s.def, s.value, notes, e);
 }

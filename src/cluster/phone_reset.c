@@ -1,11 +1,13 @@
 #include "cluster/phone_reset.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "cluster/call_control.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/param.h"
 #include "store/audit.h"
@@ -77,6 +79,20 @@ void phone_reset_job_free(struct phone_reset_job *job)
 	free(job);
 }
 
+void phone_reset_job_skip(struct phone_reset_job *job, const char *told)
+{
+	size_t i = 0;
+
+	while (i < job->n && strcmp(job->targets[i].name, told) != 0)
+		i++;
+	/* One that is no longer there says nothing of the others: all of them again. */
+	if (i == job->n)
+		return;
+	job->n -= i + 1;
+	job->count[PHONE_RESET_WAITING] -= i + 1;
+	memmove(job->targets, job->targets + i + 1, job->n * sizeof(*job->targets));
+}
+
 void phone_reset_set(struct phone_reset_job *job, size_t i, enum phone_reset_state s, const char *text)
 {
 	struct phone_reset_target *t = &job->targets[i];
@@ -124,10 +140,10 @@ int phone_reset_audit(struct cluster *c, const struct phone_reset_job *job, cons
 	return store_audit_append(c->store, &a, e);
 }
 
-/* --- after a change --- */
+/* --- with a change --- */
 
-/* Units whose certificates phones see, in a list or from a server. Source: behaviour.md 2.7. */
-static bool phones_look_at(const char *unit)
+/* Source: behaviour.md 2.7. */
+bool phones_look_at(const char *unit)
 {
 	static const char *const units[] = {"CallManager", "CallManager-ECDSA", "CAPF", "TVS", "ITLRecovery",
 					    "CallManager-trust", "CAPF-trust", "Phone-SAST-trust"};
@@ -138,37 +154,83 @@ static bool phones_look_at(const char *unit)
 	return false;
 }
 
-int phones_after_certificate_change(struct cluster *c, const char *who, const char *unit, struct notes *notes,
-				    bool *automatically, struct err *e)
+/* Are they reset by themselves? n: how many there are. */
+static int automatic(struct cluster *c, bool *is, uint64_t *n, struct err *e)
 {
 	AUTO(auto_free) char *how = NULL;
-	bool reset = false;
-	uint64_t n = 0;
-	int rc = 0;
+	int rc = param_get(c, PARAM_PHONE_INTERACTION, &how, e);
 
-	if (phones_look_at(unit))
-		rc = param_get(c, PARAM_PHONE_INTERACTION, &how, e);
-	if (!rc && how)
-		rc = store_device_count(c->store, &n, e);
-	if (rc)
-		return rc;
-	reset = n && strcmp(how, PHONE_INTERACTION_AUTOMATIC) == 0;
-	if (reset)
-		snprintf(c->reset_due, sizeof(c->reset_due), "%s", who);
-	if (reset)
-		rc = notes_add(notes, e, "The phones are reset now, as '" PARAM_PHONE_INTERACTION "' says; 'phone job show' tells how far.");
-	else if (how)
-		rc = notes_add(notes, e, "Then reset the phones: 'phone reset all', or each of them where it stands.");
-	if (!rc && automatically)
-		*automatically = reset;
+	if (!rc)
+		rc = store_device_count(c->store, n, e);
+	if (!rc)
+		*is = strcmp(how, PHONE_INTERACTION_AUTOMATIC) == 0;
 	return rc;
 }
 
-bool phones_reset_take_due(struct cluster *c, char *who, size_t size)
+int phones_before_reset(struct cluster *c, struct notes *notes, struct err *e)
 {
-	bool due = c->reset_due[0];
+	bool is;
+	uint64_t n;
+	int rc = automatic(c, &is, &n, e);
 
-	snprintf(who, size, "%s", c->reset_due);
-	c->reset_due[0] = '\0';
-	return due;
+	if (rc || !n)
+		return rc;
+	if (!is)
+		return notes_add(notes, e, "Reset: by hand, 'phone reset all' or each of them where it stands, as '" PARAM_PHONE_INTERACTION
+				 "' says.");
+	return notes_add(notes, e, "Reset: %s%" PRIu64 " phone%s reset automatically, as '" PARAM_PHONE_INTERACTION "' says.",
+			 n == 1 ? "" : "all ", n, n == 1 ? " is" : "s are");
+}
+
+int phones_before_certificate_change(struct cluster *c, const char *unit, struct notes *notes, struct err *e)
+{
+	return phones_look_at(unit) ? phones_before_reset(c, notes, e) : 0;
+}
+
+int phones_reset_owe(struct cluster *c, const char *who, struct err *e)
+{
+	bool is;
+	uint64_t n;
+	int rc = automatic(c, &is, &n, e);
+
+	return rc || !is || !n ? rc : store_phone_reset_owe(c->store, c->node, who, clock_wall_s(c->clock), e);
+}
+
+int phones_after_reset(struct cluster *c, bool waits, struct notes *notes, struct err *e)
+{
+	bool is;
+	uint64_t n;
+	int rc = automatic(c, &is, &n, e);
+
+	if (rc)
+		return rc;
+	if (!is || !n)
+		return notes_add(notes, e, "Then reset the phones: 'phone reset all', or each of them where it stands.");
+	return notes_add(notes, e, "The phones %s, as '" PARAM_PHONE_INTERACTION "' says; 'phone job show' tells how far.",
+			 waits ? "will be reset when the call control has the certificate" : "are reset now");
+}
+
+int phones_after_certificate_change(struct cluster *c, const char *unit, struct notes *notes, struct err *e)
+{
+	bool waits;
+
+	if (!phones_look_at(unit))
+		return 0;
+	int rc = call_control_follows(c, unit, &waits, e);
+	return rc ? rc : phones_after_reset(c, waits, notes, e);
+}
+
+int phones_reset_owed(struct cluster *c, struct store_phone_reset *r, struct err *e)
+{
+	return store_phone_reset_get(c->store, c->node, r, e);
+}
+
+int phones_reset_told(struct cluster *c, int64_t number, const char *told, struct err *e)
+{
+	return store_phone_reset_told(c->store, c->node, number, told, e);
+}
+
+int phones_reset_paid(struct cluster *c, int64_t number, struct err *e)
+{
+	return store_phone_reset_paid(c->store, c->node, number, e);
 }

@@ -2,6 +2,7 @@
 
 #include "cluster/phones.h"
 #include "proto/sip.h"
+#include "store/phone_reset.h"
 
 /*
  * Resetting phones: which, and what became of each. Who tells them is the node's: server/resets.h.
@@ -47,6 +48,9 @@ int phone_reset_job_new(struct cluster *c, const char *who, enum sip_action acti
 			bool by_command, struct phone_reset_job **job, struct err *e) MUST_CHECK;
 void phone_reset_job_free(struct phone_reset_job *job);
 
+/* phone_reset_job_skip: of a job that was begun before: without this phone and those before it. */
+void phone_reset_job_skip(struct phone_reset_job *job, const char *told);
+
 void phone_reset_set(struct phone_reset_job *job, size_t i, enum phone_reset_state s, const char *text);
 void phone_reset_stop(struct phone_reset_job *job);          /* those that were not told are not */
 bool phone_reset_over(const struct phone_reset_job *job);    /* nobody waits, and no answer is awaited */
@@ -55,14 +59,22 @@ void phone_reset_summary(const struct phone_reset_job *job, char *out, size_t si
 /* phone_reset_audit: the record of a job that began or ended. */
 int phone_reset_audit(struct cluster *c, const struct phone_reset_job *job, const char *outcome, struct err *e) MUST_CHECK;
 
-/*
- * phones_after_certificate_change: to be called once after a certificate of unit (own or of a trust store) has changed.
- * By "Phone Interaction on Certificate Update" the phones are then reset by the node that runs (see below), or the operator
- * is told to; units that phones do not look at ask for neither.
- * Out:    notes: which of them it is. *automatically, which may be NULL.
- */
-int phones_after_certificate_change(struct cluster *c, const char *who, const char *unit, struct notes *notes,
-				    bool *automatically, struct err *e) MUST_CHECK;
+/* --- with a change of what phones see: certificates of units (own and of trust stores), the blank ITL --- */
 
-/* phones_reset_take_due: did phones_after_certificate_change ask for a reset since the last call? Out: by whom. */
-bool phones_reset_take_due(struct cluster *c, char *who, size_t size);
+bool phones_look_at(const char *unit); /* in a list, or from a server */
+
+/* Before: whether all phones are then reset by themselves, by "Phone Interaction on Certificate Update", or by hand. */
+int phones_before_reset(struct cluster *c, struct notes *notes, struct err *e) MUST_CHECK;
+int phones_before_certificate_change(struct cluster *c, const char *unit, struct notes *notes, struct err *e) MUST_CHECK;
+
+/* phones_reset_owe: within the change, by that parameter: the node that runs pays the debt (server/resets.h). */
+int phones_reset_owe(struct cluster *c, const char *who, struct err *e) MUST_CHECK;
+
+/* After: the same again. waits: for the call control, which is to have its new certificate before. */
+int phones_after_reset(struct cluster *c, bool waits, struct notes *notes, struct err *e) MUST_CHECK;
+int phones_after_certificate_change(struct cluster *c, const char *unit, struct notes *notes, struct err *e) MUST_CHECK;
+
+/* The debt of this node (store/phone_reset.h). */
+int phones_reset_owed(struct cluster *c, struct store_phone_reset *r, struct err *e) MUST_CHECK;
+int phones_reset_told(struct cluster *c, int64_t number, const char *told, struct err *e) MUST_CHECK;
+int phones_reset_paid(struct cluster *c, int64_t number, struct err *e) MUST_CHECK;

@@ -9,6 +9,7 @@
 #include "cluster/cluster_internal.h"
 #include "cluster/mode.h"
 #include "cluster/param.h"
+#include "cluster/phone_reset.h"
 #include "cluster/strand.h"
 #include "cluster/token_ctl.h"
 
@@ -61,14 +62,14 @@ static int regen(struct cluster *c, const char *who, const char *command, struct
 	text_hex(before, sizeof(before), (struct view){ cert_sha256(r->old), 32 }, '\0', false);
 	text_hex(after, sizeof(after), (struct view){ cert_sha256(r->new), 32 }, '\0', false);
 	struct change ch = { .who = who, .command = command, .object = object, .before = before, .after = after,
-			     .notes = notes, .apply = record, .ctx = r };
+			     .notes = notes, .reset = phones_look_at(r->rule->unit), .apply = record, .ctx = r };
 	rc = change_run(c, &ch, NULL, e);
 	if (rc) {
 		/* Best effort: a key that no certificate names is harmless. */
 		(void)c->keys->ops->remove(c->keys, r->key, NULL);
 		return rc;
 	}
-	return cert_plan_rest(c, who, r->rule->unit, notes, e);
+	return cert_plan_rest(c, r->rule->unit, notes, e);
 }
 
 int cluster_regen(struct cluster *c, const char *who, const char *unit, struct notes *notes, struct cert **cert,

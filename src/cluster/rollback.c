@@ -3,6 +3,7 @@
 #include "cluster/cluster_internal.h"
 #include "cluster/mode.h"
 #include "cluster/param.h"
+#include "cluster/phone_reset.h"
 #include "cluster/strand.h"
 
 /* Phones take neither the blank ITL nor the full one after it from a signer that they do not know. */
@@ -61,7 +62,7 @@ int rollback_warnings(struct cluster *c, bool on, struct notes *notes, struct er
 		rc = notes_add(notes, e,
 			       "Phones that took the trust list of another server meanwhile come back only when that server gives them a "
 			       "blank one, or when it is deleted on the phone.");
-	return rc;
+	return rc ? rc : phones_before_reset(c, notes, e);
 }
 
 int rollback_next_steps(struct notes *notes, struct err *e)

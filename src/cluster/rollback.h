@@ -11,5 +11,5 @@
 /* rollback_warnings: what setting it means, and for which phones it does not work. Changes nothing. */
 int rollback_warnings(struct cluster *c, bool on, struct notes *notes, struct err *e) MUST_CHECK;
 
-/* rollback_next_steps: once it is on, the services are restarted and the phones reset. */
+/* rollback_next_steps: once it is on. */
 int rollback_next_steps(struct notes *notes, struct err *e) MUST_CHECK;

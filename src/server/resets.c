@@ -11,6 +11,7 @@
 #define IN_FLIGHT_NOTIFY 256
 #define IN_FLIGHT_COMMAND 16
 #define COMMAND_MS 120000 /* for the runner's answer: a few of its programs' times */
+#define NOTE_TICKS 10     /* between two records of how far a job is that pays a debt */
 #define SLACK_MS 5000     /* beyond the phone's own time, for the caller's answer */
 
 struct resets {
@@ -20,6 +21,9 @@ struct resets {
 	bool by_command, hold;
 	struct event *tick;
 	struct phone_reset_job *job;
+	int64_t debt;             /* the number of the debt that the job pays; 0: none */
+	size_t told, noted;       /* phones from the first on that were told, and how many of them the store knows of */
+	unsigned unnoted;         /* ticks since */
 	uint64_t last_number;
 	uint32_t rate, timeout_s, port;
 	uint32_t credit;          /* thousandths of a phone that may be told */
@@ -32,6 +36,32 @@ struct asked {
 	size_t i;
 };
 
+/* For a node that is restarted meanwhile. Who was asked and has not answered is asked again. */
+static void note_told(struct resets *r)
+{
+	const struct phone_reset_job *job = r->job;
+	struct err e = ERR_INIT;
+
+	while (r->told < job->n && job->targets[r->told].state != PHONE_RESET_WAITING &&
+	       job->targets[r->told].state != PHONE_RESET_ASKED)
+		r->told++;
+	r->unnoted = 0;
+	if (r->told == r->noted)
+		return;
+	if (phones_reset_told(r->cluster, r->debt, job->targets[r->told - 1].name, &e) < 0)
+		log_error("how far a reset is could not be recorded: %s", e.text);
+	else
+		r->noted = r->told;
+}
+
+static void pay(struct resets *r, int64_t debt)
+{
+	struct err e = ERR_INIT;
+
+	if (debt && phones_reset_paid(r->cluster, debt, &e) < 0)
+		log_error("that the phones were reset could not be recorded: %s", e.text);
+}
+
 static void job_ended(struct resets *r)
 {
 	char text[200];
@@ -43,6 +73,8 @@ static void job_ended(struct resets *r)
 	log_info("%s of %zu phones: %s", sip_action_name(r->job->action), r->job->n, text);
 	if (phone_reset_audit(r->cluster, r->job, "done", &e) < 0)
 		log_error("the end of a reset could not be recorded in the audit: %s", e.text);
+	pay(r, r->debt);
+	r->debt = 0;
 	resets_look(r);
 }
 
@@ -150,6 +182,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 			r->credit -= 1000;
 		tell(r, i);
 	}
+	if (r->debt && ++r->unnoted >= NOTE_TICKS)
+		note_told(r);
 	if (phone_reset_over(job) && !job->ended)
 		job_ended(r);
 }
@@ -163,9 +197,29 @@ static int read_parameters(struct resets *r, struct err *e)
 	return rc ? rc : param_get_number(r->cluster, PARAM_PHONE_SIP_PORT, &r->port, e);
 }
 
-int resets_start(struct resets *r, const char *who, enum sip_action action, const struct phones_filter *f, struct err *e)
+/* job is taken. */
+static int start(struct resets *r, struct phone_reset_job *job, struct err *e)
 {
 	static const struct timeval tick = {0, TICK_MS * 1000};
+	int rc = phone_reset_audit(r->cluster, job, "started", e);
+
+	if (rc) {
+		phone_reset_job_free(job);
+		return rc;
+	}
+	phone_reset_job_free(r->job);
+	r->job = job;
+	r->debt = 0;
+	r->told = r->noted = r->unnoted = 0;
+	job->number = ++r->last_number;
+	r->credit = 1000; /* a single phone does not wait */
+	event_add(r->tick, &tick);
+	event_active(r->tick, 0, 0);
+	return 0;
+}
+
+int resets_start(struct resets *r, const char *who, enum sip_action action, const struct phones_filter *f, struct err *e)
+{
 	struct phone_reset_job *job;
 	int rc;
 
@@ -174,17 +228,7 @@ int resets_start(struct resets *r, const char *who, enum sip_action action, cons
 			       "job stop')", sip_action_name(r->job->action), r->job->n, r->job->who);
 	if ((rc = read_parameters(r, e)) || (rc = phone_reset_job_new(r->cluster, who, action, f, r->by_command, &job, e)))
 		return rc;
-	if ((rc = phone_reset_audit(r->cluster, job, "started", e))) {
-		phone_reset_job_free(job);
-		return rc;
-	}
-	phone_reset_job_free(r->job);
-	r->job = job;
-	job->number = ++r->last_number;
-	r->credit = 1000; /* a single phone does not wait */
-	event_add(r->tick, &tick);
-	event_active(r->tick, 0, 0);
-	return 0;
+	return start(r, job, e);
 }
 
 bool resets_stop(struct resets *r)
@@ -207,16 +251,46 @@ void resets_hold(struct resets *r, bool hold)
 	r->hold = hold;
 }
 
-void resets_look(struct resets *r)
+/* A debt without phones is none: all of them were deleted meanwhile, or told before the node was restarted. */
+static int start_owed(struct resets *r, const struct store_phone_reset *owed, struct err *e)
 {
 	const struct phones_filter all = {0};
-	struct err e = ERR_INIT;
-	char who[96];
+	struct phone_reset_job *job;
+	int rc = read_parameters(r, e);
 
-	if (r->hold || (r->job && !r->job->ended) || !phones_reset_take_due(r->cluster, who, sizeof(who)))
+	if (!rc)
+		rc = phone_reset_job_new(r->cluster, owed->who, SIP_RESET, &all, r->by_command, &job, e);
+	if (rc == ERR_USAGE) {
+		pay(r, owed->number);
+		return 0;
+	}
+	if (rc)
+		return rc;
+	if (owed->told[0])
+		phone_reset_job_skip(job, owed->told);
+	if (!job->n) {
+		phone_reset_job_free(job);
+		pay(r, owed->number);
+		return 0;
+	}
+	rc = start(r, job, e);
+	if (!rc)
+		r->debt = owed->number;
+	return rc;
+}
+
+void resets_look(struct resets *r)
+{
+	struct store_phone_reset owed = {0};
+	struct err e = ERR_INIT;
+
+	if (r->hold || (r->job && !r->job->ended))
 		return;
-	if (resets_start(r, who, SIP_RESET, &all, &e) < 0)
-		log_error("the phones are not reset after a change of certificates: %s", e.text);
+	int rc = phones_reset_owed(r->cluster, &owed, &e);
+	if (!rc && owed.owed)
+		rc = start_owed(r, &owed, &e);
+	if (rc < 0)
+		log_error("the phones are not reset after a change that they must learn of: %s", e.text);
 }
 
 int resets_new(struct event_base *base, struct cluster *c, struct ipc_channel *caller, struct ipc_channel *runner,
@@ -240,6 +314,8 @@ void resets_free(struct resets *r)
 {
 	if (!r)
 		return;
+	if (r->debt)
+		note_told(r);
 	event_free(r->tick);
 	phone_reset_job_free(r->job);
 	free(r);

@@ -260,6 +260,13 @@ static const char *const version_12[] = {
 	NULL,
 };
 
+/* A reset of all phones that a change has brought with it, until it is done. */
+static const char *const version_13[] = {
+	"CREATE TABLE phonereset (fkprocessnode TEXT PRIMARY KEY REFERENCES processnode (pkid) ON DELETE CASCADE,"
+	" number BIGINT NOT NULL, since BIGINT NOT NULL, who TEXT NOT NULL, told TEXT NOT NULL)",
+	NULL,
+};
+
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
@@ -273,6 +280,7 @@ const struct store_migration store_migrations[] = {
 	{10, version_10, NULL},
 	{11, version_11, NULL},
 	{12, version_12, NULL},
+	{13, version_13, NULL},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 

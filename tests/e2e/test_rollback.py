@@ -19,7 +19,8 @@ NOT_KNOWN = 'the trust verification server does not know it'
 def set_rollback(site, value, *words):
     """In CUCM's order: the parameter, TVS and TFTP; the phones are the caller's."""
     said = site.do('set', 'parameter', *ROLLBACK.split(), value)
-    assert 'Restart Cisco Trust Verification Service and Cisco Tftp on all nodes, then reset all phones.' in said, said
+    assert 'Restart Cisco Trust Verification Service and Cisco Tftp on all nodes.\n' in said, said
+    assert 'The phones are reset now' in said or 'Then reset the phones' in said, said   # who was never here is not known
     for w in words:
         assert w in said, f'{w}\n{said}'
     site.restart()

@@ -1,7 +1,12 @@
 #include "cluster/call_control.h"
 
+#include <stdio.h>
+
 #include "cluster/certs.h"
+#include "cluster/cluster_internal.h"
 #include "cluster/node_fixture.h"
+#include "cluster/phone_reset.h"
+#include "store/service.h"
 
 static struct node node;
 static struct err e;
@@ -67,10 +72,73 @@ static void test_follows(void **state)
 	cert_unref(new_leaf);
 }
 
+/* --- what is said of it before a change --- */
+
+static const char *said(const char *unit)
+{
+	static char text[400];
+	struct notes plan = NOTES_INIT;
+	bool follows;
+
+	assert_ok(call_control_plan(node.cluster, unit, &plan, &e), &e);
+	assert_ok(call_control_follows(node.cluster, unit, &follows, &e), &e);
+	assert_in_range(plan.n, 0, 1);
+	snprintf(text, sizeof(text), "%d %s", follows, plan.n ? plan.text[0] : "");
+	notes_clear(&plan);
+	return text;
+}
+
+static void service(bool on)
+{
+	assert_ok(store_service_activate(node.store, node.cluster->node, "Cisco CallManager", true, &e), &e);
+	assert_ok(store_service_start(node.store, node.cluster->node, "Cisco CallManager", on, &e), &e);
+}
+
+static void test_plan(void **state)
+{
+	(void)state;
+	assert_string_equal(said("CallManager"), "0 ");
+	node.cluster->call_control = (struct cluster_call_control){ "/etc/pbx", true };
+	service(false);
+	assert_string_equal(said("CallManager"), "0 Call control: Cisco CallManager is stopped: nothing is placed in /etc/pbx until it "
+						 "is activated and started.");
+	service(true);
+	assert_string_equal(said("CallManager"), "1 Call control: in /etc/pbx key, chain and CA file are replaced, and the reload command "
+						 "runs.");
+	assert_string_equal(said("CAPF"), "1 Call control: in /etc/pbx the CA file gets the new CAPF certificate beside the former one, and "
+					  "the reload command runs.");
+	assert_non_null(strstr(said("CallManager-trust"), "1 Call control: in /etc/pbx the CA file and the chain"));
+	assert_string_equal(said("TVS"), "0 ");
+	node.cluster->call_control.reload = false;
+	assert_non_null(strstr(said("CallManager"), "and nothing reloads it"));
+	service(false);
+	assert_string_equal(said("tomcat"), "0 ");
+	assert_non_null(strstr(said("CAPF"), "is stopped"));
+}
+
+/* Phones wait for it, and are told so. */
+static void test_phones_wait(void **state)
+{
+	struct notes notes = NOTES_INIT;
+
+	(void)state;
+	assert_ok(phones_add(node.cluster, "test", "SEP000000000001", NULL, 0, NULL, &e), &e);
+	node.cluster->call_control = (struct cluster_call_control){ "/etc/pbx", true };
+	service(true);
+	assert_ok(phones_after_certificate_change(node.cluster, "CallManager", &notes, &e), &e);
+	assert_ok(phones_after_certificate_change(node.cluster, "TVS", &notes, &e), &e);
+	assert_int_equal(notes.n, 2);
+	assert_non_null(strstr(notes.text[0], "will be reset when the call control has the certificate"));
+	assert_non_null(strstr(notes.text[1], "The phones are reset now"));
+	notes_clear(&notes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_follows, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_plan, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_phones_wait, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
