@@ -67,6 +67,13 @@ static int open_folder(const char *path, int *fd, struct err *e)
 	return rc;
 }
 
+int place_folder_check(const struct config_callcontrol *cfg, struct err *e)
+{
+	AUTO(auto_close) int dir = -1;
+
+	return open_folder(cfg->folder, &dir, e);
+}
+
 /* Is it there as it should be: these octets, this mode, this group? */
 static bool is_so(int dir, const char *name, struct view content, mode_t mode, gid_t gid)
 {

@@ -20,6 +20,9 @@ struct place {
 bool place_put(struct wr *w, struct view text);
 bool place_get(struct rd *r, struct view *text); /* views the message */
 
+/* place_folder_check: the folder is there and is not for everybody to write to. Errors: ERR_IO, ERR_USAGE. */
+int place_folder_check(const struct config_callcontrol *cfg, struct err *e) MUST_CHECK;
+
 /*
  * place_files: what is as it should be is not written.
  * Out:    *changed: something was.

@@ -92,6 +92,25 @@ static bool has_group(gid_t group)
 	return getegid() == group;
 }
 
+static int find_group(const struct privileges *p, const char *name, gid_t *gid, struct err *e)
+{
+	const struct group *g = getgrnam(name);
+
+	if (!g)
+		return err_set(e, ERR_USAGE, "[callcontrol] group: there is no group %s", name);
+	if (!p->root && !has_group(g->gr_gid))
+		return err_set(e, ERR_USAGE, "[callcontrol] group: this user is no member of %s, and only root can change that", name);
+	*gid = g->gr_gid;
+	return 0;
+}
+
+int privileges_check_group(const struct privileges *p, const char *group, struct err *e)
+{
+	gid_t gid;
+
+	return *group ? find_group(p, group, &gid, e) : 0;
+}
+
 int privileges_drop_for_programs(const struct privileges *p, const char *name, struct err *e)
 {
 	gid_t groups[GROUPS_MAX + 1];
@@ -102,12 +121,10 @@ int privileges_drop_for_programs(const struct privileges *p, const char *name, s
 	if (!owner || getgrouplist(owner->pw_name, p->owner_gid, groups, &n) < 0)
 		n = owner ? GROUPS_MAX : 0;
 	if (*name) {
-		const struct group *g = getgrnam(name);
-		if (!g)
-			return err_set(e, ERR_USAGE, "[callcontrol] group: there is no group %s", name);
-		if (!p->root && !has_group(g->gr_gid))
-			return err_set(e, ERR_USAGE, "[callcontrol] group: this user is no member of %s, and only root can change that", name);
-		groups[n++] = g->gr_gid;
+		int rc = find_group(p, name, &groups[n], e);
+		if (rc < 0)
+			return rc;
+		n++;
 	}
 	return drop(p, p->owner_uid, p->owner_gid, groups, (size_t)n, e);
 }

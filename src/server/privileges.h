@@ -29,5 +29,8 @@ int privileges_drop(const struct privileges *p, bool worker, struct err *e) MUST
  */
 int privileges_drop_for_programs(const struct privileges *p, const char *group, struct err *e) MUST_CHECK;
 
+/* privileges_check_group: would privileges_drop_for_programs find that group? Errors: as there. */
+int privileges_check_group(const struct privileges *p, const char *group, struct err *e) MUST_CHECK;
+
 /* privileges_reduce: what the supervisor keeps of root: other users, their processes, low ports, files of the owner. */
 int privileges_reduce(const struct privileges *p, struct err *e) MUST_CHECK;

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "server/callcontrol_check.h"
 #include "server/child.h"
 #include "server/notify.h"
 #include "server/sandbox.h"
@@ -368,6 +369,7 @@ static void reload(struct supervisor *s)
 	struct err e = ERR_INIT;
 
 	if (config_load(s->node.data_dir, &report, &new, &e) < 0 ||
+	    callcontrol_check(&new.callcontrol, &s->node.who, &report, &e) < 0 ||
 	    listeners_open(&new, s->node.n_workers, s->node.listeners, &report, &listeners, &e) < 0) {
 		log_error("the configuration was not changed: %s", e.text);
 		return;
@@ -522,12 +524,16 @@ static int prepare(struct supervisor *s, const struct supervisor_options *o, str
 	if ((rc = file_open_dir(AT_FDCWD, o->data, &n->data_dir, e)) < 0 ||
 	    (rc = privileges_find(n->data_dir, &n->who, e)) < 0 ||
 	    (rc = config_load(n->data_dir, &report, &n->cfg, e)) < 0 ||
+	    (rc = privileges_check_group(&n->who, n->cfg.callcontrol.group, e)) < 0 ||
 	    (rc = node_lock(n->data_dir, LOCK_WAIT_MS, &s->lock, e)) < 0 || (rc = own_run(n, e)) < 0 ||
 	    (rc = write_pid(s->lock, e)) < 0 ||
 	    (rc = listeners_open(&n->cfg, n->n_workers, NULL, &report, &n->listeners, e)) < 0 ||
 	    (rc = board_new(n->n_workers, &n->board, e)) < 0 || (rc = open_channels(n, e)) < 0 ||
 	    (rc = s->signals = open_signals(e)) < 0)
 		return rc;
+	/* A program or a folder that has gone keeps nobody from being served; the service's line in the list says it. */
+	if (callcontrol_check(&n->cfg.callcontrol, &n->who, &report, NULL) < 0)
+		log_error("[callcontrol] names what is not there: it does not work before that is put right");
 	add_child(s, CHILD_KEEPER, 0, keeper_main);
 	add_child(s, CHILD_DIRECTOR, 0, director_main);
 	add_child(s, CHILD_CALLER, 0, caller_main);

@@ -190,5 +190,151 @@ def test_command():
         assert OK in node.admin('phone reset SEP000000000001').stdout
 
 
+# --- a call control with an adapter ---
+
+class CallControl:
+    """A folder for its files and its two commands, which write down what they were told."""
+
+    def __init__(self, node):
+        self.node, self.folder = node, os.path.join(node.folder, 'pbx')
+        self.said, self.broken = os.path.join(node.folder, 'told'), os.path.join(node.folder, 'broken')
+        os.mkdir(self.folder)
+        self.conf = (f'\n[callcontrol]\nadapter = files\nfolder = {self.folder}\n'
+                     f'reload = {self.script("reload", f"[ ! -e {self.broken} ] || exit 1")}\n'
+                     f'reset-phone = {self.script("told", f"echo $1 >>{self.said}; while [ -e {self.broken} ]; do sleep 0.1; done")}\n')
+        with open(node.path('ringfence.conf')) as f:
+            self.before = f.read()
+        self.configure(self.conf)
+
+    def script(self, name, body):
+        path = os.path.join(self.node.folder, name + '.sh')
+        with open(path, 'w') as f:
+            f.write(f'#!/bin/sh\n{body}\n')
+        os.chmod(path, 0o755)
+        return path
+
+    def configure(self, text):
+        with open(self.node.path('ringfence.conf'), 'w') as f:
+            f.write(self.before + text)
+
+    def fail(self, is_broken):
+        if is_broken:
+            open(self.broken, 'w').close()
+        else:
+            os.unlink(self.broken)
+
+    def told(self):
+        with contextlib.suppress(FileNotFoundError), open(self.said) as f:
+            return f.read().split()
+        return []
+
+    def content(self, name):
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(self.folder, name)) as f:
+            return f.read()
+        return ''
+
+    def is_content(self):
+        return 'Cisco CallManager[STARTED]\n' in self.node.admin('utils service list').stdout
+
+
+def many_roots(folder, count):
+    """Certificates of authorities, some 5 KiB each: their names are long, and one key is enough for all."""
+    key = os.path.join(folder, 'root.key')
+    names_ = ','.join(f'DNS:{n:03}.{"x" * 40}.example' for n in range(55))
+    made = ''
+    for n in range(count):
+        made += harness.run(harness.need('openssl'), 'req', '-x509', *(['-newkey', 'rsa:2048', '-nodes', '-keyout', key] if not n else
+                                                                      ['-key', key]), '-days', '30', '-subj', f'/CN=Root {n}',
+                            '-addext', f'subjectAltName={names_}').stdout
+    path = os.path.join(folder, 'roots.pem')
+    with open(path, 'w') as f:
+        f.write(made)
+    return path
+
+
+def refused_configuration(node, pbx):
+    """What is not there is named before the node is told to read the file, and changes nothing when it is."""
+    bad = (pbx.conf.replace('reload.sh', 'nothing.sh').replace(f'folder = {pbx.folder}', 'folder = /nonexistent/x') +
+           'group = nosuchgroup\n')
+    pbx.configure(bad)
+    done = ringfence('serve', '--data', node.data, '--check', check=False)
+    assert done.returncode == 1, done
+    for word in ('[callcontrol] group: there is no group nosuchgroup', 'nothing.sh: No such file', '/nonexistent/x'):
+        assert word in done.stdout, done
+    runner = node.processes()['rf-runner']
+    node.process.send_signal(signal.SIGHUP)
+    until('it is refused', lambda: 'the configuration was not changed: [callcontrol] group' in node.log())
+    assert node.processes()['rf-runner'] == runner
+    pbx.configure(pbx.conf)
+    ringfence('serve', '--data', node.data, '--check')
+
+
+def owed_over_restart(node, pbx):
+    """A new key that the call control does not take yet: phones wait for it, also when the node is restarted meanwhile."""
+    dry = node.admin('set cert regen CallManager', '--dry-run').stdout
+    assert f'Call control: in {pbx.folder} key, chain and CA file are replaced, and the reload command runs.' in dry, dry
+    assert 'Reset: all 3 phones are reset automatically' in dry, dry
+    before = pbx.content('ccm.key')
+    pbx.fail(True)
+    done = node.admin('set cert regen CallManager', '--yes').stdout
+    assert 'The phones will be reset when the call control has the certificate' in done, done
+    until('its files are new', lambda: before not in pbx.content('ccm.pem') and pbx.content('ccm.key') != before)
+    node.stop()
+    node.start()
+    assert job(node)['owed']['by'] and 'A reset of all phones is owed' in node.admin('phone job show').stdout
+    assert 'Phone reset      owed' in node.admin('show status').stdout
+    assert pbx.told() == []
+    pbx.fail(False)
+    until('every phone is reset', lambda: sorted(pbx.told()) == names(3))
+    until('nothing is owed', lambda: 'owed' not in job(node))
+    assert pbx.is_content()
+
+
+def goes_on(node, pbx):
+    """A job that pays a debt goes on where it was when the processes are replaced."""
+    os.unlink(pbx.said)
+    node.admin('set parameter', 'Phone Resets per Second', '1', '--yes')
+    assert 'The phones are reset now' in node.admin('set cert regen TVS', '--yes').stdout
+    until('the first is told', pbx.told)
+    until('and that is recorded', lambda: results(node)[names(1)[0]] == OK)
+    node.process.send_signal(signal.SIGHUP)
+    until('the last is told', lambda: set(pbx.told()) == set(names(3)))
+    until('nothing is owed', lambda: 'owed' not in job(node))
+    assert pbx.told().count(names(1)[0]) == 1 and len(results(node)) < 3, pbx.told()
+
+
+def runner_that_ends(node, pbx):
+    """Who waits for a runner that keeps ending is told so, and waits no more."""
+    pbx.fail(True)   # its command goes on for ever
+    node.admin('phone reset SEP000000000001', '--background')
+    for _ in range(2):
+        runner = until('the runner runs', lambda: node.processes().get('rf-runner'))
+        os.kill(runner, signal.SIGKILL)
+        until('it has ended', lambda: node.processes().get('rf-runner') != runner)  # pylint: disable=cell-var-from-loop
+    until('the job is over', lambda: job(node)['over'], 20)
+    assert 'keeps ending' in results(node)['SEP000000000001'], results(node)
+    pbx.fail(False)
+
+
+def test_call_control():
+    """a call control takes new keys and hundreds of roots; what phones are owed meanwhile outlives restarts"""
+    with Node(serve=['--workers', '1']) as node:
+        pbx = CallControl(node)
+        node.start()
+        for name in names(3):
+            node.admin(f'phone add {name}')
+        node.admin('set parameter', 'Phone Resets per Second', '1000', '--yes')
+        refused_configuration(node, pbx)
+        until('it has its files', lambda: pbx.content('ccm.key') and pbx.is_content())
+        roots = many_roots(node.folder, 20)
+        dry = node.admin('set cert import trust CallManager', '--file', roots, '--dry-run').stdout
+        assert f'Call control: in {pbx.folder} the CA file and the chain' in dry, dry
+        node.admin('set cert import trust CallManager', '--file', roots)
+        until('it has the roots', lambda: len(pbx.content('lsc-ca.pem')) > 100000 and pbx.is_content())
+        owed_over_restart(node, pbx)
+        goes_on(node, pbx)
+        runner_that_ends(node, pbx)
+
+
 if __name__ == '__main__':
     harness.main()

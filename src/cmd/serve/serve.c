@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "server/callcontrol_check.h"
 #include "server/supervisor.h"
 
 enum { OPT_DATA = CMD_LONG, OPT_CHECK, OPT_WORKERS, OPT_LEVEL };
@@ -70,7 +71,10 @@ static int take(const struct cmd *c, struct options *o, int key, const char *val
 
 static void print_mistake(void *ctx, const char *file, int line, const char *text)
 {
-	printf("%s/%s:%d: %s\n", (const char *)ctx, file, line, text);
+	if (line)
+		printf("%s/%s:%d: %s\n", (const char *)ctx, file, line, text);
+	else
+		printf("%s/%s: %s\n", (const char *)ctx, file, text);
 }
 
 /* What is no mistake but may surprise. */
@@ -98,10 +102,15 @@ static int check(const struct cmd *c, const char *data)
 	if (rc < 0 || node_open_provisioning(&node, &provisioning, &e) < 0)
 		return cmd_error(c, CMD_NO, "%s", e.text);
 	print_unserved(&node.cfg);
+	if (privileges_find(dir, &node.who, &e) < 0)
+		return cmd_error(c, CMD_NO, "%s", e.text);
+	rc = callcontrol_check(&node.cfg.callcontrol, &node.who, &report, &e);
 	if (config_contradicts(&node.cfg)) {
 		printf("%s/" CONFIG_FILE ": " CONFIG_KEY_ON_TOKEN "; " CONFIG_KEY_REMEDY "\n", data);
 		return CMD_NO;
 	}
+	if (rc < 0)
+		return CMD_NO;
 	printf("%s/" CONFIG_FILE " is right\n", data);
 	return CMD_OK;
 }
