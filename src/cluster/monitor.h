@@ -80,9 +80,10 @@ int monitor_mail_test(struct cluster *c, struct monitor_mail *m, struct err *e) 
 int monitor_mail_again(struct cluster *c, struct err *e) MUST_CHECK;
 
 /*
- * monitor_mail_done: what became of it; failed NULL: the server took it. A notification that failed is tried again after
+ * monitor_mail_done: what became of it; failed NULL: the server took it, but for those in refused ("": for all). A notification that failed is tried again after
  * 5 minutes, then later and later, up to 4 hours.
  */
 #define MONITOR_RETRY_S 300
 #define MONITOR_RETRY_MAX_S 14400
-int monitor_mail_done(struct cluster *c, const struct monitor_mail *m, const char *failed, struct err *e) MUST_CHECK;
+int monitor_mail_done(struct cluster *c, const struct monitor_mail *m, const char *failed, const char *refused,
+		      struct err *e) MUST_CHECK;

@@ -16,7 +16,7 @@
 
 #define TEXT_MAX 24576        /* octets of an e-mail: it travels in one message between processes */
 #define ROOM_FOR_END 512      /* octets of it kept for what stands behind the list */
-#define AUTHORITIES_MAX 32768
+#define AUTHORITIES_MAX (16u << 20) /* octets of PEM: thousands of them */
 
 void monitor_mail_clear(struct monitor_mail *m)
 {
@@ -48,12 +48,11 @@ static int add_authority(void *ctx, const struct certs_entry *entry)
 {
 	struct wr *w = ctx;
 	AUTO(auto_free) char *pem = NULL;
+	int rc = strcmp(entry->unit, "tomcat-trust") == 0 ? cert_to_pem(entry->cert, &pem, NULL) : 0;
 
-	if (strcmp(entry->unit, "tomcat-trust") != 0)
-		return 0;
-	if (cert_to_pem(entry->cert, &pem, NULL) == 0 && w->len + strlen(pem) < AUTHORITIES_MAX)
-		wr_bytes(w, pem, strlen(pem));
-	return 0;
+	if (!rc && pem && !wr_bytes(w, pem, strlen(pem)))
+		rc = w->failed;
+	return rc;
 }
 
 static int authorities(struct cluster *c, struct monitor_mail *m, struct err *e)
@@ -62,6 +61,8 @@ static int authorities(struct cluster *c, struct monitor_mail *m, struct err *e)
 
 	wr_init(&w, AUTHORITIES_MAX);
 	int rc = certs_list(c, CERTS_TRUST, add_authority, &w, e);
+	if (rc) /* without one of them the server may be a stranger */
+		rc = err_set(e, rc, "the certificates of tomcat-trust, which vouch for the SMTP server, could not be put together");
 	if (!rc)
 		m->authorities = strndup(w.len ? (const char *)wr_view_all(&w).p : "", w.len);
 	wr_clear(&w);
@@ -346,7 +347,8 @@ static int told(struct cluster *c, const struct monitor_list *l, int64_t now, st
 	return rc;
 }
 
-static int record(struct cluster *c, const struct monitor_mail *m, const char *failed, struct err *e)
+static int record(struct cluster *c, const struct monitor_mail *m, const char *failed, const char *refused,
+		  struct err *e)
 {
 	int64_t now = clock_wall_s(c->clock), wait = MONITOR_RETRY_S;
 	struct store_monitor state;
@@ -355,7 +357,10 @@ static int record(struct cluster *c, const struct monitor_mail *m, const char *f
 	if (rc)
 		return rc;
 	state.mail_tried = now;
-	snprintf(state.mail_error, sizeof(state.mail_error), "%s", failed ? failed : "");
+	if (!failed && refused[0])
+		snprintf(state.mail_error, sizeof(state.mail_error), "to %s; the others have it", refused);
+	else
+		snprintf(state.mail_error, sizeof(state.mail_error), "%s", failed ? failed : "");
 	if (!failed) {
 		state.mail_sent = now;
 		state.mail_retry = 0;
@@ -383,12 +388,13 @@ int monitor_mail_again(struct cluster *c, struct err *e)
 	return store_monitor_set(c->store, c->node, &state, e);
 }
 
-int monitor_mail_done(struct cluster *c, const struct monitor_mail *m, const char *failed, struct err *e)
+int monitor_mail_done(struct cluster *c, const struct monitor_mail *m, const char *failed, const char *refused,
+		      struct err *e)
 {
 	int rc = store_begin(c->store, e);
 
 	if (!rc)
-		rc = record(c, m, failed, e);
+		rc = record(c, m, failed, refused, e);
 	if (!rc)
 		rc = store_commit(c->store, e);
 	if (rc)

@@ -9,6 +9,13 @@
 
 #define URL_MAX 600
 
+/* It had one letter too many before 8.2. */
+#if LIBCURL_VERSION_NUM < 0x080200
+#define MAIL_RCPT_ALLOWFAILS CURLOPT_MAIL_RCPT_ALLLOWFAILS
+#else
+#define MAIL_RCPT_ALLOWFAILS CURLOPT_MAIL_RCPT_ALLOWFAILS
+#endif
+
 struct smtp {
 	struct event_base *base;
 	struct event *timer;
@@ -19,6 +26,11 @@ struct smtp {
 	struct curl_slist *recipients;
 	uint8_t *message;
 	size_t len, sent;
+	struct curl_slist *asked;    /* of recipients: whom the last command named; NULL: it was another command */
+	struct curl_slist *next;     /* whom the next one will name */
+	char refused[SMTP_REFUSED_MAX];
+	size_t refused_used;
+	unsigned refused_left;       /* refused ones that found no place there */
 	char error[CURL_ERROR_SIZE];
 	char server[300];
 	smtp_done *done;
@@ -45,7 +57,7 @@ static void job_clear(struct smtp *s)
 	curl_slist_free_all(s->recipients);
 	free(s->message);
 	s->easy = NULL;
-	s->recipients = NULL;
+	s->recipients = s->asked = s->next = NULL;
 	s->message = NULL;
 }
 
@@ -58,10 +70,54 @@ static void describe(const struct smtp *s, CURLcode code, struct err *e)
 
 	text_escape(text, sizeof(text), (struct view){(const uint8_t *)why, strlen(why)});
 	curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &reply);
-	if (reply >= 400)
+	if (s->refused[0])
+		err_set(e, ERR_IO, "SMTP server %s: refused %s", s->server, s->refused);
+	else if (reply >= 400)
 		err_set(e, ERR_IO, "SMTP server %s: %s (its last answer was %ld)", s->server, text, reply);
 	else
 		err_set(e, ERR_IO, "SMTP server %s: %s", s->server, text);
+}
+
+/* --- who was refused: libcurl does not say which, but lets us hear the dialog --- */
+
+#define ROOM_FOR_LEFT 24 /* " and 20 more" */
+
+static void note_refused(struct smtp *s, const char *line, size_t len)
+{
+	char one[200], text[100];
+
+	while (len && (line[len - 1] == '\r' || line[len - 1] == '\n'))
+		len--;
+	text_escape(text, sizeof(text), (struct view){(const uint8_t *)line, len});
+	/* Without the brackets of the command. */
+	int n = snprintf(one, sizeof(one), "%s%.*s (%s)", s->refused_used ? ", " : "", (int)strlen(s->asked->data) - 2,
+			 s->asked->data + 1, text);
+	if (s->refused_left || n < 0 || (size_t)n >= sizeof(one) || s->refused_used + (size_t)n + ROOM_FOR_LEFT > sizeof(s->refused)) {
+		s->refused_left++;
+		snprintf(s->refused + s->refused_used, ROOM_FOR_LEFT, "%s%u more", s->refused_used ? " and " : "", s->refused_left);
+		return;
+	}
+	memcpy(s->refused + s->refused_used, one, (size_t)n + 1);
+	s->refused_used += (size_t)n;
+}
+
+/* Of an answer of several lines the last one counts: a blank behind its code (RFC 5321 4.2.1). */
+static int on_dialog(CURL *easy, curl_infotype what, char *data, size_t len, void *ctx)
+{
+	static const char command[] = "RCPT TO:";
+	struct smtp *s = ctx;
+
+	(void)easy;
+	if (what == CURLINFO_HEADER_OUT) {
+		s->asked = len >= strlen(command) && memcmp(data, command, strlen(command)) == 0 ? s->next : NULL;
+		if (s->asked)
+			s->next = s->asked->next;
+	} else if (what == CURLINFO_HEADER_IN && s->asked && len >= 3 && (len == 3 || data[3] != '-')) {
+		if (data[0] == '4' || data[0] == '5')
+			note_refused(s, data, len);
+		s->asked = NULL;
+	}
+	return 0;
 }
 
 static void look_for_end(struct smtp *s)
@@ -76,7 +132,7 @@ static void look_for_end(struct smtp *s)
 		if (code != CURLE_OK)
 			describe(s, code, &e);
 		job_clear(s);
-		s->done(s->ctx, code == CURLE_OK ? 0 : ERR_IO, &e);
+		s->done(s->ctx, code == CURLE_OK ? 0 : ERR_IO, s->refused, &e);
 		return;
 	}
 }
@@ -213,6 +269,10 @@ static int copy_job(struct smtp *s, const struct smtp_job *job, struct err *e)
 			return err_set(e, ERR_NOMEM, "out of memory");
 		s->recipients = more;
 	}
+	s->next = s->recipients;
+	s->asked = NULL;
+	s->refused[0] = '\0';
+	s->refused_used = s->refused_left = 0;
 	return 0;
 }
 
@@ -237,6 +297,10 @@ static int set_message(struct smtp *s, const struct smtp_job *job, struct err *e
 	snprintf(sender, sizeof(sender), "<%s>", job->sender);
 	SET(CURLOPT_MAIL_FROM, sender);
 	SET(CURLOPT_MAIL_RCPT, s->recipients);
+	SET(MAIL_RCPT_ALLOWFAILS, 1L); /* one that the server does not want keeps nobody else from being told */
+	SET(CURLOPT_DEBUGFUNCTION, on_dialog);
+	SET(CURLOPT_DEBUGDATA, s);
+	SET(CURLOPT_VERBOSE, 1L);
 	SET(CURLOPT_UPLOAD, 1L);
 	SET(CURLOPT_READFUNCTION, give_message);
 	SET(CURLOPT_READDATA, s);

@@ -30,8 +30,12 @@ struct smtp_job {
 	struct view message;           /* headers and body, lines ended by CR LF */
 };
 
-/* done: rc 0: the server took it for every recipient; else e says what it answered, or that it did not. */
-typedef void smtp_done(void *ctx, int rc, const struct err *e);
+/*
+ * done: rc 0: the server took it, for all recipients but those in `refused`, with what it said of each: "a@b (550 No such
+ * user), c@d (...)", "" none. Else e says what it answered, or that it did not, and names those that it refused.
+ */
+#define SMTP_REFUSED_MAX 320
+typedef void smtp_done(void *ctx, int rc, const char *refused, const struct err *e);
 
 /* smtp_global: once in a process, before the sandbox. */
 int smtp_global(struct err *e) MUST_CHECK;

@@ -50,7 +50,7 @@ enum ipc_type {
 	IPC_CONTACTS = 36,       /* unasked: phones that asked for something; body: server/contacts.h */
 
 	/* Director to mailer. */
-	IPC_MAIL = 40,           /* an e-mail: mail_job.h; the reply, of nothing, when the server has taken it */
+	IPC_MAIL = 40,           /* an e-mail: mail_job.h; the reply when the server has taken it: str refused (net/smtp.h) */
 	/* Director to caller: str device, str address, u16 port, u8 by TCP, u8 enum sip_action, u32 time-out in ms;
 	 * reply: u16 status (0: none), str text: see sip_done. */
 	IPC_NOTIFY = 64,

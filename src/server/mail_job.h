@@ -6,7 +6,7 @@
 /*
  * An e-mail on its way from the director to the mailer, the body of IPC_MAIL:
  *     str server | u16 port | u8 security (enum smtp_security) | str helo | str user | str password | str sender |
- *     str recipients, separated by semicolons | u16 length, authorities (PEM) | u16 length, message
+ *     str recipients, separated by semicolons | u32 length, authorities (PEM) | u32 length, message
  */
 #define MAIL_NAME_MAX 300
 #define MAIL_PASSWORD_MAX 256

@@ -27,7 +27,7 @@ struct mailer {
 	uint32_t id;             /* of the request that is under way */
 };
 
-static void answer(struct mailer *m, uint32_t id, int rc, const struct err *why)
+static void answer(struct mailer *m, uint32_t id, int rc, const char *refused, const struct err *why)
 {
 	struct ipc_msg reply = {.type = rc ? IPC_FAILED : IPC_REPLY, .id = id};
 	struct err e = ERR_INIT;
@@ -36,17 +36,19 @@ static void answer(struct mailer *m, uint32_t id, int rc, const struct err *why)
 	wr_init(&w, IPC_BODY_MAX);
 	if (rc)
 		ipc_failed_encode(&w, why);
+	else
+		ipc_put_str(&w, refused);
 	reply.body = wr_view_all(&w);
 	if (ipc_channel_send(m->director, &reply, &e) < 0)
 		log_error("an answer to the director: %s", e.text);
 	wr_clear(&w);
 }
 
-static void on_sent(void *ctx, int rc, const struct err *e)
+static void on_sent(void *ctx, int rc, const char *refused, const struct err *e)
 {
 	struct mailer *m = ctx;
 
-	answer(m, m->id, rc, e);
+	answer(m, m->id, rc, refused, e);
 }
 
 /* Recipients in place: the text is cut at its semicolons. */
@@ -85,7 +87,7 @@ static void on_message(void *ctx, struct ipc_channel *ch, const struct ipc_msg *
 		return;
 	int rc = send_job(m, msg->body, &e);
 	if (rc)
-		answer(m, msg->id, rc, &e);
+		answer(m, msg->id, rc, NULL, &e);
 	else
 		m->id = msg->id;
 }
@@ -106,7 +108,7 @@ static void on_closed(void *ctx, struct ipc_channel *ch, const struct err *why)
 
 static int begin(struct mailer *m, struct err *e)
 {
-	struct ipc_handlers h = {.message = on_message, .closed = on_closed, .ctx = m};
+	struct ipc_handlers h = {.message = on_message, .closed = on_closed, .ctx = m, .long_max = IPC_LONG_MAX};
 	int rc;
 
 	if ((rc = child_drop(m->node, CHILD_MAILER, e)) < 0)

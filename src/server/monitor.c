@@ -96,14 +96,17 @@ void monitor_refresh(struct monitor *m)
 
 /* --- e-mails --- */
 
-static void mail_end(struct monitor *m, const char *failed)
+/* failed NULL: it was sent, though not to those in refused. */
+static void mail_end(struct monitor *m, const char *failed, const char *refused)
 {
 	struct err e = ERR_INIT;
 
-	if (monitor_mail_done(m->site.cluster, &m->mail, failed, &e) < 0)
+	if (monitor_mail_done(m->site.cluster, &m->mail, failed, refused, &e) < 0)
 		log_error("certificate monitor: %s", e.text);
 	if (failed)
 		log_warn("certificate monitor: an e-mail could not be sent: %s", failed);
+	else if (refused[0])
+		log_warn("certificate monitor: an e-mail was sent, but not to %s", refused);
 	else
 		log_info("certificate monitor: an e-mail was sent");
 	monitor_mail_clear(&m->mail);
@@ -114,9 +117,13 @@ static void on_mailed(void *ctx, int rc, struct view reply, const struct err *e)
 {
 	struct monitor *m = ctx;
 	bool test = m->mail.kind == MONITOR_MAIL_TEST;
+	char refused[SMTP_REFUSED_MAX] = "";
+	struct rd r;
 
-	(void)reply;
-	mail_end(m, rc ? e->text : NULL);
+	rd_init(&r, reply.p, reply.len);
+	if (!rc && (!ipc_get_str(&r, refused, sizeof(refused)) || !rd_done(&r)))
+		log_error("certificate monitor: the mailer's answer is malformed");
+	mail_end(m, rc ? e->text : NULL, refused);
 	if (!rc && test) /* what could not be sent before can be now */
 		look_soon(m);
 }
@@ -167,7 +174,7 @@ static int mail_send(struct monitor *m, struct err *e)
 	struct wr w;
 	int rc = make_job(m, &job, e);
 
-	wr_init(&w, IPC_BODY_MAX);
+	wr_init(&w, IPC_LONG_MAX);
 	if (!rc && !mail_job_put(&w, &job))
 		rc = err_set(e, ERR_LIMIT, "the e-mail and the certificates of tomcat-trust are too large together");
 	secret_wipe(job.password, sizeof(job.password));
@@ -191,7 +198,7 @@ static void send_notice(struct monitor *m)
 	if (!rc)
 		rc = mail_send(m, &e);
 	if (rc)
-		mail_end(m, e.text);
+		mail_end(m, e.text, "");
 }
 
 /* --- when --- */

@@ -192,6 +192,18 @@ class Node:
         return done.stdout
 
 
+def many_roots(folder, count):
+    """A file of authorities, some 5 KiB each: they have many names, and one key is enough for all."""
+    key, path = os.path.join(folder, 'root.key'), os.path.join(folder, 'roots.pem')
+    other_names = ','.join(f'DNS:{n:03}.{"x" * 40}.example' for n in range(55))
+    run(need('openssl'), 'genrsa', '-out', key, '2048')
+    with open(path, 'w') as f:
+        for n in range(count):
+            f.write(run('openssl', 'req', '-x509', '-key', key, '-days', '30', '-subj', f'/CN=A Root {n}',
+                        '-addext', f'subjectAltName={other_names}').stdout)
+    return path
+
+
 def children(pid):
     """Process ids of the children of pid."""
     out = run('ps', '-o', 'pid=', '--ppid', pid, check=False).stdout

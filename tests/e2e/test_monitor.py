@@ -36,6 +36,22 @@ threading.Event().wait()
 """
 
 
+PICKY = """
+import sys, threading
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Mailbox
+class Picky(Mailbox):
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("gone"):
+            return "550 5.1.1 nobody of that name"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+port, folder = sys.argv[1:]
+Controller(Picky(folder), hostname="127.0.0.1", port=int(port)).start()
+threading.Event().wait()
+"""
+
+
 class Mail:
     """An SMTP server with a maildir. A context manager."""
 
@@ -75,6 +91,14 @@ class Login(Mail):
     def __init__(self, node, certificate, key):
         super().__init__(node)
         self.command = ['/usr/bin/python3', '-c', LOGIN, str(self.port), self.folder, certificate, key, PASSWORD]
+
+
+class Picky(Mail):
+    """One that takes nothing for gone...@."""
+
+    def __init__(self, node):
+        super().__init__(node)
+        self.command = ['/usr/bin/python3', '-c', PICKY, str(self.port), self.folder]
 
 
 def put(node, **values):
@@ -143,6 +167,18 @@ def test_e_mail():
             text = [m for m in again.wait(5) if 'Notification: 1 certificate of' in m['Subject']][0].get_content()
             assert 'TVS.der' in text and 'tomcat.der' not in text, text
             until('all is well', lambda: not state(node)['mail']['error'])
+        # Who is refused is named, and keeps nobody else from being told.
+        with Picky(node) as mail:
+            put(node, port=mail.port, to='gone@example.com;noc@example.com;gone2@example.com')
+            node.admin('utils cert monitor test')
+            to, = mail.wait(1)
+            assert to['X-RcptTo'] == 'noc@example.com', str(to)
+            said(node, 'to gone@example.com (550 5.1.1 nobody of that name), gone2@example.com (550 5.1.1 nobody of that name); '
+                       'the others have it')
+            put(node, to='gone@example.com')
+            node.admin('utils cert monitor test')
+            said(node, 'refused gone@example.com (550 5.1.1 nobody of that name)')
+            assert len(mail.all()) == 1
         node.admin(f'utils service stop {SERVICE}')
         refused = node.admin('utils cert monitor test', check=False)
         assert refused.returncode == 1 and 'is stopped' in refused.stderr, refused.stderr
@@ -170,6 +206,8 @@ def test_tls():
                         strange + '.pem', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'],
                        capture_output=True, check=True)
         put(node, server='127.0.0.1', to='noc@example.com')
+        # One of many authorities, and the last by name.
+        node.admin('set cert import trust tomcat', '--file', harness.many_roots(node.folder, 15))
         with Mail(node, '--tlscert', certificate, '--tlskey', key) as mail:
             put(node, port=mail.port, security='STARTTLS')
             node.admin('utils cert monitor test')

@@ -237,21 +237,6 @@ class CallControl:
         return 'Cisco CallManager[STARTED]\n' in self.node.admin('utils service list').stdout
 
 
-def many_roots(folder, count):
-    """Certificates of authorities, some 5 KiB each: their names are long, and one key is enough for all."""
-    key = os.path.join(folder, 'root.key')
-    names_ = ','.join(f'DNS:{n:03}.{"x" * 40}.example' for n in range(55))
-    made = ''
-    for n in range(count):
-        made += harness.run(harness.need('openssl'), 'req', '-x509', *(['-newkey', 'rsa:2048', '-nodes', '-keyout', key] if not n else
-                                                                      ['-key', key]), '-days', '30', '-subj', f'/CN=Root {n}',
-                            '-addext', f'subjectAltName={names_}').stdout
-    path = os.path.join(folder, 'roots.pem')
-    with open(path, 'w') as f:
-        f.write(made)
-    return path
-
-
 def refused_configuration(node, pbx):
     """What is not there is named before the node is told to read the file, and changes nothing when it is."""
     bad = (pbx.conf.replace('reload.sh', 'nothing.sh').replace(f'folder = {pbx.folder}', 'folder = /nonexistent/x') +
@@ -326,7 +311,7 @@ def test_call_control():
         node.admin('set parameter', 'Phone Resets per Second', '1000', '--yes')
         refused_configuration(node, pbx)
         until('it has its files', lambda: pbx.content('ccm.key') and pbx.is_content())
-        roots = many_roots(node.folder, 20)
+        roots = harness.many_roots(node.folder, 20)
         dry = node.admin('set cert import trust CallManager', '--file', roots, '--dry-run').stdout
         assert f'Call control: in {pbx.folder} the CA file and the chain' in dry, dry
         node.admin('set cert import trust CallManager', '--file', roots)

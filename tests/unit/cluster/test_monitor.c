@@ -234,7 +234,7 @@ static void test_mail(void **state)
 	struct monitor_mail again;
 	assert_true(due_at(end - 29 * DAY, &again));
 	monitor_mail_clear(&again);
-	assert_ok(monitor_mail_done(node.cluster, &m, NULL, &e), &e);
+	assert_ok(monitor_mail_done(node.cluster, &m, NULL, "", &e), &e);
 	monitor_mail_clear(&m);
 	assert_int_equal(state_of().mail_sent, node.now);
 	assert_false(due_at(end - 28 * DAY, &m));
@@ -257,7 +257,7 @@ static void test_mail_fails(void **state)
 	mail_on();
 	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
 		assert_true(due_at(now, &m));
-		assert_ok(monitor_mail_done(node.cluster, &m, "nobody is there", &e), &e);
+		assert_ok(monitor_mail_done(node.cluster, &m, "nobody is there", "", &e), &e);
 		monitor_mail_clear(&m);
 		assert_int_equal(state_of().mail_failures, i + 1);
 		assert_string_equal(state_of().mail_error, "nobody is there");
@@ -268,19 +268,26 @@ static void test_mail_fails(void **state)
 	}
 	/* A parameter was changed: no need to wait. */
 	assert_true(due_at(now, &m));
-	assert_ok(monitor_mail_done(node.cluster, &m, "nobody", &e), &e);
+	assert_ok(monitor_mail_done(node.cluster, &m, "nobody", "", &e), &e);
 	monitor_mail_clear(&m);
 	assert_ok(monitor_mail_again(node.cluster, &e), &e);
 	assert_true(due_at(now, &m));
-	assert_ok(monitor_mail_done(node.cluster, &m, NULL, &e), &e);
+	assert_ok(monitor_mail_done(node.cluster, &m, NULL, "", &e), &e);
 	monitor_mail_clear(&m);
 	assert_string_equal(state_of().mail_error, "");
 	assert_int_equal(state_of().mail_failures, 0);
 	assert_false(due_at(now + DAY, &m));
+	/* Sent, but not to everybody. */
+	assert_ok(monitor_mail_test(node.cluster, &m, &e), &e);
+	assert_ok(monitor_mail_done(node.cluster, &m, NULL, "a@b (550 no)", &e), &e);
+	monitor_mail_clear(&m);
+	assert_string_equal(state_of().mail_error, "to a@b (550 no); the others have it");
+	assert_int_equal(state_of().mail_sent, node.now);
+	assert_int_equal(state_of().mail_failures, 0);
 	/* A test that fails is no reason to wait. */
 	assert_ok(monitor_mail_test(node.cluster, &m, &e), &e);
 	assert_non_null(strstr(m.text, "Subject: Certificate expiration Notification: test from cucm-1051-a-pub\r\n"));
-	assert_ok(monitor_mail_done(node.cluster, &m, "not now", &e), &e);
+	assert_ok(monitor_mail_done(node.cluster, &m, "not now", "", &e), &e);
 	monitor_mail_clear(&m);
 	assert_int_equal(state_of().mail_retry, 0);
 	assert_string_equal(state_of().mail_error, "not now");
