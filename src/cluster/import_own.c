@@ -142,7 +142,8 @@ static int change(struct cluster *c, const char *who, struct import *m, struct n
 		text_hex(before, sizeof(before), (struct view){ cert_sha256(m->before), 32 }, '\0', false);
 	text_hex(after, sizeof(after), (struct view){ cert_sha256(m->cert), 32 }, '\0', false);
 	struct change ch = { .who = who, .command = command, .object = object, .before = before[0] ? before : NULL,
-			     .after = after, .notes = notes, .reset = phones_look_at(m->rule->unit), .apply = record, .ctx = m };
+			     .after = after, .notes = notes, .reset = phones_look_at(m->rule->unit), .apply = record,
+			     .ctx = m };
 	return change_run(c, &ch, NULL, e);
 }
 

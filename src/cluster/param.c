@@ -535,7 +535,8 @@ int param_set(struct cluster *c, const char *who, const char *name, const char *
 	/* A reset ends: the other signer of one generation is the usual one of another. */
 	enum itl_action itl = strcmp(s.def->name, PARAM_GENERATION) == 0 ? ITL_NORMAL : ITL_KEEP;
 	struct change ch = { .who = who, .command = "set parameter", .object = s.def->name, .before = before, .after = s.value, .itl = itl,
-			     .notes = notes, .reset = strcmp(s.def->name, PARAM_ROLLBACK) == 0, .apply = store_setting, .ctx = &s };
+			     .notes = notes, .reset = strcmp(s.def->name, PARAM_ROLLBACK) == 0, .apply = store_setting,
+			     .ctx = &s };
 	rc = change_run(c, &ch, NULL, e);
 	return rc ? rc : next_steps(c, s.def, s.value, notes, e);
 }

@@ -92,7 +92,8 @@ static void note_refused(struct smtp *s, const char *line, size_t len)
 	/* Without the brackets of the command. */
 	int n = snprintf(one, sizeof(one), "%s%.*s (%s)", s->refused_used ? ", " : "", (int)strlen(s->asked->data) - 2,
 			 s->asked->data + 1, text);
-	if (s->refused_left || n < 0 || (size_t)n >= sizeof(one) || s->refused_used + (size_t)n + ROOM_FOR_LEFT > sizeof(s->refused)) {
+	bool fits = n >= 0 && (size_t)n < sizeof(one) && s->refused_used + (size_t)n + ROOM_FOR_LEFT <= sizeof(s->refused);
+	if (s->refused_left || !fits) {
 		s->refused_left++;
 		snprintf(s->refused + s->refused_used, ROOM_FOR_LEFT, "%s%u more", s->refused_used ? " and " : "", s->refused_left);
 		return;

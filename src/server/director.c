@@ -592,7 +592,8 @@ static int open_cluster(struct director *d, struct err *e)
 	cfg.store = d->store;
 	cfg.keys = d->keys;
 	if (d->node->cfg.callcontrol.adapter)
-		cfg.call_control = (struct cluster_call_control){d->node->cfg.callcontrol.folder, *d->node->cfg.callcontrol.reload};
+		cfg.call_control = (struct cluster_call_control){.folder = d->node->cfg.callcontrol.folder,
+								 .reload = *d->node->cfg.callcontrol.reload};
 	if ((rc = cluster_open(&cfg, &d->cluster, e)) < 0 ||
 	    (rc = publish_refresh(d->cluster, "ringfence serve", "start", &changed, e)) < 0)
 		return rc;

@@ -50,13 +50,13 @@ enum ipc_type {
 	IPC_CONTACTS = 36,       /* unasked: phones that asked for something; body: server/contacts.h */
 
 	/* Director to mailer. */
-	IPC_MAIL = 40,           /* an e-mail: mail_job.h; the reply when the server has taken it: str refused (net/smtp.h) */
+	IPC_MAIL = 40,           /* an e-mail: mail_job.h; the reply when the server took it: str refused, net/smtp.h */
 	/* Director to caller: str device, str address, u16 port, u8 by TCP, u8 enum sip_action, u32 time-out in ms;
 	 * reply: u16 status (0: none), str text: see sip_done. */
 	IPC_NOTIFY = 64,
 	/* Director to runner: str device, u8 enum sip_action; reply: nothing, or how the command failed. */
 	IPC_RESET = 65,
-	/* Likewise: u8 reload also when nothing has changed, u32 length, chain (PEM), u32 length, authorities (PEM): place.h. */
+	/* Likewise: u8 reload also when nothing has changed, chain, authorities: place_put() of place.h. */
 	IPC_PLACE = 66,
 
 	/* Director to worker, unasked. */

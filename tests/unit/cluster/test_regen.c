@@ -274,7 +274,7 @@ static void test_blank_itl_warnings(void **state)
 	assert_non_null(strstr(notes.text[1], "earlier mixed mode"));
 	notes_clear(&notes);
 	assert_ok(param_set(node.cluster, "test", PARAM_ROLLBACK, "True", &notes, &e), &e);
-	assert_int_equal(notes.n, 2);
+	assert_int_equal(notes.n, 3);
 	assert_non_null(strstr(notes.text[0], "Restart Cisco Trust Verification Service and Cisco Tftp on all nodes"));
 	notes_clear(&notes);
 	assert_ok(cluster_mode_warnings(node.cluster, MODE_MIXED, &notes, &e), &e);

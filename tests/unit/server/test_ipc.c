@@ -408,7 +408,8 @@ static void test_long_messages(void **state)
 	struct heard a = {.base = base};
 	uint8_t *body = long_body();
 	struct long_end b = {.base = base, .sent = body};
-	struct ipc_handlers ha = {on_message, on_restarted, NULL, &a}, hb = {.message = on_long, .ctx = &b, .long_max = LONG_LEN};
+	struct ipc_handlers ha = {on_message, on_restarted, NULL, &a};
+	struct ipc_handlers hb = {.message = on_long, .ctx = &b, .long_max = LONG_LEN};
 	struct ipc_channel *ca = NULL;
 	struct err e = ERR_INIT;
 	int fd[2];
@@ -443,7 +444,8 @@ static void test_long_message_again(void **state)
 	struct heard a = {.base = base};
 	uint8_t *body = long_body();
 	struct long_end b = {.base = base, .sent = body};
-	struct ipc_handlers ha = {on_message, on_restarted, NULL, &a}, hb = {.message = on_long, .ctx = &b, .long_max = LONG_LEN};
+	struct ipc_handlers ha = {on_message, on_restarted, NULL, &a};
+	struct ipc_handlers hb = {.message = on_long, .ctx = &b, .long_max = LONG_LEN};
 	struct ipc_channel *ca = NULL;
 	struct ipc_msg m, restarted = {.type = IPC_RESTARTED};
 	struct err e = ERR_INIT;
