@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "cluster/authority.h"
 #include "cluster/certs.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/node_fixture.h"
@@ -72,6 +73,43 @@ static void test_follows(void **state)
 	cert_unref(new_leaf);
 }
 
+/* Certificates with names from `first` on, in PEM, into CallManager-trust. */
+static void upload_roots(unsigned first, unsigned n, EVP_PKEY *key)
+{
+	struct wr w;
+	struct trust_import in = { .ca = NULL };
+
+	wr_init(&w, 1 << 20);
+	for (unsigned i = first; i < first + n; i++) {
+		char cn[64], *pem;
+		snprintf(cn, sizeof(cn), "Root Authority %04u", i);
+		struct cert *root = authority_sign(key, cn, NULL, NULL, key, NODE_NOW - 100, AUTHORITY_END, true);
+		assert_ok(cert_to_pem(root, &pem, &e), &e);
+		assert_true(wr_view(&w, view_str(pem)));
+		free(pem);
+		cert_unref(root);
+	}
+	in.file = wr_view_all(&w);
+	assert_ok(cluster_import_trust(node.cluster, "test", "CallManager", &in, NULL, &e), &e);
+	wr_clear(&w);
+}
+
+/* As many as the store may have: none is left out. */
+static void test_a_thousand(void **state)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	struct call_control_certs c;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		upload_roots(250 * i, 250, key);
+	assert_ok(call_control_certs(node.cluster, &c, &e), &e);
+	assert_int_equal(count(c.authorities), 1001);
+	assert_true(strlen(c.authorities) > 256 * 1024);
+	call_control_certs_clear(&c);
+	EVP_PKEY_free(key);
+}
+
 /* --- what is said of it before a change --- */
 
 static const char *said(const char *unit)
@@ -137,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_follows, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_thousand, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_phones_wait, setup, teardown),
 	};
