@@ -163,7 +163,7 @@ int cmd_reset_follow(struct command_run *r, bool cancel, struct err *e)
 		r->follow = false;
 		return 0;
 	}
-	if (cancel && r->host->reset_stop(r->host->ctx))
+	if (cancel && !job->ended && r->host->reset_stop(r->host->ctx))
 		fprintf(r->out, "\nStopped: no further phone is told\n");
 	if (!job->ended) {
 		print_progress(r, job);
@@ -238,8 +238,16 @@ int cmd_job_show(struct command_run *r, struct err *e)
 int cmd_job_stop(struct command_run *r, struct err *e)
 {
 	const struct phone_reset_job *job = r->host->reset_job(r->host->ctx);
+	struct store_phone_reset owed;
+	int rc = phones_reset_owed(r->host->cluster, &owed, e);
 
+	if (rc < 0)
+		return rc;
 	if (command_option(r, "--dry-run")) {
+		if (owed.owed && (!job || job->ended)) {
+			fprintf(r->out, "Nothing was stopped. With this command the reset that is owed to all phones would not begin.\n");
+			return 0;
+		}
 		fprintf(r->out, "Nothing was stopped. With this command %zu phones would not be told.\n",
 			job && !job->ended ? job->count[PHONE_RESET_WAITING] : 0);
 		return 0;

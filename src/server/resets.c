@@ -231,10 +231,23 @@ int resets_start(struct resets *r, const char *who, enum sip_action action, cons
 	return start(r, job, e);
 }
 
+/* One that waits, for the call control say, does not begin any more. */
+static bool stop_owed(struct resets *r)
+{
+	struct store_phone_reset owed = {0};
+	struct err e = ERR_INIT;
+
+	if (phones_reset_owed(r->cluster, &owed, &e) < 0)
+		log_error("%s", e.text);
+	if (owed.owed)
+		pay(r, owed.number);
+	return owed.owed;
+}
+
 bool resets_stop(struct resets *r)
 {
 	if (!r->job || r->job->ended)
-		return false;
+		return stop_owed(r);
 	phone_reset_stop(r->job);
 	if (phone_reset_over(r->job))
 		job_ended(r);

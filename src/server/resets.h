@@ -19,7 +19,7 @@ void resets_free(struct resets *r);
 /* resets_start: Errors: ERR_USAGE no such phone, or another job goes on. */
 int resets_start(struct resets *r, const char *who, enum sip_action action, const struct phones_filter *f,
 		 struct err *e) MUST_CHECK;
-/* resets_stop: phones that were not told yet are not. False: nothing goes on. */
+/* resets_stop: phones that were not told yet are not; what is owed and has not begun does not. False: neither is there. */
 bool resets_stop(struct resets *r);
 const struct phone_reset_job *resets_job(const struct resets *r); /* the last one, NULL: none since the node was started */
 /* resets_hold: no reset begins by itself as long as something else must come first. */

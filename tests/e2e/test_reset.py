@@ -269,6 +269,12 @@ def owed_over_restart(node, pbx):
     assert job(node)['owed']['by'] and 'A reset of all phones is owed' in node.admin('phone job show').stdout
     assert 'Phone reset      owed' in node.admin('show status').stdout
     assert pbx.told() == []
+    # Who does not want that one can end it; the next change owes another.
+    assert 'owed to all phones would not begin' in node.admin('phone job stop', '--dry-run').stdout
+    node.admin('phone job stop')
+    assert job(node) == {} and node.admin('phone job stop', check=False).returncode == 1
+    node.admin('set cert regen CallManager', '--yes')
+    assert 'owed' in job(node)
     pbx.fail(False)
     until('every phone is reset', lambda: sorted(pbx.told()) == names(3))
     until('nothing is owed', lambda: 'owed' not in job(node))
