@@ -24,10 +24,6 @@ int certs_list(struct cluster *c, enum certs_kind kind, int (*cb)(void *ctx, con
  */
 int certs_find(struct cluster *c, enum certs_kind kind, const char *name, struct cert **cert, struct err *e) MUST_CHECK;
 
-/* certs_trust_name: the file name in a trust store: "<CN>.pem", or "<CN>_<serial hex>.pem" when taken is set; blanks
- * become '_', and what cannot stand in a file name too. */
-void certs_trust_name(const struct cert *cert, bool taken, char *out, size_t size);
-
 /*
  * cluster_regen: `set cert regen UNIT`: a new key, a new self-signed certificate, its copies in the trust stores, and the
  * ITL that names it, in one generation. The old key stays, for the lists that need it.

@@ -1,4 +1,4 @@
-#include "store/certificate.h"
+#include "store/certificate_file.h"
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -125,12 +125,22 @@ static int add_roles(struct store *s, const char *pkid, uint32_t roles, struct e
 	return rc;
 }
 
-static int add_unit(struct store *s, const char *pkid, enum store_unit unit, struct err *e)
+static int add_unit(struct store *s, const char *pkid, enum store_unit unit, const char *file, struct err *e)
 {
 	return store_db_exec(s, NULL, e,
-			     "INSERT INTO certificateservicecertificatemap (fkcertificate, tkcertificateservice) "
-			     "VALUES ($1, $2) ON CONFLICT DO NOTHING",
-			     VALUES(value_text(pkid), value_int(unit)));
+			     "INSERT INTO certificateservicecertificatemap (fkcertificate, tkcertificateservice, filename) "
+			     "VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+			     VALUES(value_text(pkid), value_int(unit), value_text(file)));
+}
+
+static int add_trust(struct store *s, const char *pkid, enum store_unit trust, const struct cert *c, const struct facts *f,
+		     struct err *e)
+{
+	const struct certificate_naming naming = {.cn = cert_cn(c), .serial = f->serial, .sha256 = f->sha256};
+	char file[STORE_FILE_SIZE];
+	int rc = certificate_file_choose(s, trust, &naming, file, e);
+
+	return rc ? rc : add_unit(s, pkid, trust, file, e);
 }
 
 /* Gone when neither unit nor trust store has it. */
@@ -244,7 +254,7 @@ static int put_own(struct store *s, enum store_unit unit, const char *node_pkid,
 	else if (!rc && !described)
 		rc = describe(s, pkid, info, e);
 	if (!rc)
-		rc = add_unit(s, pkid, unit, e);
+		rc = add_unit(s, pkid, unit, "", e);
 	if (!rc)
 		rc = store_db_exec(
 			s, NULL, e,
@@ -312,6 +322,7 @@ struct namesake {
 	char pkid[STORE_PKID_SIZE];
 	int64_t not_before;
 	bool found;
+	bool own;        /* and it is a unit's own certificate */
 };
 
 static int take_namesake(void *ctx, const struct store_row *r, struct err *e)
@@ -320,6 +331,7 @@ static int take_namesake(void *ctx, const struct store_row *r, struct err *e)
 
 	n->found = true;
 	n->not_before = row_int(r, 1);
+	n->own = row_int(r, 2) > 0;
 	return ROW_COPY(r, 0, n->pkid, e);
 }
 
@@ -332,13 +344,19 @@ static int put_trust(struct store *s, enum store_unit trust, const struct cert *
 
 	if (!rc)
 		rc = store_db_query(s, take_namesake, &old, e,
-				    "SELECT c.pkid, c.notbefore FROM certificate AS c"
+				    "SELECT c.pkid, c.notbefore, (SELECT count(*) FROM certificateprocessnodemap AS n"
+				    "  WHERE n.fkcertificate = c.pkid) FROM certificate AS c"
 				    " INNER JOIN certificateservicecertificatemap AS m ON m.fkcertificate = c.pkid"
 				    " WHERE c.commonname = $1 AND m.tkcertificateservice = $2",
 				    VALUES(value_text(f->name), value_int(trust)));
 	if (rc)
 		return rc;
 	if (old.found && strcmp(old.pkid, pkid) != 0) {
+		if (how == STORE_PUT_UPLOAD && old.own)
+			return err_set(e, ERR_USAGE,
+				       "%s holds a certificate named %s that is the copy of a unit's own certificate: an upload does "
+				       "not take its place",
+				       store_unit_name(trust), f->name);
 		if (how == STORE_PUT_UPLOAD && cert_not_before(c) <= old.not_before)
 			return err_set(e, ERR_USAGE,
 				       "%s holds a certificate named %s that begins at the same time or later: "
@@ -349,7 +367,7 @@ static int put_trust(struct store *s, enum store_unit trust, const struct cert *
 	if (!rc && !*pkid)
 		rc = insert(s, c, f, info, pkid, e);
 	if (!rc)
-		rc = add_unit(s, pkid, trust, e);
+		rc = add_trust(s, pkid, trust, c, f, e);
 	return rc ? rc : add_roles(s, pkid, info->roles, e);
 }
 

@@ -17,6 +17,7 @@ enum store_distribution { /* rows of typecertificatedistribution */
 
 #define STORE_TTL_DEFAULT 86400 /* seconds that a phone may keep TVS's answer */
 #define STORE_DESCRIPTION_SIZE 256
+#define STORE_FILE_SIZE 256        /* of a file name with its NUL */
 
 /* What is to be remembered with a certificate that is put. */
 struct store_certificate_info {
@@ -38,6 +39,7 @@ struct store_certificate {
 	unsigned ttl_s;
 	uint32_t roles;                     /* STORE_ROLE_BIT */
 	uint32_t units;                     /* STORE_UNIT_BIT: own units and trust stores that have it */
+	char file[STORE_FILE_SIZE];         /* in the trust store that was asked for: what it is called there; else "" */
 };
 
 void store_certificate_clear(struct store_certificate *c);                /* accepts NULL */
@@ -57,9 +59,10 @@ enum store_put {
 
 /*
  * store_certificate_put_trust: into a trust store. One certificate per common name (its subject, when it has none)
- * in one trust store: another one with that name is replaced only when c begins later. That c is there already is no
- * error.
- * Source: behaviour.md 2.4.
+ * in one trust store: another one with that name is replaced only when c begins later, and never by an upload when it is
+ * the copy of a unit's own certificate. That c is there already is no error. Its file name is chosen here
+ * (certificate_file.h) and stays.
+ * Source: behaviour.md 2.2, 2.4, 2.8.
  * Errors: ERR_USAGE unit is no trust store, or the stored certificate of that name stays; ERR_STORE.
  */
 int store_certificate_put_trust(struct store *s, enum store_unit trust, const struct cert *c,

@@ -3,7 +3,7 @@
 #include "store/certificate.h"
 #include "store/store_internal.h"
 
-/* One row a certificate; its roles and units as sums of bits. */
+/* One row a certificate; its roles and units as sums of bits; its file name in the trust store $1, if that is a number. */
 #define SELECT_CERTIFICATE                                                                                             \
 	"SELECT c.pkid, c.certificate, c.servername, c.ipv4address, c.description, c.tkcertificatedistribution,"       \
 	" c.timetolive, c.sha256,"                                                                                     \
@@ -12,7 +12,9 @@
 	" (SELECT sum(CAST(1 AS BIGINT) << CAST(u.tkcertificateservice AS INTEGER))"                                   \
 	"  FROM certificateservicecertificatemap AS u WHERE u.fkcertificate = c.pkid) AS units,"                       \
 	" (SELECT min(u.tkcertificateservice) FROM certificateservicecertificatemap AS u"                              \
-	"  WHERE u.fkcertificate = c.pkid) AS firstunit"                                                               \
+	"  WHERE u.fkcertificate = c.pkid) AS firstunit,"                                                              \
+	" (SELECT f.filename FROM certificateservicecertificatemap AS f"                                               \
+	"  WHERE f.fkcertificate = c.pkid AND f.tkcertificateservice = $1) AS filename"                                \
 	" FROM certificate AS c"
 #define IN_ORDER " ORDER BY firstunit, c.commonname, c.notbefore, c.pkid"
 #define IN_UNIT                                                                                                        \
@@ -48,6 +50,8 @@ static int take(struct store *s, const struct store_row *r, struct store_certifi
 		rc = ROW_COPY(r, 3, c->address, e);
 	if (!rc)
 		rc = ROW_COPY(r, 4, c->description, e);
+	if (!rc)
+		rc = ROW_COPY(r, 11, c->file, e);
 	if (rc)
 		return rc;
 	c->distribution = (enum store_distribution)row_int(r, 5);

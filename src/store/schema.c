@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "store/certificate.h"
+#include "store/certificate_file.h"
 #include "store/service.h"
 #include "store/store_internal.h"
 
@@ -267,6 +267,14 @@ static const char *const version_13[] = {
 	NULL,
 };
 
+/* What a certificate of a trust store is called as a file, so that it stays called so; "" of own units. */
+static const char *const version_14[] = {
+	"ALTER TABLE certificateservicecertificatemap ADD COLUMN filename TEXT NOT NULL DEFAULT ''",
+	"CREATE INDEX certificateservicecertificatemap_filename ON certificateservicecertificatemap"
+	" (tkcertificateservice, lower(filename))",
+	NULL,
+};
+
 const struct store_migration store_migrations[] = {
 	{1, version_1, fill_types},
 	{2, version_2, NULL},
@@ -281,6 +289,7 @@ const struct store_migration store_migrations[] = {
 	{11, version_11, NULL},
 	{12, version_12, NULL},
 	{13, version_13, NULL},
+	{14, version_14, certificate_files_fill},
 };
 const size_t store_n_migrations = sizeof(store_migrations) / sizeof(store_migrations[0]);
 

@@ -94,11 +94,11 @@ static void test_files_follow(void **state)
 	assert_ok(file_replace(AT_FDCWD, note, view_str("x"), 0644, &e), &e);
 	struct cert *old = own("CAPF");
 	char old_file[300], path[400];
-	certs_trust_name(old, false, old_file, sizeof(old_file));
+	snprintf(old_file, sizeof(old_file), "%s.pem", cert_cn(old));
 	regen("CAPF");
 	struct cert *new = own("CAPF");
 	char new_file[300];
-	certs_trust_name(new, false, new_file, sizeof(new_file));
+	snprintf(new_file, sizeof(new_file), "%s.pem", cert_cn(new));
 	assert_string_not_equal(old_file, new_file);
 	/* The old CAPF stays valid, in both stores (behaviour.md 2.7). */
 	static const char *const stores[] = { "CAPF-trust", "CallManager-trust" };
@@ -338,23 +338,6 @@ static void test_find(void **state)
 	cert_unref(wanted);
 }
 
-static void test_trust_names(void **state)
-{
-	struct cert *c = own("CAPF");
-	char out[300], cut[12];
-
-	(void)state;
-	certs_trust_name(c, false, out, sizeof(out));
-	assert_int_equal(strlen(out), strlen("CAPF-36205338.pem"));
-	certs_trust_name(c, true, out, sizeof(out));
-	assert_int_equal(strncmp(out, "CAPF-", 5), 0);
-	assert_int_equal(out[13], '_');
-	assert_true(text_ends(out, ".pem"));
-	certs_trust_name(c, true, cut, sizeof(cut));
-	assert_int_equal(strlen(cut), sizeof(cut) - 1);
-	cert_unref(c);
-}
-
 #define TEST(name, generation)                                                                                         \
 	cmocka_unit_test_prestate_setup_teardown(name, setup, teardown, (void *)(uintptr_t)(generation))
 
@@ -373,7 +356,6 @@ int main(void)
 		TEST(test_blank_itl_warnings, gen_10_0),
 		TEST(test_listing, NULL),
 		TEST(test_find, NULL),
-		TEST(test_trust_names, NULL),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,8 @@
 #include "base/text.h"
 #include "fixture.h"
 #include "golden.h"
-#include "store/certificate.h"
+#include "store/certificate_file.h"
+#include "store/store_internal.h"
 
 #define A "cucm-a"
 #define B "cucm-b"
@@ -217,6 +218,93 @@ static void a_later_certificate_replaces_its_namesake(void **state)
 	cert_unref(same_time);
 }
 
+/* behaviour.md 2.8: not even one that begins later takes the place of the system's own. */
+static void an_upload_does_not_replace_a_units_copy(void **state)
+{
+	struct fixture *f = *state;
+	struct cert *own = make_cert("cucm-a", 1, 2000000), *later = make_cert("cucm-a", 2, 2000001);
+	struct err e = ERR_INIT;
+
+	assert_ok(store_certificate_put_own(f->s, STORE_UNIT_IPSEC, A, own, &plain, &e), &e);
+	assert_ok(store_certificate_put_trust(f->s, STORE_TRUST_IPSEC, own, &plain, STORE_PUT_COPY, &e), &e);
+	assert_err(store_certificate_put_trust(f->s, STORE_TRUST_IPSEC, later, &plain, STORE_PUT_UPLOAD, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "copy of a unit's own certificate"));
+	err_clear(&e);
+	put_trust(f->s, STORE_TRUST_IPSEC, own);   /* the same one */
+	put_trust(f->s, STORE_TRUST_TOMCAT, later); /* no copy is there */
+	cert_unref(own);
+	cert_unref(later);
+}
+
+static const char *file_of(struct store *s, enum store_unit trust, const struct cert *c, char out[STORE_FILE_SIZE])
+{
+	struct store_certificate_filter filter = {.unit = trust};
+	struct store_certificate *list = NULL;
+	struct err e = ERR_INIT;
+	size_t n = 0;
+
+	out[0] = '\0';
+	assert_ok(store_certificate_list(s, &filter, &list, &n, &e), &e);
+	for (size_t i = 0; i < n; i++)
+		if (cert_same(list[i].cert, c))
+			snprintf(out, STORE_FILE_SIZE, "%s", list[i].file);
+	store_certificates_free(list, n);
+	return out;
+}
+
+/* behaviour.md 2.2: a file name is given once, whatever comes and goes beside it. */
+static void file_names_stay(void **state)
+{
+	struct fixture *f = *state;
+	struct cert *lines = make_cert("a_b_c", 1, 2000000), *blanks = make_cert("a b c", 2, 2000000);
+	struct cert *capitals = make_cert("A B C", 2, 2000000), *odd = make_cert("../x", 3, 2000000);
+	struct err e = ERR_INIT;
+	char name[STORE_FILE_SIZE], pkid[STORE_PKID_SIZE];
+
+	put_trust(f->s, STORE_TRUST_TVS, lines);
+	put_trust(f->s, STORE_TRUST_TVS, blanks); /* stands before the other one in the order of names */
+	assert_string_equal(file_of(f->s, STORE_TRUST_TVS, lines, name), "a_b_c.pem");
+	assert_string_equal(file_of(f->s, STORE_TRUST_TVS, blanks, name), "a_b_c_02.pem");
+	put_trust(f->s, STORE_TRUST_TVS, capitals); /* the same serial number again */
+	file_of(f->s, STORE_TRUST_TVS, capitals, name);
+	assert_int_equal(strncmp(name, "A_B_C_02_", 9), 0);
+	assert_int_equal(strlen(name), strlen("A_B_C_02_0123456789abcdef.pem"));
+	put_trust(f->s, STORE_TRUST_TVS, odd);
+	assert_string_equal(file_of(f->s, STORE_TRUST_TVS, odd, name), "_._x.pem");
+
+	reopen(f);
+	assert_ok(store_db_pkid(f->s, pkid, &e, "SELECT pkid FROM certificate WHERE commonname = 'a_b_c'", NO_VALUES), &e);
+	assert_ok(store_certificate_drop_trust(f->s, STORE_TRUST_TVS, pkid, &e), &e);
+	assert_string_equal(file_of(f->s, STORE_TRUST_TVS, blanks, name), "a_b_c_02.pem");
+	put_trust(f->s, STORE_TRUST_TVS, lines);
+	assert_string_equal(file_of(f->s, STORE_TRUST_TVS, lines, name), "a_b_c.pem");
+	cert_unref(lines);
+	cert_unref(blanks);
+	cert_unref(capitals);
+	cert_unref(odd);
+}
+
+/* Those of a store that kept none get the names that were made for them there. */
+static void file_names_are_made_up_for(void **state)
+{
+	struct fixture *f = *state;
+	struct cert *lines = make_cert("a_b_c", 1, 2000000), *blanks = make_cert("a b c", 2, 2000000), *none = make_cert(NULL, 3, 2000000);
+	struct err e = ERR_INIT;
+	char name[STORE_FILE_SIZE];
+
+	put_trust(f->s, STORE_TRUST_TVS, lines);
+	put_trust(f->s, STORE_TRUST_TVS, blanks);
+	put_trust(f->s, STORE_TRUST_TVS, none);
+	assert_ok(store_db_exec(f->s, NULL, &e, "UPDATE certificateservicecertificatemap SET filename = ''", NO_VALUES), &e);
+	assert_ok(certificate_files_fill(f->s, &e), &e);
+	assert_string_equal(file_of(f->s, STORE_TRUST_TVS, blanks, name), "a_b_c.pem");
+	assert_string_equal(file_of(f->s, STORE_TRUST_TVS, lines, name), "a_b_c_01.pem");
+	assert_string_equal(file_of(f->s, STORE_TRUST_TVS, none, name), "certificate.pem");
+	cert_unref(lines);
+	cert_unref(blanks);
+	cert_unref(none);
+}
+
 static void without_a_common_name_the_subject_counts(void **state)
 {
 	struct fixture *f = *state;
@@ -414,6 +502,9 @@ int main(void)
 		WITH_NODES(one_certificate_for_several_nodes),
 		WITH_NODES(what_makes_no_sense_is_refused),
 		WITH_NODES(a_later_certificate_replaces_its_namesake),
+		WITH_NODES(an_upload_does_not_replace_a_units_copy),
+		WITH_NODES(file_names_stay),
+		WITH_NODES(file_names_are_made_up_for),
 		WITH_NODES(without_a_common_name_the_subject_counts),
 		WITH_NODES(trust_is_taken_back_store_by_store),
 		WITH_NODES(an_own_certificate_can_be_dropped),
