@@ -17,7 +17,9 @@ static int list_text(void *ctx, const struct certs_entry *entry)
 {
 	struct list_print *p = ctx;
 
-	fprintf(p->out, "%s/%s: %s\n", entry->unit, entry->file, entry->description);
+	fprintf(p->out, "%s/%s: ", entry->unit, entry->file);
+	print_safe(p->out, entry->description);
+	fputc('\n', p->out);
 	return 0;
 }
 

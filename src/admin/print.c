@@ -1,7 +1,11 @@
 #include "admin/print.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <time.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
 
 const char *print_time(int64_t when_s, char out[PRINT_TIME_MAX])
 {
@@ -35,8 +39,20 @@ int print_json(FILE *out, json_t *j, struct err *e)
 	return rc ? err_set(e, ERR_NOMEM, "the JSON could not be written") : 0;
 }
 
+void print_safe(FILE *out, const char *text)
+{
+	size_t size = text_printable(NULL, 0, view_str(text)) + 1;
+	AUTO(auto_free) char *shown = malloc(size);
+
+	if (shown)
+		text_printable(shown, size, view_str(text));
+	fputs(shown ? shown : "(out of memory)", out);
+}
+
 void print_notes(FILE *out, const struct notes *n)
 {
-	for (size_t i = 0; i < n->n; i++)
-		fprintf(out, "%s\n", n->text[i]);
+	for (size_t i = 0; i < n->n; i++) {
+		print_safe(out, n->text[i]);
+		fputc('\n', out);
+	}
 }

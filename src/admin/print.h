@@ -20,7 +20,10 @@ const char *print_duration(int64_t s, char out[PRINT_TIME_MAX]);
 /* print_json: with a newline behind it; j is taken, and may be NULL when memory ran out while it was made. */
 int print_json(FILE *out, json_t *j, struct err *e) MUST_CHECK;
 
-/* print_notes: a sentence a line. */
+/* print_safe: a sentence of ours that may quote strangers, from certificates: nothing of them may steer a terminal. */
+void print_safe(FILE *out, const char *text);
+
+/* print_notes: a sentence a line, as print_safe. */
 void print_notes(FILE *out, const struct notes *n);
 
 /*

@@ -7,6 +7,7 @@
 
 #include "admin/command_internal.h"
 #include "base/secret.h"
+#include "base/text.h"
 
 #define IN_MAX (CONTROL_HEADER + CONTROL_BODY_MAX)
 
@@ -433,8 +434,10 @@ static void send_last(struct admin_conn *c, struct wr *out)
 		c->run.status = 1;
 	}
 	if (c->failure.code) {
-		char line[sizeof(c->failure.text) + 1];
-		snprintf(line, sizeof(line), "%s\n", c->failure.text);
+		/* It may quote strangers, from certificates. */
+		char line[4 * sizeof(c->failure.text) + 1];
+		size_t n = text_printable(line, sizeof(line) - 1, view_str(c->failure.text));
+		memcpy(line + n, "\n", 2);
 		control_put_text(out, CONTROL_ERROR, view_str(line));
 	}
 	control_put_done(out, (uint8_t)c->run.status);

@@ -90,15 +90,16 @@ static size_t utf8_len(const uint8_t *p, size_t left)
 	return n;
 }
 
-size_t text_escape(char *out, size_t size, struct view v)
+/* text: of ours with strangers' words in it, whose lines and backslashes stay. */
+static size_t escape(char *out, size_t size, struct view v, bool text)
 {
 	struct out o = {out, size, 0};
 	char hex[3];
 
 	for (size_t i = 0; i < v.len;) {
 		uint8_t c = v.p[i];
-		size_t n = c < 0x80 ? (c >= 0x20 && c != 0x7f) : utf8_len(v.p + i, v.len - i);
-		if (c == '\\') {
+		size_t n = c < 0x80 ? (c >= 0x20 && c != 0x7f) || (text && c == '\n') : utf8_len(v.p + i, v.len - i);
+		if (c == '\\' && !text) {
 			put(&o, '\\');
 			put(&o, '\\');
 			i++;
@@ -115,6 +116,29 @@ size_t text_escape(char *out, size_t size, struct view v)
 		}
 	}
 	return end(&o);
+}
+
+size_t text_escape(char *out, size_t size, struct view v)
+{
+	return escape(out, size, v, false);
+}
+
+size_t text_printable(char *out, size_t size, struct view v)
+{
+	return escape(out, size, v, true);
+}
+
+size_t text_characters(const char *s)
+{
+	size_t n = 0, step;
+
+	for (size_t left = strlen(s); left; s += step, left -= step, n++) {
+		const uint8_t *p = (const uint8_t *)s;
+		step = *p < 0x80 ? *p >= 0x20 && *p != 0x7f : utf8_len(p, left);
+		if (!step)
+			return SIZE_MAX;
+	}
+	return n;
 }
 
 bool text_same(const char *a, const char *b)

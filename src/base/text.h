@@ -24,6 +24,12 @@ int text_hex_digit(char c);
 /* Make v printable: control characters and octets that are not valid UTF-8 become \xNN, '\\' becomes "\\\\". */
 size_t text_escape(char *out, size_t size, struct view v);
 
+/* Of sentences with strangers' words in them: as text_escape, but line feeds and backslashes stay as they are. */
+size_t text_printable(char *out, size_t size, struct view v);
+
+/* How many characters are in UTF-8 text; SIZE_MAX when it is none, or holds control characters. */
+size_t text_characters(const char *s);
+
 /* Compare without regard to ASCII case. */
 bool text_same(const char *a, const char *b);
 bool text_starts(const char *s, const char *prefix);

@@ -34,6 +34,25 @@ static void escapes_what_a_terminal_would_obey(void **state)
 	assert_string_equal(s, "abc");
 }
 
+static void prints_sentences_with_strangers_words(void **state)
+{
+	char s[64];
+
+	(void)state;
+	text_printable(s, sizeof(s), view_str("CN=a\\,b\033[2J\n\xc5\x82\xc2\x9b"));
+	assert_string_equal(s, "CN=a\\,b\\x1b[2J\n\xc5\x82\\xc2\\x9b");
+}
+
+static void counts_characters(void **state)
+{
+	(void)state;
+	assert_int_equal(text_characters(""), 0);
+	assert_int_equal(text_characters("a\xc5\xbc\xf0\x9f\x98\x80"), 3);
+	assert_true(text_characters("\xff\xfe") == SIZE_MAX);
+	assert_true(text_characters("a\tb") == SIZE_MAX);
+	assert_true(text_characters("a\xc5") == SIZE_MAX);
+}
+
 static void device_names(void **state)
 {
 	(void)state;
@@ -81,6 +100,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hex_both_ways),
 		cmocka_unit_test(escapes_what_a_terminal_would_obey),
+		cmocka_unit_test(prints_sentences_with_strangers_words),
+		cmocka_unit_test(counts_characters),
 		cmocka_unit_test(device_names),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(distances),
