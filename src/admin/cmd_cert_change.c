@@ -12,17 +12,21 @@
 
 /* `set cert`. Source: behaviour.md 1.5, 2.6 to 2.8. */
 
-/* What would be stranded, and then what changes where: before the question, and all that --dry-run shows. */
-static int plan(struct command_run *r, const char *unit, bool regen, struct err *e)
+/*
+ * What would be stranded, and then what changes where: before the question, and all that --dry-run shows. Nothing is printed,
+ * head neither, when it cannot be.
+ */
+static int plan(struct command_run *r, const char *unit, bool regen, const char *head, struct err *e)
 {
 	struct notes warnings = NOTES_INIT, plan = NOTES_INIT;
 	int rc = cluster_regen_warnings(r->host->cluster, unit, &warnings, e);
 
 	if (rc == 0)
-		rc = cert_plan(r->host->cluster, unit, &plan, e);
+		rc = cert_plan(r->host->cluster, unit, !regen, &plan, e);
 	if (rc == 0)
 		rc = call_control_plan(r->host->cluster, unit, &plan, e);
 	if (rc == 0) {
+		fputs(head, r->out);
 		print_notes(r->out, &warnings);
 		fprintf(r->out, "%s%s\n", warnings.n ? "\n" : "",
 			regen ? "Certificate: a new key and a new self-signed certificate." :
@@ -36,16 +40,22 @@ static int plan(struct command_run *r, const char *unit, bool regen, struct err 
 
 /* --- regen --- */
 
+/* Two blanks, as CUCM has it. */
+static void overwrite_warning(FILE *out, const char *unit)
+{
+	fprintf(out, "\nWARNING: This operation will overwrite any CA signed certificate previously imported for  %s\n", unit);
+}
+
 int cmd_cert_regen_ask(struct command_run *r, struct err *e)
 {
 	const char *unit = command_arg(r, 0);
 
 	if (command_answers(r))
 		return 0;
-	int rc = plan(r, unit, true, e);
+	int rc = plan(r, unit, true, "", e);
 	if (rc < 0)
 		return rc;
-	fprintf(r->out, "\nWARNING: This operation will overwrite any CA signed certificate previously imported for %s\n", unit);
+	overwrite_warning(r->out, unit);
 	if (strcmp(unit, "ITLRecovery") == 0)
 		fprintf(r->out,
 			"WARNING: If you are using a tokenless CTL and if the CallManager certificate is recently generated, "
@@ -61,8 +71,9 @@ int cmd_cert_regen(struct command_run *r, struct err *e)
 	struct notes notes = NOTES_INIT;
 
 	if (command_option(r, "--dry-run")) {
-		fprintf(r->out, "Nothing was changed. `set cert regen %s` would make a new key and certificate.\n", unit);
-		return plan(r, unit, true, e);
+		char head[128];
+		snprintf(head, sizeof(head), "Nothing was changed. `set cert regen %s` would make a new key and certificate.\n", unit);
+		return plan(r, unit, true, head, e);
 	}
 	int rc = cluster_regen(r->host->cluster, r->peer->actor, unit, &notes, NULL, e);
 	if (rc == 0) {
@@ -108,7 +119,7 @@ int cmd_cert_import_own_ask(struct command_run *r, struct err *e)
 		return 0;
 	int rc = import_own(r, true, NULL, e);
 	if (rc == 0)
-		rc = plan(r, command_arg(r, 0), false, e);
+		rc = plan(r, command_arg(r, 0), false, "", e);
 	if (rc == 0)
 		command_confirm(r, "\nProceed with import (yes|no)? ");
 	return rc;
@@ -136,7 +147,7 @@ int cmd_cert_import_own(struct command_run *r, struct err *e)
 	if (rc == 0)
 		print_notes(r->out, &notes);
 	if (rc == 0 && dry)
-		rc = plan(r, command_arg(r, 0), false, e);
+		rc = plan(r, command_arg(r, 0), false, "", e);
 	notes_clear(&notes);
 	return rc;
 }
@@ -160,11 +171,14 @@ int cmd_cert_import_trust(struct command_run *r, struct err *e)
 
 /* --- delete --- */
 
-static int delete_warnings(struct command_run *r, struct err *e)
+static int delete_warnings(struct command_run *r, bool dry, struct err *e)
 {
 	struct notes notes = NOTES_INIT;
 	int rc = trust_delete_warnings(r->host->cluster, command_arg(r, 0), command_arg(r, 1), &notes, e);
 
+	if (rc == 0 && dry)
+		fprintf(r->out, "Nothing was changed. `set cert delete %s %s` would take it out of the trust store.\n", command_arg(r, 0),
+			command_arg(r, 1));
 	if (rc == 0)
 		print_notes(r->out, &notes);
 	notes_clear(&notes);
@@ -175,7 +189,7 @@ int cmd_cert_delete_ask(struct command_run *r, struct err *e)
 {
 	if (command_answers(r))
 		return 0;
-	int rc = delete_warnings(r, e);
+	int rc = delete_warnings(r, false, e);
 	if (rc == 0)
 		command_confirm(r, "\nyou are about to permanently delete this certificate: %s of %s.\nProceed with deletion (yes|no)? ",
 				command_arg(r, 1), command_arg(r, 0));
@@ -187,10 +201,8 @@ int cmd_cert_delete(struct command_run *r, struct err *e)
 	const char *store = command_arg(r, 0), *name = command_arg(r, 1);
 	struct notes notes = NOTES_INIT;
 
-	if (command_option(r, "--dry-run")) {
-		fprintf(r->out, "Nothing was changed. `set cert delete %s %s` would take it out of the trust store.\n", store, name);
-		return delete_warnings(r, e);
-	}
+	if (command_option(r, "--dry-run"))
+		return delete_warnings(r, true, e);
 	int rc = cluster_trust_delete(r->host->cluster, r->peer->actor, store, name, &notes, e);
 	if (rc == 0) {
 		r->audited = true;
@@ -213,26 +225,27 @@ static struct web_security web_of(const struct command_run *r)
 				     .alternate = command_arg(r, 5)};
 }
 
-static int web_plan(struct command_run *r, struct err *e)
+#define WEB_PLAN                                                                                                               \
+	"The tomcat certificate is made anew with this subject. Certificates of other units keep the subject they have until "   \
+	"they are regenerated.\n"
+
+static int web_plan(struct command_run *r, const char *head, struct err *e)
 {
 	const struct web_security w = web_of(r);
 	int rc = web_security_check(r->host->cluster, &w, e);
 
-	if (rc == 0)
-		fputs("The tomcat certificate is made anew with this subject. Certificates of other units keep the subject they have until "
-		      "they are regenerated.\n",
-		      r->out);
-	return rc ? rc : plan(r, "tomcat", true, e);
+	return rc ? rc : plan(r, "tomcat", true, head, e);
 }
 
 int cmd_web_security_ask(struct command_run *r, struct err *e)
 {
 	if (command_answers(r))
 		return 0;
-	int rc = web_plan(r, e);
-	if (rc == 0)
-		command_confirm(r, "\nWARNING: This operation will overwrite any CA signed certificate previously imported for tomcat\n"
-				   "Proceed with regeneration (yes|no)? ");
+	int rc = web_plan(r, WEB_PLAN, e);
+	if (rc == 0) {
+		overwrite_warning(r->out, "tomcat");
+		command_confirm(r, "Proceed with regeneration (yes|no)? ");
+	}
 	return rc;
 }
 
@@ -241,10 +254,8 @@ int cmd_web_security(struct command_run *r, struct err *e)
 	const struct web_security w = web_of(r);
 	struct notes notes = NOTES_INIT;
 
-	if (command_option(r, "--dry-run")) {
-		fputs("Nothing was changed.\n", r->out);
-		return web_plan(r, e);
-	}
+	if (command_option(r, "--dry-run"))
+		return web_plan(r, "Nothing was changed.\n" WEB_PLAN, e);
 	int rc = cluster_web_security(r->host->cluster, r->peer->actor, &w, &notes, e);
 	if (rc == 0) {
 		r->audited = true;

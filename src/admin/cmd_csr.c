@@ -105,13 +105,21 @@ static void plan(struct command_run *r)
 		unit, unit);
 }
 
-int cmd_csr_gen_ask(struct command_run *r, struct err *e)
+/* What cannot be is said before anything else. */
+static int try(struct command_run *r, struct err *e)
 {
 	struct csr_wish wish;
+	int rc = wish_of(r, &wish, e);
 
+	wish.dry = true;
+	return rc ? rc : cluster_csr_gen(r->host->cluster, r->peer->actor, command_arg(r, 0), &wish, NULL, e);
+}
+
+int cmd_csr_gen_ask(struct command_run *r, struct err *e)
+{
 	if (command_answers(r))
 		return 0;
-	int rc = wish_of(r, &wish, e);
+	int rc = try(r, e);
 	if (rc < 0)
 		return rc;
 	plan(r);
@@ -124,11 +132,12 @@ int cmd_csr_gen(struct command_run *r, struct err *e)
 	const char *unit = command_arg(r, 0);
 	struct notes notes = NOTES_INIT;
 	struct csr_wish wish;
-	int rc = wish_of(r, &wish, e);
+	bool dry = command_option(r, "--dry-run") != NULL;
+	int rc = dry ? try(r, e) : wish_of(r, &wish, e);
 
 	if (rc < 0)
 		return rc;
-	if (command_option(r, "--dry-run")) {
+	if (dry) {
 		fputs("Nothing was changed.\n", r->out);
 		plan(r);
 		return 0;

@@ -9,6 +9,7 @@
 #include "cluster/capf.h"
 #include "cluster/capf_renew.h"
 #include "cluster/certs.h"
+#include "cluster/list_check.h"
 #include "cluster/list_reset.h"
 #include "cluster/mode.h"
 #include "cluster/param.h"
@@ -74,6 +75,7 @@ struct status {
 	size_t n_processes;
 	struct admin_counter counters[STATUS_COUNTERS];
 	size_t n_counters;
+	struct notes stale;  /* what is published and no longer matches what is installed */
 };
 
 static void status_free(struct status *s)
@@ -82,12 +84,13 @@ static void status_free(struct status *s)
 	free(s->digest);
 	free(s->services);
 	json_decref(s->locked_out);
+	notes_clear(&s->stale);
 	free(s);
 }
 
 /* Gathering. */
 
-static int gather_list(struct cluster *c, struct status_list *s, struct err *e)
+static int gather_list(struct cluster *c, struct status_list *s, struct notes *stale, struct err *e)
 {
 	AUTO(auto_free) uint8_t *data = NULL;
 	struct trust_list *l = NULL;
@@ -108,8 +111,9 @@ static int gather_list(struct cluster *c, struct status_list *s, struct err *e)
 	s->records = l->n_records;
 	struct view name = l->header.signer_name;
 	snprintf(s->signer, sizeof(s->signer), "%.*s", (int)name.len, (const char *)name.p);
+	rc = list_stale(c, l, s->type, stale, e);
 	list_free(l);
-	return 0;
+	return rc;
 }
 
 static int gather_cert(void *ctx, const struct certs_entry *entry)
@@ -169,7 +173,7 @@ static int gather(const struct admin_host *h, struct status *s, struct err *e)
 	if (rc == 0)
 		rc = param_get(c, PARAM_DIGEST, &s->digest, e);
 	for (size_t i = 0; rc == 0 && i < 2; i++)
-		rc = gather_list(c, &s->lists[i], e);
+		rc = gather_list(c, &s->lists[i], &s->stale, e);
 	if (rc == 0)
 		rc = phones_sha1(c, gather_model, s, e);
 	if (rc == 0)
@@ -271,6 +275,11 @@ static void text(FILE *out, const struct admin_host *h, const struct status *s)
 		s->contents, s->digest);
 	text_list(out, &s->lists[0]);
 	text_list(out, &s->lists[1]);
+	for (size_t i = 0; i < s->stale.n; i++) {
+		fputs("  ", out);
+		print_safe(out, s->stale.text[i]);
+		fputc('\n', out);
+	}
 	if (s->blank)
 		fputs("  The ITL is blank (" PARAM_ROLLBACK "): phones that load it accept any file from any server\n", out);
 	text_sha1(out, s);
@@ -315,6 +324,15 @@ static json_t *json_list(const struct status_list *l)
 		return json_null();
 	return json_pack("{s:I, s:I, s:I, s:s, s:b, s:b}", "octets", (json_int_t)l->len, "records", (json_int_t)l->records,
 			 "modified", (json_int_t)l->modified_s, "signer", l->signer, "verified", l->verified, "reset", l->reset);
+}
+
+static json_t *json_stale(const struct status *s)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < s->stale.n; i++)
+		json_array_append_new(all, json_string(s->stale.text[i]));
+	return all;
 }
 
 static json_t *json_certs(const struct status *s)
@@ -362,14 +380,14 @@ static json_t *json(const struct admin_host *h, const struct status *s)
 	json_t *recovery = json_pack("{s:b, s:I, s:s}", "verified", s->recovery.verified_s && s->recovery.current, "when",
 				     (json_int_t)s->recovery.verified_s, "text", s->recovery.text);
 
-	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:I, s:O, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:I}", "node",
+	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:I, s:O, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:o}", "node",
 			 cluster_node(h->cluster), "version", RINGFENCE_VERSION, "started", (json_int_t)s->started_s, "mixed",
 			 s->mixed, "blank_itl", s->blank, "generation", (json_int_t)s->generation, "trust_list_generation", s->contents, "digest",
 			 s->digest, "ctl", json_list(&s->lists[0]), "itl", json_list(&s->lists[1]), "sha1_phones", json_sha1(s),
 			 "old_tls_phones", (json_int_t)s->old_tls, "capf_lockouts", s->locked_out,
 			 "lsc_renewals_waiting", (json_int_t)s->waiting.n, "recovery", recovery, "certificates", json_certs(s), "services", service_json(h, s->services, s->n_services), "processes",
 			 json_processes(s), "counters", json_counters(s), "mail_error", s->monitor.mail_error,
-			 "phone_reset_owed", (json_int_t)s->owed.since);
+			 "phone_reset_owed", (json_int_t)s->owed.since, "stale_lists", json_stale(s));
 }
 
 int cmd_show_status(struct command_run *r, struct err *e)

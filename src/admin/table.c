@@ -71,7 +71,7 @@ static const struct grammar_option opts_cert[] = {OPT_JSON, {"--pem", NULL, "pri
 static const struct grammar_option opts_csr[] = {
 	OPT_JSON, {"--detail", NULL, "print what it asks for, not its PEM form"}, {0}};
 static const struct grammar_option opts_csr_gen[] = {
-	{"--bits", "N", "size of the key: 1024, 2048, 3072, 4096; EC 256, 384, 521"},
+	{"--bits", "N", "size of the key: 1024, 2048, 3072, 4096; EC 256, 384"},
 	{"--hash", "NAME", "SHA256, SHA384 or SHA512"},
 	{"--names", "NAME,NAME...", "further host names (subjectAltName)"},
 	{"--multi-server", NULL, "one certificate for all nodes"}, OPT_YES, OPT_DRY, {0}};

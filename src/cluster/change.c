@@ -267,6 +267,16 @@ static int perform(struct step *s, struct err *e)
 	return rc;
 }
 
+static int rehearse(struct step *s, struct err *e)
+{
+	int rc = s->ch->apply ? s->ch->apply(s->c, s->ch->ctx, e) : 0;
+
+	if (!rc)
+		rc = build_lists(s, e);
+	store_rollback(s->c->store);
+	return rc;
+}
+
 /* The change is not to be: nothing of it stays, but the audit that it was tried. */
 static void abandon(struct step *s, int rc, const struct err *why)
 {
@@ -316,6 +326,8 @@ int change_run(struct cluster *c, const struct change *ch, bool *published, stru
 		rc = store_begin(c->store, cause);
 	if (rc)
 		return rc;
+	if (ch->rehearsal)
+		return rehearse(&s, cause);
 	rc = perform(&s, cause);
 	if (rc) {
 		abandon(&s, rc, cause);

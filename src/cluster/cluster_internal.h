@@ -165,6 +165,7 @@ struct change {
 	struct keystore_signer elsewhere_key;
 	bool force;           /* publish although nothing differs */
 	bool reset;           /* phones look at it: they are owed a reset (phone_reset.h) in the same transaction */
+	bool rehearsal;       /* a dry run: all that could refuse it, and nothing of it stays, not even in the audit */
 	struct notes *notes;
 	/* The change itself, in the transaction; may be NULL. */
 	int (*apply)(struct cluster *c, void *ctx, struct err *e);
@@ -260,9 +261,21 @@ void unit_making_clear(struct unit_making *m);
 int unit_making_init(struct cluster *c, const struct unit_rule *rule, const struct cert *model, struct unit_making *m,
 		     struct err *e) MUST_CHECK;
 
+/* unit_next_name: the common name that a certificate gets which the unit makes by itself. */
+int unit_next_name(struct cluster *c, const struct unit_rule *rule, char *cn, size_t size, struct err *e) MUST_CHECK;
+
+/*
+ * regen_try: the certificate that would be made, with a key that is forgotten: what cannot be is known before anybody is
+ * asked. In: w: the subject; NULL: the former one. Source: regen.c.
+ */
+int regen_try(struct cluster *c, const char *unit, const struct web_security *w, struct err *e) MUST_CHECK;
+
 /* unit_record: a new own certificate with its trust store copies, into the store. */
 int unit_record(struct cluster *c, const struct unit_rule *rule, const char *node, const struct cert *cert,
 		enum store_distribution distribution, struct err *e) MUST_CHECK;
+
+/* trust_namesake: the certificate of a trust store with this common name. Out: *cert a reference, or NULL. */
+int trust_namesake(struct cluster *c, enum store_unit trust, const char *cn, struct cert **cert, struct err *e) MUST_CHECK;
 
 /* --- certs.c --- */
 

@@ -12,6 +12,7 @@ struct csr_wish {
 	const char *hash;         /* "SHA256", "SHA384", "SHA512"; NULL: as the template has it */
 	const char *names;        /* further subjectAltNames, separated by commas; NULL: none */
 	bool multi_server;        /* for all nodes of the cluster */
+	bool dry;                 /* all that could refuse it, and nothing of it stays */
 };
 
 /*

@@ -274,6 +274,7 @@ void doctor_renewal(struct exam *x)
 
 static void check_ctl_is_current(struct exam *x, const struct trust_list *l)
 {
+	struct notes others = NOTES_INIT;
 	struct err e = ERR_INIT;
 	char remedy[160];
 	const char *command;
@@ -286,6 +287,10 @@ static void check_ctl_is_current(struct exam *x, const struct trust_list *l)
 		if (list_lacks(x->in->cluster, l, LIST_CTL, *unit, &lacks, &e) == 0 && lacks)
 			found(x, DOCTOR_WARNING, "ctl", remedy, "The CTL does not name the present %s certificate.", *unit);
 	}
+	if (list_others(x->in->cluster, l, LIST_CTL, &others, &e) == 0)
+		for (size_t i = 0; i < others.n; i++)
+			found(x, DOCTOR_WARNING, "ctl", "Run 'utils ctl update CTLFile'.", "%s.", others.text[i]);
+	notes_clear(&others);
 }
 
 static void check_list(struct exam *x, enum list_type type, const uint8_t *data, size_t len)

@@ -36,12 +36,18 @@ static void import_clear(struct import *m)
 /* In a file with its chain the certificate for the request's key is meant; alone it is what it is. */
 static int choose(struct import *m, struct err *e)
 {
+	char cn[256] = "";
+
 	for (size_t i = 0; i < m->n; i++)
 		if (request_is_for_key(m->csr.request, m->certs[i]))
 			m->cert = m->certs[i];
 	if (!m->cert)
 		return err_set(e, ERR_USAGE, "CSR Public Key and Certificate Public Key do not match: the certificate of %.128s was not "
 			       "made of the request that waits", cert_subject(m->certs[0]));
+	if (!name_get(view_str(request_subject(m->csr.request)), "CN", cn, sizeof(cn)) || strcmp(cn, cert_cn(m->cert)) != 0)
+		return err_set(e, ERR_USAGE, "CSR Common Name and Certificate Common Name do not match: the request is for %.64s, the "
+			       "certificate for %.64s; the authority must take over the common name as it is", cn,
+			       cert_cn(m->cert)[0] ? cert_cn(m->cert) : "none");
 	if (!request_has_names(m->csr.request, m->cert))
 		return err_set(e, ERR_USAGE, "CSR SAN and Certificate SAN does not match: the authority must take over the names of the "
 			       "request as they are");
@@ -132,7 +138,7 @@ static int record(struct cluster *c, void *ctx, struct err *e)
 	return rc ? rc : store_request_drop(c->store, c->node, m->rule->number, e);
 }
 
-static int change(struct cluster *c, const char *who, struct import *m, struct notes *notes, struct err *e)
+static int change(struct cluster *c, const char *who, struct import *m, bool dry, struct notes *notes, struct err *e)
 {
 	char before[65] = "", after[65], command[64], object[STORE_NAME_SIZE + 64];
 
@@ -142,8 +148,8 @@ static int change(struct cluster *c, const char *who, struct import *m, struct n
 		text_hex(before, sizeof(before), (struct view){ cert_sha256(m->before), 32 }, '\0', false);
 	text_hex(after, sizeof(after), (struct view){ cert_sha256(m->cert), 32 }, '\0', false);
 	struct change ch = { .who = who, .command = command, .object = object, .before = before[0] ? before : NULL,
-			     .after = after, .notes = notes, .reset = phones_look_at(m->rule->unit), .apply = record,
-			     .ctx = m };
+			     .after = after, .notes = dry ? NULL : notes, .reset = phones_look_at(m->rule->unit), .rehearsal = dry,
+			     .apply = record, .ctx = m };
 	return change_run(c, &ch, NULL, e);
 }
 
@@ -173,8 +179,8 @@ int cluster_import_own(struct cluster *c, const char *who, const char *unit, con
 		rc = cluster_own_cert(c, NULL, m.rule->unit, &m.before, e);
 	if (!rc)
 		rc = check(c, &m, in, e);
-	if (!rc && !in->dry)
-		rc = change(c, who, &m, notes, e);
+	if (!rc)
+		rc = change(c, who, &m, in->dry, notes, e);
 	if (!rc)
 		rc = note_import(&m, notes, e);
 	return rc || in->dry ? rc : cert_plan_rest(c, m.rule->unit, notes, e);

@@ -39,6 +39,29 @@ static int issue(struct cluster *c, struct regen *r, struct err *e)
 	return template_issue(c->keys, &m.t, &m.node, c->clock, c->random, r->key, &r->new, e);
 }
 
+int regen_try(struct cluster *c, const char *unit, const struct web_security *w, struct err *e)
+{
+	AUTO(unit_making_clear) struct unit_making m = { 0 };
+	AUTO(regen_clear) struct regen r = { .web = w };
+	struct keystore *memory = NULL;
+	int rc = unit_find(c, unit, &r.rule, e);
+
+	if (!rc)
+		rc = unit_model(c, r.rule, &r.old, e);
+	if (!rc)
+		rc = unit_making_init(c, r.rule, r.old, &m, e);
+	if (!rc && w)
+		web_security_apply(w, &m.node);
+	/* Which key it is makes no difference to what can be refused; this kind is made in no time. */
+	m.t.key = (struct key_spec){ .type = KEY_EC, .bits = 256 };
+	if (!rc)
+		rc = keystore_memory_new(&memory, e);
+	if (!rc)
+		rc = template_issue(memory, &m.t, &m.node, c->clock, c->random, r.key, &r.new, e);
+	keystore_free(memory);
+	return rc;
+}
+
 static int record(struct cluster *c, void *ctx, struct err *e)
 {
 	struct regen *r = ctx;
@@ -52,8 +75,11 @@ static int regen(struct cluster *c, const char *who, const char *command, struct
 		 struct err *e)
 {
 	char before[65], after[65], object[STORE_NAME_SIZE + 64];
+	bool resets = false;
 	int rc = unit_model(c, r->rule, &r->old, e);
 
+	if (!rc)
+		rc = cert_plan_resets(c, r->rule->unit, &resets, e);
 	if (!rc)
 		rc = issue(c, r, e);
 	if (rc)
@@ -62,7 +88,7 @@ static int regen(struct cluster *c, const char *who, const char *command, struct
 	text_hex(before, sizeof(before), (struct view){ cert_sha256(r->old), 32 }, '\0', false);
 	text_hex(after, sizeof(after), (struct view){ cert_sha256(r->new), 32 }, '\0', false);
 	struct change ch = { .who = who, .command = command, .object = object, .before = before, .after = after,
-			     .notes = notes, .reset = phones_look_at(r->rule->unit), .apply = record, .ctx = r };
+			     .notes = notes, .reset = resets, .apply = record, .ctx = r };
 	rc = change_run(c, &ch, NULL, e);
 	if (rc) {
 		/* Best effort: a key that no certificate names is harmless. */
@@ -136,6 +162,8 @@ int cluster_regen_warnings(struct cluster *c, const char *unit, struct notes *no
 	bool mixed;
 	int rc = unit_find(c, unit, &rule, e);
 
+	if (!rc)
+		rc = regen_try(c, unit, NULL, e);
 	if (!rc)
 		rc = cluster_is_mixed(c, &mixed, e);
 	if (!rc)

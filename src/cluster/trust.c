@@ -207,11 +207,11 @@ int cluster_import_trust(struct cluster *c, const char *who, const char *store, 
 		rc = cert_list_read(in->file, &m.certs, &m.n, e);
 	if (!rc)
 		rc = check_all(c, &m, in->ca, e);
-	if (!rc && !in->dry) {
+	if (!rc) {
 		snprintf(command, sizeof(command), "set cert import trust %s", store_unit_name(m.store));
 		snprintf(object, sizeof(object), "%zu certificate%s of %s", m.n, m.n == 1 ? "" : "s", store_unit_name(m.store));
 		struct change ch = { .who = who, .command = command, .object = object, .after = cert_subject(m.certs[0]),
-				     .notes = notes, .apply = put_all, .ctx = &m };
+				     .notes = in->dry ? NULL : notes, .rehearsal = in->dry, .apply = put_all, .ctx = &m };
 		rc = change_run(c, &ch, NULL, e);
 	}
 	if (!rc)

@@ -1,6 +1,5 @@
 #include "cluster/web_security.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,14 +16,13 @@
 
 static int check_part(const char *what, const char *value, size_t max, struct err *e)
 {
-	size_t len = strlen(value);
+	size_t n = text_characters(value);
 
-	/* Upper bounds of X.520. */
-	if (len == 0 || len > max)
+	if (n == SIZE_MAX)
+		return err_set(e, ERR_USAGE, "the %s is not UTF-8 text, or has control characters", what);
+	/* Upper bounds of X.520, which count characters. */
+	if (n == 0 || n > max)
 		return err_set(e, ERR_USAGE, "the %s has 1 to %zu characters", what, max);
-	for (size_t i = 0; i < len; i++)
-		if (iscntrl((unsigned char)value[i]))
-			return err_set(e, ERR_USAGE, "the %s has no control characters", what);
 	return 0;
 }
 
@@ -52,7 +50,9 @@ int web_security_check(struct cluster *c, const struct web_security *w, struct e
 		rc = check_part("state", w->st, 128, e);
 	if (!rc)
 		rc = check_country(c, w->c, e);
-	return rc || !w->alternate ? rc : node_name_check(w->alternate, e);
+	if (!rc && w->alternate)
+		rc = node_name_check(w->alternate, e);
+	return rc ? rc : regen_try(c, "tomcat", w, e);
 }
 
 void web_security_apply(const struct web_security *w, struct template_node *node)

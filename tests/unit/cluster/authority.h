@@ -23,9 +23,9 @@ static inline void authority_add(X509 *x, int nid, const char *value)
 	X509_EXTENSION_free(ext);
 }
 
-/* subject and names of the request, or those of a plain common name when there is none. */
-static inline struct cert *authority_sign(EVP_PKEY *key, const char *cn, const struct request *r, const struct cert *issuer,
-					  EVP_PKEY *by, int64_t begin, int64_t end, bool ca)
+/* subject and names of the request, or those of a plain common name when there is none; renamed: cn all the same. */
+static inline struct cert *authority_sign_as(EVP_PKEY *key, const char *cn, bool renamed, const struct request *r,
+					     const struct cert *issuer, EVP_PKEY *by, int64_t begin, int64_t end, bool ca)
 {
 	static int serial = 100;
 	struct err e = ERR_INIT;
@@ -33,9 +33,10 @@ static inline struct cert *authority_sign(EVP_PKEY *key, const char *cn, const s
 	X509_NAME *name = X509_NAME_new();
 	struct cert *c = NULL;
 
-	assert_true(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)cn, -1, -1, 0));
+	if (cn)
+		assert_true(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)cn, -1, -1, 0));
 	assert_true(X509_set_version(x, 2) && ASN1_INTEGER_set(X509_get_serialNumber(x), serial++));
-	assert_true(X509_set_subject_name(x, r ? X509_REQ_get_subject_name(request_x509(r)) : name));
+	assert_true(X509_set_subject_name(x, r && !renamed ? X509_REQ_get_subject_name(request_x509(r)) : name));
 	assert_true(X509_set_issuer_name(x, issuer ? X509_get_subject_name(cert_x509(issuer)) : name));
 	EVP_PKEY *pub = r ? X509_REQ_get0_pubkey((X509_REQ *)(uintptr_t)request_x509(r)) : key;
 	assert_true(X509_set_pubkey(x, pub));
@@ -54,6 +55,12 @@ static inline struct cert *authority_sign(EVP_PKEY *key, const char *cn, const s
 	X509_NAME_free(name);
 	X509_free(x);
 	return c;
+}
+
+static inline struct cert *authority_sign(EVP_PKEY *key, const char *cn, const struct request *r, const struct cert *issuer,
+					  EVP_PKEY *by, int64_t begin, int64_t end, bool ca)
+{
+	return authority_sign_as(key, cn, false, r, issuer, by, begin, end, ca);
 }
 
 #define AUTHORITY_END (NODE_NOW + INT64_C(1000) * 86400)

@@ -137,6 +137,72 @@ static void test_refusals(void **state)
 	request_free(r);
 }
 
+/* behaviour.md 2.5, 2.7: the name is the request's, and a former CAPF certificate stays as long as LSCs need it. */
+static void test_common_name(void **state)
+{
+	struct request *r = node_csr(&node, "CAPF");
+	int64_t begin = node.now - 10, end = node.now + 86400;
+	struct cert *was = own("CAPF");
+
+	(void)state;
+	authority_upload(&ca, &node, "CAPF");
+	refuse("CAPF", authority_sign_as(NULL, cert_cn(was), true, r, ca.sub, ca.sub_key, begin, end, true), "Common Name");
+	refuse("CAPF", authority_sign_as(NULL, NULL, true, r, ca.sub, ca.sub_key, begin, end, true), "the certificate for none");
+	request_free(r);
+	r = node_csr(&node, "CallManager");
+	refuse("CallManager", authority_sign_as(NULL, "quite-another-host", true, r, ca.sub, ca.sub_key, begin, end, false), "Common Name");
+	request_free(r);
+	/* However it came to that name: a key that vouches for LSCs is not pushed out by another one. */
+	struct cert *alike = authority_sign(ca.sub_key, cert_cn(was), NULL, NULL, ca.sub_key, begin, end, true);
+	assert_err(unit_record(node.cluster, unit_rule("CAPF"), "cucm-1051-a-pub", alike, STORE_DIST_THIS_SERVER, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "with another key"));
+	err_clear(&e);
+	cert_unref(alike);
+	cert_unref(was);
+}
+
+static void refuse_wish(const char *unit, struct csr_wish wish)
+{
+	wish.dry = true;
+	assert_err(cluster_csr_gen(node.cluster, "test", unit, &wish, NULL, &e), ERR_USAGE);
+	err_clear(&e);
+}
+
+/* What would be refused is refused in a dry run, and what would not leaves nothing behind. */
+static void test_dry(void **state)
+{
+	struct csr_wish fine = { .dry = true, .names = "a.example.org", .bits = 4096 };
+	unsigned before = n_keys();
+	uint64_t generation = node_generation(&node);
+	struct csr_entry entry;
+
+	(void)state;
+	refuse_wish("CallManager", (struct csr_wish){ .bits = 257 });
+	refuse_wish("CallManager", (struct csr_wish){ .hash = "MD5" });
+	refuse_wish("CallManager", (struct csr_wish){ .names = "*.x" });
+	refuse_wish("CallManager-ECDSA", (struct csr_wish){ .bits = 521 });
+	refuse_wish("ITLRecovery", (struct csr_wish){ 0 });
+	refuse_wish("AUTHZ", (struct csr_wish){ 0 });
+	assert_ok(cluster_csr_gen(node.cluster, "test", "CallManager", &fine, NULL, &e), &e);
+	assert_err(csr_find(node.cluster, "CallManager", &entry, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_int_equal(n_keys(), before);
+
+	authority_upload(&ca, &node, "TVS");
+	struct request *r = node_csr(&node, "TVS");
+	struct cert *c = issue(r, node.now - 10, node.now + 86400, false), *was = own("TVS");
+	struct csr_import in = { .file = cert_der(c), .dry = true };
+	assert_ok(cluster_import_own(node.cluster, "test", "TVS", &in, NULL, &e), &e);
+	struct cert *is = own("TVS");
+	assert_true(cert_same(is, was));
+	assert_int_equal(node_generation(&node), generation);
+	assert_ok(import("TVS", c, NULL), &e);
+	cert_unref(is);
+	cert_unref(was);
+	cert_unref(c);
+	request_free(r);
+}
+
 /* A request that another takes the place of takes its key along; one that was used leaves its key to the certificate. */
 static void test_keys(void **state)
 {
@@ -190,7 +256,7 @@ static void assert_plan(const char *unit, const char *const *parts)
 	struct notes plan = NOTES_INIT;
 	size_t at = 0;
 
-	assert_ok(cert_plan(node.cluster, unit, &plan, &e), &e);
+	assert_ok(cert_plan(node.cluster, unit, false, &plan, &e), &e);
 	for (; *parts; parts++) {
 		while (at < plan.n && !strstr(plan.text[at], *parts))
 			at++;
@@ -207,12 +273,24 @@ static void test_plan(void **state)
 	assert_plan("CallManager", (const char *[]){ "CallManager-trust", "signed by ITLRecovery.", "CTLFile.tlv: there is none",
 						     "take the new ITL", "Cisco CallManager, Cisco Trust", NULL });
 	assert_plan("tomcat", (const char *[]){ "tomcat-trust", "ITLFile.tlv: stays", "nothing changes for them", "Cisco Tomcat", NULL });
-	assert_plan("ITLRecovery", (const char *[]){ "signed by ITLRecovery with the new key", NULL });
+	assert_plan("ITLRecovery", (const char *[]){ "signed by ITLRecovery with the new key", "First 'utils itl reset localkey'", NULL });
 	assert_ok(cluster_set_mixed(node.cluster, "test", NULL, &e), &e);
-	assert_plan("CAPF", (const char *[]){ "CAPF-trust and CallManager-trust, beside", "made anew", "utils ctl update CTLFile",
+	assert_plan("CAPF", (const char *[]){ "CAPF-trust, beside", "CallManager-trust, beside", "made anew", "utils ctl update CTLFile",
 					      "Certificate Authority Proxy Function", NULL });
 	assert_plan("TVS", (const char *[]){ "made anew", "CTLFile.tlv: stays as it is.", NULL });
-	assert_err(cert_plan(node.cluster, "nothing", NULL, &e), ERR_USAGE);
+	/* Scenario 13: the other signer first. */
+	assert_plan("ITLRecovery", (const char *[]){ "until 'utils ctl reset localkey'", "First 'utils ctl reset localkey'", NULL });
+	/* Another name than the former one: beside it. */
+	struct csr_wish all = { .multi_server = true };
+	assert_ok(cluster_csr_gen(node.cluster, "test", "CallManager", &all, NULL, &e), &e);
+	struct notes plan = NOTES_INIT;
+	assert_ok(cert_plan(node.cluster, "CallManager", true, &plan, &e), &e);
+	assert_non_null(strstr(plan.text[0], "beside the former certificate, which has another name (cucm-1051-a-pub)"));
+	notes_clear(&plan);
+	assert_plan("CallManager", (const char *[]){ "CallManager-trust, in place of the former one of the same name, cucm-1051-a-pub", NULL });
+	assert_err(cert_plan(node.cluster, "tomcat", true, NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_err(cert_plan(node.cluster, "nothing", false, NULL, &e), ERR_USAGE);
 	err_clear(&e);
 }
 
@@ -223,6 +301,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_every_unit),
 		TEST(test_refusals),
+		TEST(test_common_name),
+		TEST(test_dry),
 		TEST(test_keys),
 		TEST(test_ec_length),
 		TEST(test_plan),

@@ -1,5 +1,6 @@
 #include "cluster/node.h"
 
+#include "cluster/list_check.h"
 #include "cluster/node_fixture.h"
 #include "pki/template.h"
 
@@ -55,6 +56,43 @@ static void test_itl_names_its_tvs_at_once(void **state)
 	assert_true(named);
 	list_free(l);
 	cert_unref(tvs);
+}
+
+static void stale(enum list_type type, const char *said)
+{
+	struct trust_list *l = node_list(&node, type);
+	struct notes notes = NOTES_INIT;
+
+	assert_ok(list_stale(node.cluster, l, type, &notes, &e), &e);
+	assert_int_equal(notes.n, said != NULL);
+	if (said && !strstr(notes.text[0], said))
+		fail_msg("'%s' is not in '%s'", said, notes.text[0]);
+	notes_clear(&notes);
+	list_free(l);
+}
+
+/* The CTL follows by command only: until then it is said what it lacks of other nodes, and whom it names in vain. */
+static void test_ctl_of_others(void **state)
+{
+	struct cert *first = issue("CallManager", "cucm-1051-a-sub1", 1024), *second = issue("CallManager", "cucm-1051-a-sub1", 1024);
+
+	(void)state;
+	assert_ok(cluster_set_mixed(node.cluster, "test", NULL, &e), &e);
+	assert_ok(cluster_node_add(node.cluster, "test", "cucm-1051-a-sub1", "10.48.47.156", NULL, &e), &e);
+	stale(LIST_CTL, NULL);
+	assert_ok(cluster_node_certificate(node.cluster, "test", "cucm-1051-a-sub1", "CallManager", first, NULL, &e), &e);
+	stale(LIST_CTL, "does not name the CallManager certificate of cucm-1051-a-sub1: run 'utils ctl update CTLFile'");
+	stale(LIST_ITL, NULL);
+	assert_ok(cluster_ctl_update(node.cluster, "test", NULL, &e), &e);
+	stale(LIST_CTL, NULL);
+	assert_ok(cluster_node_certificate(node.cluster, "test", "cucm-1051-a-sub1", "CallManager", second, NULL, &e), &e);
+	stale(LIST_CTL, "does not name the CallManager certificate of cucm-1051-a-sub1");
+	assert_ok(cluster_node_delete(node.cluster, "test", "cucm-1051-a-sub1", NULL, &e), &e);
+	stale(LIST_CTL, "names cucm-1051-a-sub1, which is no node of the cluster any more");
+	assert_ok(cluster_ctl_update(node.cluster, "test", NULL, &e), &e);
+	stale(LIST_CTL, NULL);
+	cert_unref(first);
+	cert_unref(second);
 }
 
 static void test_deleted_with_its_certificates(void **state)
@@ -175,6 +213,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_itl_names_its_tvs_at_once),
+		TEST(test_ctl_of_others),
 		TEST(test_deleted_with_its_certificates),
 		TEST(test_refusals),
 		TEST(test_itl_may_not_outgrow_phones),

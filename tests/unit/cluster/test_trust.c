@@ -147,6 +147,75 @@ static void test_one_of_a_name(void **state)
 	cert_unref(alike);
 }
 
+/* A dry run refuses what the command does: by the rule of names too, and for copies of own certificates. */
+static void test_dry(void **state)
+{
+	struct cert *later = authority_sign(ca.sub_key, "Test Root", NULL, NULL, ca.sub_key, NODE_NOW - 50, AUTHORITY_END, true);
+	struct cert *impostor = authority_sign(ca.sub_key, "cucm-1051-a-pub", NULL, NULL, ca.sub_key, NODE_NOW + 50, AUTHORITY_END, false);
+	struct trust_import in = { .file = cert_der(later), .dry = true };
+	struct notes notes = NOTES_INIT;
+
+	(void)state;
+	assert_ok(cluster_import_trust(node.cluster, "test", "Phone-trust", &in, &notes, &e), &e);
+	assert_int_equal(notes.n, 1);
+	notes_clear(&notes);
+	assert_false(there("Phone-trust/Test_Root.pem"));
+	assert_ok(import(later, NULL), &e);
+	in.file = cert_der(ca.root);
+	assert_err(cluster_import_trust(node.cluster, "test", "Phone-trust", &in, NULL, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "delete that one first"));
+	err_clear(&e);
+	in.file = cert_der(impostor);
+	assert_err(cluster_import_trust(node.cluster, "test", "ipsec", &in, NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	in.dry = false;
+	assert_err(cluster_import_trust(node.cluster, "test", "CallManager", &in, NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_err(cluster_import_trust(node.cluster, "test", "ipsec", &in, NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	assert_err(cluster_trust_delete(node.cluster, "test", "ipsec", "cucm-1051-a-pub.pem", NULL, &e), ERR_USAGE);
+	err_clear(&e);
+	cert_unref(later);
+	cert_unref(impostor);
+}
+
+static int look_at(void *ctx, const struct certs_entry *entry)
+{
+	char *found = ctx;
+
+	if (strcmp(entry->file, "named.pem") == 0)
+		snprintf(found, 100, "%.99s", entry->description);
+	return 0;
+}
+
+/* An authority without a common name is still not the certificate itself. */
+static void test_issuer_without_cn(void **state)
+{
+	static const struct { const char *type, *value, *said; } names[] = {
+		{ "O", "Example", "Certificate Signed by Example" }, { "OU", "Voice", "Certificate Signed by OU=Voice" },
+		{ "DC", "org", "Certificate Signed by DC=org" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct cert *c = authority_sign(ca.sub_key, "named", NULL, NULL, ca.sub_key, NODE_NOW - 50 + (int64_t)i, AUTHORITY_END, false);
+		X509 *x = X509_dup(cert_x509(c));
+		X509_NAME *name = X509_NAME_new();
+		struct cert *signed_by;
+		char said[100] = "";
+		assert_true(X509_NAME_add_entry_by_txt(name, names[i].type, MBSTRING_ASC, (const uint8_t *)names[i].value, -1, -1, 0));
+		assert_true(X509_set_issuer_name(x, name) && X509_sign(x, ca.sub_key, EVP_sha256()));
+		assert_ok(cert_from_x509(x, &signed_by, &e), &e);
+		assert_ok(import(signed_by, NULL), &e);
+		assert_ok(certs_list(node.cluster, CERTS_TRUST, look_at, said, &e), &e);
+		assert_string_equal(said, names[i].said);
+		X509_NAME_free(name);
+		X509_free(x);
+		cert_unref(signed_by);
+		cert_unref(c);
+	}
+}
+
 static void test_delete(void **state)
 {
 	struct notes notes = NOTES_INIT;
@@ -177,6 +246,8 @@ int main(void)
 		TEST(test_expired_are_named),
 		TEST(test_import),
 		TEST(test_one_of_a_name),
+		TEST(test_dry),
+		TEST(test_issuer_without_cn),
 		TEST(test_delete),
 	};
 
