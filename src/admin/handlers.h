@@ -54,6 +54,7 @@ int cmd_itl_local(struct command_run *r, struct err *e);
 int cmd_itl_remote_ask(struct command_run *r, struct err *e);
 int cmd_itl_remote(struct command_run *r, struct err *e);
 
+int cmd_ipsec_restart(struct command_run *r, struct err *e);
 int cmd_service_list(struct command_run *r, struct err *e);
 int cmd_service_ask(struct command_run *r, struct err *e);
 int cmd_service_start(struct command_run *r, struct err *e);

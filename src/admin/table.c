@@ -2,6 +2,8 @@
 #include "admin/table.h"
 #include "cluster/cert_bulk.h"
 #include "cluster/param.h"
+#include "cluster/trust.h"
+#include "pki/template.h"
 #include "store/service.h"
 #include "store/unit.h"
 
@@ -22,30 +24,28 @@ static const char *parameter_name(size_t i)
 	return param_table[i].name;
 }
 
-static const char *unit_name(size_t i, bool trust)
+/* Those that this program makes certificates for. */
+static const char *own_unit(size_t i)
+{
+	return template_units[i];
+}
+
+static const char *trust_store_name(size_t i)
 {
 	for (const struct store_unit_row *u = store_units; u->name; u++)
-		if (store_unit_is_trust(u->unit) == trust && i-- == 0)
+		if (store_unit_is_trust(u->unit) && i-- == 0)
 			return u->name;
 	return NULL;
 }
 
-static const char *own_unit(size_t i)
-{
-	return unit_name(i, false);
-}
-
-static const char *trust_store(size_t i)
-{
-	return unit_name(i, true);
-}
-
-/* "tomcat-trust", and "tomcat" for short. */
+/* "tomcat-trust", and "tomcat" for short; older guides call CallManager's "cucm" (behaviour.md 1.5). */
 static const char *trust_unit(size_t i)
 {
-	static const char *const names[] = {"tomcat", "ipsec", "CallManager", "CAPF", "TVS"};
+	size_t n = 0;
 
-	return i < 5 ? names[i] : trust_store(i - 5);
+	while (trust_short_name(n))
+		n++;
+	return i < n ? trust_short_name(i) : i == n ? "cucm" : trust_store_name(i - n - 1);
 }
 
 static const char *list_name(size_t i)
@@ -128,6 +128,7 @@ CHANGE(service_stop, opts_dry, NULL, cmd_service_stop);
 CHANGE(service_restart, opts_change, cmd_service_ask, cmd_service_restart);
 CHANGE(service_activate, opts_change, cmd_service_ask, cmd_service_activate);
 CHANGE(service_deactivate, opts_dry, NULL, cmd_service_deactivate);
+CHANGE(ipsec_restart, opts_dry, NULL, cmd_ipsec_restart);
 READ(list_tftp, opts_list, cmd_file_list_tftp);
 READ(list_log, opts_list, cmd_file_list_activelog);
 READ(view_tftp, NULL, cmd_file_view_tftp);
@@ -143,13 +144,16 @@ const struct command command_exit = {.local = true};
 
 /* Words, from the end of the lines to their beginning. */
 
+#define CERT_LIST                                                                                                              \
+	WORD("own", "this node's own certificates", NULL, &show_cert_list_own),                                                \
+	WORD("trust", "the certificates in the trust stores", NULL, &show_cert_list_trust)
+static const struct grammar_word cert_list_type[] = {CERT_LIST, END};
 static const struct grammar_word cert_list[] = {
-	WORD("own", "this node's own certificates", NULL, &show_cert_list_own),
-	WORD("trust", "the certificates in the trust stores", NULL, &show_cert_list_trust), END};
+	CERT_LIST, WORD("type", "the same, as older guides have it", cert_list_type, NULL), END};
 static const struct grammar_word own_name[] = {
 	HINT("UNIT", "a unit, or UNIT/FILE.pem as `show cert list own` has it", own_unit, &show_cert_own), END};
 static const struct grammar_word trust_name[] = {
-	HINT("STORE/FILE.pem", "as `show cert list trust` has it", trust_store, &show_cert_trust), END};
+	HINT("STORE/FILE.pem", "as `show cert list trust` has it", trust_store_name, &show_cert_trust), END};
 static const struct grammar_word show_cert[] = {
 	WORD("list", "the certificates, a line each", cert_list, NULL),
 	WORD("monitor", "which certificates end when, and who was told", NULL, &show_cert_monitor),
@@ -282,11 +286,14 @@ static const struct grammar_word utils_monitor[] = {
 	WORD("test", "send an e-mail now", NULL, &monitor_test), END};
 static const struct grammar_word utils_cert[] = {
 	WORD("monitor", "the certificate monitor", utils_monitor, NULL), END};
+static const struct grammar_word ipsec[] = {
+	WORD("restart", "nothing: this node runs no IPsec", NULL, &ipsec_restart), END};
 static const struct grammar_word utils[] = {
 	WORD("cert", "certificates", utils_cert, NULL),
 	WORD("ctl", "security mode and CTL", ctl, NULL),
 	WORD("itl", "the ITL when phones do not take it", itl, NULL),
 	WORD("capf", "certificates of phones", capf_grammar, NULL),
+	WORD("ipsec", "IPsec, which is the system's", ipsec, NULL),
 	WORD("service", "services of this node", service, NULL), END};
 
 #define SPEC_HELP "a file, a folder, or a pattern such as SEP*.xml"

@@ -15,6 +15,20 @@ static const char no_switch[] =
 	"    the like in their .cnf.xml): phones use those services without checking who answers.\n"
 	"ringfence-admin(1) tells more under \"Security By Default\".\n";
 
+static const char no_authz[] =
+	"AUTHZ, the key that signs OAuth refresh logins, belongs to CUCM's web logins. This node has none, and so no key and no\n"
+	"certificate for it.\n";
+
+static const char no_default_ca[] =
+	"There is no list of default CA certificates: no manufacturer's certificate comes with the program. Those of phones (MICs)\n"
+	"are in a trust store when you put them there, and not in it when you take them out: 'set cert import trust CAPF',\n"
+	"'set cert delete CAPF', 'show cert list trust'.\n";
+
+static const char no_rename[] =
+	"The name and the address of a node are given when it is made (ringfence init --node, --ip) and do not change: its\n"
+	"certificates and the lists that phones hold name them. The system's own are set where the system is administered. Another\n"
+	"name is another node: make it beside this one and let phones follow by 'set cert bulk' (ringfence-admin(1)).\n";
+
 /* Letters and digits only, in small letters: "Security-By_Default" is "securitybydefault". */
 static void squeeze(const struct grammar_line *l, char *out, size_t size)
 {
@@ -39,10 +53,19 @@ static bool has_word(const struct grammar_line *l, const char *const *words)
 const char *topic_find(const struct grammar_line *l)
 {
 	static const char *const sbd[] = {"SBD", NULL}, *const lists[] = {"ITL", NULL},
+				 *const authz[] = {"authz", "AUTHZ/AUTHZ.pem", NULL}, *const default_ca[] = {"default-ca-list", NULL},
+				 *const identity[] = {"hostname", "domain", "ip", "gateway", NULL},
 				 *const off[] = {"off", "disable", "disabled", "deactivate", "remove", "delete", NULL};
 	char text[256];
 
 	squeeze(l, text, sizeof(text));
+	if (has_word(l, authz))
+		return no_authz;
+	if (has_word(l, default_ca))
+		return no_default_ca;
+	if (l->n >= 3 && strcasecmp(l->tokens[0].text, "set") == 0 && strcasecmp(l->tokens[1].text, "network") == 0 &&
+	    has_word(l, identity))
+		return no_rename;
 	if (has_word(l, sbd) || strstr(text, "securitybydefault") || strstr(text, "securebydefault") ||
 	    (has_word(l, lists) && has_word(l, off)))
 		return no_switch;

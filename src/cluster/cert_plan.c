@@ -138,7 +138,11 @@ int cert_plan(struct cluster *c, const char *unit, bool of_request, struct notes
 		rc = plan_phones(&r, plan, e);
 	if (!rc && !needs_list_reset(&r))
 		rc = phones_before_certificate_change(c, r.rule->unit, plan, e);
-	return rc ? rc : notes_add(plan, e, "Services: this node uses the new certificate at once; afterwards restart %s.", r.rule->restart);
+	if (!rc && !r.rule->restart)
+		rc = notes_add(plan, e, "Services: this node uses the new certificate at once; nothing needs a restart.");
+	else if (!rc)
+		rc = notes_add(plan, e, "Services: this node uses the new certificate at once; afterwards restart %s.", r.rule->restart);
+	return rc;
 }
 
 int cert_plan_resets(struct cluster *c, const char *unit, bool *resets, struct err *e)
@@ -202,7 +206,9 @@ int cert_plan_rest(struct cluster *c, const char *unit, struct notes *rest, stru
 			       "new ITL.", r.rule->unit, r.command);
 	if (!rc && in_recovery)
 		rc = rest_recovery(c, r.rule, rest, e);
-	if (!rc)
+	if (!rc && r.rule->restart)
 		rc = notes_add(rest, e, "Restart %s.", r.rule->restart);
+	else if (!rc)
+		rc = notes_add(rest, e, "On this node nothing needs a restart; other programs that read the certificate do.");
 	return rc || list_reset ? rc : phones_after_certificate_change(c, r.rule->unit, rest, e);
 }

@@ -224,7 +224,7 @@ struct unit_rule {
 	bool multi_server;              /* one certificate may be for all nodes */
 	bool cluster_wide;              /* one for the cluster, the publisher's */
 	const char *folder;             /* CUCM's, for error texts: "/usr/local/platform" */
-	const char *restart;            /* services to restart after a new certificate */
+	const char *restart;            /* services of this node to restart after a new certificate; NULL: none */
 };
 const struct unit_rule *unit_rule(const char *unit); /* case does not matter; NULL */
 

@@ -289,7 +289,7 @@ static void check_ctl_is_current(struct exam *x, const struct trust_list *l)
 	}
 	if (list_others(x->in->cluster, l, LIST_CTL, &others, &e) == 0)
 		for (size_t i = 0; i < others.n; i++)
-			found(x, DOCTOR_WARNING, "ctl", "Run 'utils ctl update CTLFile'.", "%s.", others.text[i]);
+			found(x, DOCTOR_WARNING, "ctl", remedy, "%s.", others.text[i]);
 	notes_clear(&others);
 }
 

@@ -14,6 +14,14 @@
 #include "pki/cert_list.h"
 #include "pki/chain.h"
 
+const char *trust_short_name(size_t i)
+{
+	static const char *const names[] = { "tomcat", "ipsec", "CallManager", "CAPF", "TVS", "Phone", "Phone-VPN", "Phone-SAST",
+					     "Phone-CTL", "Phone-CTL-ASA", "Phone-Edge", "directory", "userlicensing" };
+
+	return i < sizeof(names) / sizeof(names[0]) ? names[i] : NULL;
+}
+
 int trust_store(const char *name, enum store_unit *store, struct err *e)
 {
 	char trust[64];
@@ -21,7 +29,7 @@ int trust_store(const char *name, enum store_unit *store, struct err *e)
 	*store = store_unit_from_name(name);
 	if (*store != STORE_UNIT_NONE && store_unit_is_trust(*store))
 		return 0;
-	snprintf(trust, sizeof(trust), "%.48s-trust", name);
+	snprintf(trust, sizeof(trust), "%.48s-trust", text_same(name, "cucm") ? "CallManager" : name);
 	*store = store_unit_from_name(trust);
 	return *store ? 0 : err_set(e, ERR_USAGE, "there is no trust store '%.48s'", name);
 }
@@ -285,12 +293,8 @@ static int find(struct cluster *c, const char *store, const char *file, struct v
 static const char *restart_after(enum store_unit store)
 {
 	switch (store) {
-	case STORE_TRUST_TOMCAT:
-		return "Cisco Tomcat";
 	case STORE_TRUST_CAPF:
 		return "Cisco Certificate Authority Proxy Function";
-	case STORE_TRUST_IPSEC:
-		return "Cisco DRF Master and Cisco DRF Local";
 	case STORE_TRUST_CALLMANAGER:
 		return "Cisco CallManager";
 	default:
@@ -303,6 +307,49 @@ static int refuse_ipsec(const struct victim *v, const struct unit_rule *own, str
 	if (v->store != STORE_TRUST_IPSEC || !own || own->number != STORE_UNIT_IPSEC)
 		return 0;
 	return err_set(e, ERR_USAGE, "%s is this node's own ipsec certificate: without it backup and restore stop", v->name);
+}
+
+#define CHAIN_MAX 10
+
+/* Does the path of an own certificate lead over the victim? As the call control is given it (call_control.c). */
+static bool is_above(const struct cert *own, const struct cert *victim, const struct store_certificate *list, size_t n)
+{
+	for (int depth = 0; depth < CHAIN_MAX && !cert_is_self_issued(own); depth++) {
+		const struct cert *issuer = NULL;
+
+		for (size_t i = 0; i < n && !issuer; i++)
+			if (!cert_same(list[i].cert, own) && X509_check_issued(cert_x509(list[i].cert), cert_x509(own)) == X509_V_OK)
+				issuer = list[i].cert;
+		if (!issuer)
+			return false;
+		if (cert_same(issuer, victim))
+			return true;
+		own = issuer;
+	}
+	return false;
+}
+
+/* A unit goes on with its certificate, but nobody can follow its path any more. */
+static int warn_chain(struct cluster *c, const struct victim *v, struct notes *notes, struct err *e)
+{
+	struct store_certificate_filter filter = { .unit = v->store };
+	struct store_certificate *list = NULL;
+	size_t n = 0;
+	int rc = store_certificate_list(c->store, &filter, &list, &n, e);
+
+	for (const char *const *unit = template_units; *unit && !rc; unit++) {
+		struct cert *own = NULL;
+
+		if (unit_rule(*unit)->trust == v->store)
+			rc = cluster_own_cert(c, NULL, *unit, &own, e);
+		if (!rc && own && is_above(own, v->cert, list, n))
+			rc = notes_add(notes, e, "It is an authority above this node's own %s certificate, which is in use: without it the "
+				       "chain that call control and servers give ends below it, and who trusts the root alone no longer "
+				       "trusts the node.", *unit);
+		cert_unref(own);
+	}
+	store_certificates_free(list, n);
+	return rc;
 }
 
 int trust_delete_warnings(struct cluster *c, const char *store, const char *file, struct notes *notes, struct err *e)
@@ -319,6 +366,8 @@ int trust_delete_warnings(struct cluster *c, const char *store, const char *file
 	if (!rc && own)
 		rc = notes_add(notes, e, "It is the copy of this node's own %s certificate. The unit keeps its certificate, and TVS "
 			       "answers for it all the same.", own->unit);
+	if (!rc)
+		rc = warn_chain(c, &v, notes, e);
 	bool capf = strncmp(cert_cn(v.cert), "CAPF-", 5) == 0;
 	if (!rc && capf && (v.store == STORE_TRUST_CAPF || v.store == STORE_TRUST_CALLMANAGER))
 		rc = notes_add(notes, e, "Phones that have an LSC from it can no longer %s with it: renew those first.",

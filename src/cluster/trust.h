@@ -5,7 +5,10 @@
 
 /* Trust stores: what administrators put in and take out. Source: behaviour.md 2.1 to 2.6, 2.8. */
 
-/* trust_store: "tomcat-trust", or "tomcat" for short. Errors: ERR_USAGE no such store. */
+/* trust_short_name: "tomcat" of "tomcat-trust", in the order of the stores; NULL behind the last. */
+const char *trust_short_name(size_t i);
+
+/* trust_store: "tomcat-trust", or "tomcat" for short, or CallManager's as "cucm". Errors: ERR_USAGE no such store. */
 int trust_store(const char *name, enum store_unit *store, struct err *e) MUST_CHECK;
 
 /*

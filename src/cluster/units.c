@@ -17,12 +17,10 @@
 #define PLATFORM "/usr/local/platform"
 
 static const struct unit_rule rules[] = {
-	{ "tomcat", STORE_UNIT_TOMCAT, ROLE(APPLICATION_SERVER), { STORE_TRUST_TOMCAT }, STORE_TRUST_TOMCAT, true, false, PLATFORM,
-	  "Cisco Tomcat" },
+	{ "tomcat", STORE_UNIT_TOMCAT, ROLE(APPLICATION_SERVER), { STORE_TRUST_TOMCAT }, STORE_TRUST_TOMCAT, true, false, PLATFORM, NULL },
 	{ "tomcat-ECDSA", STORE_UNIT_TOMCAT_ECDSA, ROLE(APPLICATION_SERVER), { STORE_TRUST_TOMCAT }, STORE_TRUST_TOMCAT, true, false,
-	  PLATFORM, "Cisco Tomcat" },
-	{ "ipsec", STORE_UNIT_IPSEC, ROLE(NETWORK_ELEMENT), { STORE_TRUST_IPSEC }, STORE_TRUST_IPSEC, false, false, PLATFORM,
-	  "Cisco DRF Master and Cisco DRF Local" },
+	  PLATFORM, NULL },
+	{ "ipsec", STORE_UNIT_IPSEC, ROLE(NETWORK_ELEMENT), { STORE_TRUST_IPSEC }, STORE_TRUST_IPSEC, false, false, PLATFORM, NULL },
 	{ "ITLRecovery", STORE_UNIT_ITLRECOVERY, ROLE(SAST), { 0 }, STORE_UNIT_NONE, false, true, CM,
 	  "Cisco Trust Verification Service and Cisco Tftp" },
 	{ "CallManager-ECDSA", STORE_UNIT_CALLMANAGER_ECDSA, ROLE(CALLMANAGER) | ROLE(TFTP) | ROLE(CALLMANAGER_ECDSA),

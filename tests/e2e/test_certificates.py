@@ -143,6 +143,16 @@ def test_requests():
         sh.refused('for one server', 'set', 'csr', 'gen', 'ipsec', '--multi-server', '--yes')
         sh.refused('not of 1000', 'set', 'csr', 'gen', 'tomcat', '--bits', '1000', '--yes')
         sh.refused('wildcard', 'set', 'csr', 'gen', 'tomcat', '--names', '*.example.org', '--yes')
+        # A dry run refuses what the command would, and says nothing else.
+        for text, words in (('not of 257', ('set', 'csr', 'gen', 'CallManager', '--bits', '257')),
+                            ('no digest', ('set', 'csr', 'gen', 'CallManager', '--hash', 'MD5')),
+                            ('not of 521', ('set', 'csr', 'gen', 'CallManager-ECDSA', '--bits', '521')),
+                            ('OAuth', ('set', 'cert', 'regen', 'AUTHZ')),
+                            ('backup and restore stop', ('set', 'cert', 'delete', 'ipsec', 'cucm-1051-a-pub.pem')),
+                            ('not UTF-8', ('set', 'web-security', '\udcff\udcfe', 'O', 'L', 'ST', 'PL')),
+                            ('1 to 64', ('set', 'web-security', 'ż' * 65, 'O', 'L', 'ST', 'PL'))):
+            assert sh.refused(text, *words, '--dry-run').stdout == ''
+        assert 'made anew with this subject' in sh.do('set', 'web-security', 'ż' * 40, 'O', 'L', 'ST', 'PL', '--dry-run').stdout
         sh.refused('takes SHA384', 'set', 'csr', 'gen', 'tomcat-ECDSA', '--hash', 'SHA256', '--yes')
 
 
@@ -204,7 +214,8 @@ def test_two_levels():
         harness.ringfence('inspect', signed, '--cert', good)
         # A request that was used is used up, and regenerating goes back to a self-signed one.
         sh.refused('CallManager.csr does not exist', 'set', 'cert', 'import', 'own', 'CallManager', '--yes', '--file', good)
-        assert 'overwrite any CA signed certificate' in sh.yes('set', 'cert', 'regen', 'CallManager')
+        said = sh.yes('set', 'cert', 'regen', 'CallManager')
+        assert '\nWARNING: This operation will overwrite any CA signed certificate previously imported for  CallManager\n' in said, said
         assert 'CallManager.pem: Self-signed' in sh.do('show', 'cert', 'list', 'own').stdout
 
         # CAPF below the same authority, the chain in the file with it; it must be one that may issue.
@@ -273,6 +284,24 @@ def test_trust_stores():
         sh.refused('begins at the same time or later', 'set', 'cert', 'import', 'trust', 'tomcat', '--file', later + '.pem')
         sh.trust('Phone-trust', last + '.pem')
         assert listed('Phone-trust') == ['Example_Root.pem']
+
+        # What a stranger has written into a certificate does not steer the terminal.
+        said = sh.do('set', 'cert', 'import', 'trust', 'Phone-CTL', '--file', ca.make('esc', '/O=E\x1b[31m/CN=Example Escape', '') + '.pem').stdout
+        assert '\x1b' not in said and '\\x1b[31m' in said, said
+        assert listed('Phone-CTL-trust') == ['Example_Escape.pem']
+        sh.refused('delete that one first', 'set', 'cert', 'import', 'trust', 'tomcat', '--file', later + '.pem', '--dry-run')
+        # Two names that look alike as files: each keeps its own, whichever comes first in the alphabet.
+        for cn in ('a_b_c', 'a b c'):
+            sh.trust('directory', ca.make('alike', f'/CN={cn}', '') + '.pem')
+        first, other = [n for n in listed('directory-trust') if n.startswith('a_b_c')]
+        assert first == 'a_b_c.pem' and 'a_b_c' in sh.do('show', 'cert', 'trust', f'directory-trust/{first}').stdout
+        assert 'CN=a b c' in sh.do('show', 'cert', 'trust', f'directory-trust/{other}').stdout
+        sh.yes('set', 'cert', 'delete', 'directory', first)
+        sh.yes('set', 'cert', 'delete', 'directory', other)
+        # Older guides' words.
+        sh.trust('cucm', ca.path('later.pem'))
+        sh.yes('set', 'cert', 'delete', 'cucm', 'Example_Root.pem')
+        assert sh.do('show', 'cert', 'list', 'type', 'own').stdout == sh.do('show', 'cert', 'list', 'own').stdout
 
         def refused(text, path, *more):
             sh.refused(text, 'set', 'cert', 'import', 'trust', 'CallManager', *more, '--file', path)
@@ -390,6 +419,7 @@ def test_units_and_phones():
                 quiet(phone)
         said = site.regen('ITLRecovery', ['Those that ask TVS take it'])                            # 12
         assert 'signed by ITLRecovery with the new key' in said and 'before generating the ITL Recovery certificate' in said
+        assert "In this order: 'utils itl reset localkey'" in said and 'CTL' not in said.split('In this order')[1], said
         site.restart()
         asked('ITL')
         site.do('utils', 'ctl', 'set-cluster', 'mixed-mode')                                        # 13
@@ -397,7 +427,8 @@ def test_units_and_phones():
             phone.boot('took')
             phone.agrees()
         said = site.regen('ITLRecovery', ['Those that ask TVS take it'])
-        assert "until 'utils ctl update CTLFile'" in said, said
+        steps = [said.index(words) for words in ("'utils ctl reset localkey', which", "'utils ctl update CTLFile'; 'phone reset all' a second")]
+        assert steps == sorted(steps), said
         ctl = site.sums('CTL')
         assert 'does not name the ITLRecovery certificate that is installed' in site.admin('show ctl').stdout
         assert 'does not name' not in site.admin('show itl').stdout
@@ -426,8 +457,8 @@ def introduce(node, other, name, *units):
         Shell(node).do('set', 'network', 'cluster', 'subscriber', 'certificate', name, unit, other.path('certs', unit, unit + '.pem'))
 
 
-def test_16_one_tftp_server_after_the_other():
-    """scenario 16: the primary is changed while phones load from the secondary, then the other way round"""
+def one_tftp_server_after_the_other():
+    """Scenario 16: the primary is changed while phones load from the secondary, then the other way round."""
     names = 'cucm-1051-a-pub', 'cucm-1051-a-sub'
     with Site('10.0') as primary, Secondary('10.0') as secondary:
         nodes = primary, secondary
@@ -481,7 +512,7 @@ def with_answers(site, command, expected):
 
 
 def test_seed_001():
-    """the document on regeneration from top to bottom, on a node of its release; phones stay registered all the way"""
+    """the document on regeneration (with scenario 16) from top to bottom, on its release; phones stay registered all the way"""
     with Site('10.0') as site:
         site.start()
         sh, ca = Shell(site), Authority(site.folder)
@@ -503,6 +534,20 @@ def test_seed_001():
         assert site.mode() == 1 and 'This etoken was used to sign the CTL file.' in site.admin('show ctl').stdout
         site.restart()
         reset()
+        # How problems of the ITL are avoided: the rollback parameter around a change; one TFTP server after the other.
+        for value in ('True', 'False'):
+            said = site.do('set', 'parameter', 'Prepare', 'Cluster', 'for', 'Rollback', 'to', 'pre', '8.0', value)
+            assert 'then reset all phones' in said, said
+            site.restart()
+            for phone in phones:
+                phone.boot('took')
+            assert ('The ITL is blank' in site.admin('show status').stdout) == (value == 'True')
+            if value == 'True':
+                site.regen('TVS')
+                site.restart()
+                for phone in phones:
+                    phone.boot('kept')   # nobody's certificate is in it
+        one_tftp_server_after_the_other()
         # Regeneration. CAPF: into two trust stores, the former one stays; the CTL follows by command only.
         before = set(os.listdir(site.path('certs/CAPF-trust')))
         with_answers(site, 'set cert regen CAPF', 'Successfully Regenerated Certificate for CAPF.')
@@ -541,7 +586,11 @@ def test_seed_001():
             with_answers(site, f'set cert delete {store} Example_Root.pem', 'Successfully deleted certificate')
         for phone in phones:
             quiet(phone)
-        # Afterwards: services, LSCs anew from the new CAPF (Install/Upgrade, By Null String), and another backup.
+        # Afterwards: services as the last table names them (IPSec's and Tomcat's have nothing to do here), LSCs anew from the new CAPF (Install/Upgrade, By Null String), and another backup.
+        for service in ('Cisco Tomcat', 'Cisco DRF Local', 'Cisco DRF Master'):
+            assert f'no process stands behind {service} here' in site.service('restart', service)
+        assert 'Nothing was changed' in site.admin('utils ipsec restart').stdout
+        site.service('restart', 'Cisco Certificate Authority Proxy Function')
         site.restart()
         for phone in phones:
             sh.do('phone', 'add', phone.name, check=False)   # those that were not added at their first contact

@@ -30,6 +30,24 @@ static void test_switches_that_do_not_exist(void **state)
 	}
 }
 
+/* behaviour.md 1.5 and 1.11 have them. */
+static void test_commands_without_meaning(void **state)
+{
+	static const struct { const char *line, *said; } lines[] = {
+		{ "set cert regen AUTHZ", "OAuth" }, { "set key regen authz encryption", "OAuth" }, { "set csr gen authz", "OAuth" },
+		{ "show cert default-ca-list", "set cert import trust CAPF" },
+		{ "set cert default-ca-list disable all", "set cert delete CAPF" },
+		{ "set network hostname", "ringfence init" }, { "set network domain example.org", "ringfence init" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		assert_non_null(topic(lines[i].line));
+		assert_non_null(strstr(topic(lines[i].line), lines[i].said));
+	}
+	assert_null(topic("show network hostname"));
+}
+
 static void test_other_lines(void **state)
 {
 	static const char *const lines[] = {
@@ -46,6 +64,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_switches_that_do_not_exist),
+		cmocka_unit_test(test_commands_without_meaning),
 		cmocka_unit_test(test_other_lines),
 	};
 

@@ -272,7 +272,7 @@ static void test_plan(void **state)
 	(void)state;
 	assert_plan("CallManager", (const char *[]){ "CallManager-trust", "signed by ITLRecovery.", "CTLFile.tlv: there is none",
 						     "take the new ITL", "Cisco CallManager, Cisco Trust", NULL });
-	assert_plan("tomcat", (const char *[]){ "tomcat-trust", "ITLFile.tlv: stays", "nothing changes for them", "Cisco Tomcat", NULL });
+	assert_plan("tomcat", (const char *[]){ "tomcat-trust", "ITLFile.tlv: stays", "nothing changes for them", "nothing needs a restart", NULL });
 	assert_plan("ITLRecovery", (const char *[]){ "signed by ITLRecovery with the new key", "First 'utils itl reset localkey'", NULL });
 	assert_ok(cluster_set_mixed(node.cluster, "test", NULL, &e), &e);
 	assert_plan("CAPF", (const char *[]){ "CAPF-trust, beside", "CallManager-trust, beside", "made anew", "utils ctl update CTLFile",

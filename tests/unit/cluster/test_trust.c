@@ -216,6 +216,36 @@ static void test_issuer_without_cn(void **state)
 	}
 }
 
+static size_t chain_warnings(const char *store, const char *file)
+{
+	struct notes notes = NOTES_INIT;
+	size_t n = 0;
+
+	assert_ok(trust_delete_warnings(node.cluster, store, file, &notes, &e), &e);
+	for (size_t i = 0; i < notes.n; i++)
+		n += strstr(notes.text[i], "above this node's own CallManager certificate") != NULL;
+	notes_clear(&notes);
+	return n;
+}
+
+static void test_delete_above_own(void **state)
+{
+	struct request *r = node_csr(&node, "CallManager");
+	struct cert *c = authority_sign(NULL, "x", r, ca.sub, ca.sub_key, node.now - 10, node.now + 86400, false);
+	struct csr_import in = { .file = cert_der(c) };
+
+	(void)state;
+	authority_upload(&ca, &node, "CallManager");
+	authority_upload(&ca, &node, "Phone-trust");
+	assert_int_equal(chain_warnings("CallManager", "Test_Issuing.pem"), 0);
+	assert_ok(cluster_import_own(node.cluster, "test", "CallManager", &in, NULL, &e), &e);
+	assert_int_equal(chain_warnings("CallManager", "Test_Issuing.pem"), 1);
+	assert_int_equal(chain_warnings("CallManager", "Test_Root.pem"), 1);
+	assert_int_equal(chain_warnings("Phone-trust", "Test_Issuing.pem"), 0);
+	request_free(r);
+	cert_unref(c);
+}
+
 static void test_delete(void **state)
 {
 	struct notes notes = NOTES_INIT;
@@ -248,6 +278,7 @@ int main(void)
 		TEST(test_one_of_a_name),
 		TEST(test_dry),
 		TEST(test_issuer_without_cn),
+		TEST(test_delete_above_own),
 		TEST(test_delete),
 	};
 
