@@ -181,14 +181,14 @@ static int record_trust(struct cluster *c, const struct adopt_cert *ac, struct e
 /* The report is gone once it was read. */
 static int record_dropped(struct cluster *c, const struct adopt_cert *ac, struct err *e)
 {
-	char object[600], sha256[65], outcome[64], date[EXPIRED_DATE_MAX];
+	char object[600], sha256[65], outcome[ADOPT_WHY_MAX + 8], why[ADOPT_WHY_MAX];
 	int rc = 0;
 
 	text_hex(sha256, sizeof(sha256), (struct view){ cert_sha256(ac->cert), 32 }, '\0', false);
-	expired_date(ac->cert, date);
-	snprintf(outcome, sizeof(outcome), "done: it expired on %s", date);
+	adopt_dropped_why(ac, why, sizeof(why));
+	snprintf(outcome, sizeof(outcome), "done: %s", why);
 	for (unsigned unit = STORE_TRUST_TOMCAT; unit < 32 && !rc; unit++) {
-		struct store_audit row = { .time = clock_wall_s(c->clock), .who = "ringfence init", .command = "drop expired certificate",
+		struct store_audit row = { .time = clock_wall_s(c->clock), .who = "ringfence init", .command = adopt_is_oversized(ac) ? "drop oversized certificate" : "drop expired certificate",
 					   .object = object, .before = sha256, .outcome = outcome };
 
 		if (!(ac->dropped & STORE_UNIT_BIT(unit)))

@@ -43,7 +43,7 @@ struct adopt_cert {
 	unsigned ttl_s;              /* of a TVS database; 0: none said */
 	uint32_t stores;             /* STORE_UNIT_BIT: trust stores that it goes to */
 	uint32_t asked;              /* of these, those that the request names */
-	uint32_t dropped;            /* STORE_UNIT_BIT: those that it does not go to, because it has expired */
+	uint32_t dropped;            /* STORE_UNIT_BIT: those that it does not go to, because it is unfit for any */
 	size_t n_lsc;                /* of a dropped one: LSCs that nothing else vouches for */
 	const char *forced;          /* unit or store by request; NULL */
 	const char *unit;            /* becomes the own certificate of this unit; NULL */
@@ -125,6 +125,11 @@ void adopt_free(struct adopt *a); /* accepts NULL */
 
 /* adopt_generation: of the trust lists, as --generation takes it. */
 const char *adopt_generation(const struct adopt *a);
+
+/* adopt_dropped_why: half a sentence: it has expired, or its key is larger than what an upload takes. */
+#define ADOPT_WHY_MAX 128
+void adopt_dropped_why(const struct adopt_cert *c, char *out, size_t size);
+bool adopt_is_oversized(const struct adopt_cert *c);
 
 /* adopt_is_orphan: has the phone an LSC for which nothing vouches any more, because its CAPF certificate was dropped? */
 bool adopt_is_orphan(const struct adopt *a, const struct adopt_device *d);

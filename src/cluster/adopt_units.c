@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cluster/adopt_internal.h"
 #include "cluster/expired.h"
+#include "cluster/trust.h"
 #include "pki/key_pem.h"
 #include "store/unit.h"
 
@@ -350,19 +351,38 @@ static void find_issued(struct adopt *a, struct adopt_cert *ca)
 	}
 }
 
-/* An upgrade drops what has expired, and so does this; what the operator names himself he wants (behaviour.md 2.4). */
-static int drop_expired(struct adopt *a, struct adopt_cert *c, int64_t now, struct err *e)
+bool adopt_is_oversized(const struct adopt_cert *c)
+{
+	return cert_key_bits(c->cert) > TRUST_KEY_BITS_MAX;
+}
+
+void adopt_dropped_why(const struct adopt_cert *c, char *out, size_t size)
 {
 	char date[EXPIRED_DATE_MAX];
 
-	if (cert_not_after(c->cert) >= now)
+	expired_date(c->cert, date);
+	if (adopt_is_oversized(c))
+		snprintf(out, size, "its key has %u bits, and more than %d are not taken", cert_key_bits(c->cert), TRUST_KEY_BITS_MAX);
+	else
+		snprintf(out, size, "it expired on %s", date);
+}
+
+/*
+ * An upgrade drops what has expired, and no upload takes larger keys; so it is here. What the operator names himself he wants
+ * (behaviour.md 2.4).
+ */
+static int drop_unfit(struct adopt *a, struct adopt_cert *c, int64_t now, struct err *e)
+{
+	char why[ADOPT_WHY_MAX];
+
+	if (cert_not_after(c->cert) >= now && !adopt_is_oversized(c))
 		return 0;
 	c->dropped = c->stores & ~c->asked;
 	c->stores = c->asked;
 	if (!c->asked)
 		return 0;
-	expired_date(c->cert, date);
-	return notes_add(&a->notes, e, "%s: it expired on %s, and is taken all the same, because --adopt-as names it.", c->file, date);
+	adopt_dropped_why(c, why, sizeof(why));
+	return notes_add(&a->notes, e, "%s: %s; it is taken all the same, because --adopt-as names it.", c->file, why);
 }
 
 static int place(struct adopt_scan *s, size_t i, int64_t now, struct err *e)
@@ -376,7 +396,7 @@ static int place(struct adopt_scan *s, size_t i, int64_t now, struct err *e)
 	if (!c->stores)
 		find_issued(s->a, c);
 	if (c->stores)
-		return drop_expired(s->a, c, now, e);
+		return drop_unfit(s->a, c, now, e);
 	return adopt_leave(s, c->file, e,
 			   "the certificate %s: no list, database or name says what it is for; say so with --adopt-as UNIT=%s, or with "
 			   "a trust store, as CAPF-trust for a manufacturer's CA", cert_subject(c->cert), c->file);

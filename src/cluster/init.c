@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,11 @@ static int check_keys_folder(int fd, const char *dir, struct err *e)
 	return rc;
 }
 
+static int node_is_there(const struct init_request *req, struct err *e)
+{
+	return err_set(e, ERR_USAGE, "%s holds a node already: 'ringfence serve --data %s' serves it", req->data_dir, req->data_dir);
+}
+
 static int make_path(const char *dir, struct err *e)
 {
 	AUTO(auto_free) char *path = strdup(dir);
@@ -175,6 +181,63 @@ static int make_path(const char *dir, struct err *e)
 	return 0;
 }
 
+/* The last part of the path that is there, the way it is without symbolic links; *rest points at what is not there. */
+static int resolve(const char *dir, char real[PATH_MAX], const char **rest, struct err *e)
+{
+	AUTO(auto_free) char *path = strdup(dir[0] ? dir : ".");
+	size_t len = strlen(dir);
+
+	if (!path)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	while (!realpath(path, real)) {
+		if (errno != ENOENT)
+			return err_sys(e, ERR_USAGE, "%s", path);
+		char *slash = strrchr(path, '/');
+		strcpy(slash == path ? path + 1 : slash ? slash : path, slash ? "" : ".");
+		len = slash ? (size_t)(slash - path) : 0;
+	}
+	*rest = dir + len;
+	return 0;
+}
+
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0' || strcmp(dir, "/") == 0);
+}
+
+static int look_into(const char *dir, struct err *e)
+{
+	AUTO(auto_close) int fd = -1;
+	struct look look = { .dir = dir, .empty = true, .e = e };
+	int rc = file_open_dir(AT_FDCWD, dir, &fd, e);
+
+	if (!rc)
+		rc = folder_each(fd, ".", look_at, &look, e);
+	return rc ? rc : check_keys_folder(fd, dir, e);
+}
+
+int init_try(const struct init_request *req, const char *adopted, struct err *e)
+{
+	char real[PATH_MAX], site[PATH_MAX];
+	const char *rest = "";
+	bool is_node;
+	int rc = resolve(req->data_dir, real, &rest, e);
+
+	/* Keys would stand among what is read the next time, and perhaps served. */
+	if (!rc && adopted && realpath(adopted, site) && is_below(real, site))
+		return err_set(e, ERR_USAGE, "%s is in %s, the folder that is adopted: give the node a folder elsewhere", req->data_dir,
+			       adopted);
+	if (!rc)
+		rc = init_is_node(req->data_dir, req->store_url, &is_node, e);
+	if (!rc && is_node)
+		return node_is_there(req, e);
+	if (!rc && access(real, W_OK | X_OK) < 0)
+		rc = err_sys(e, ERR_USAGE, "nothing can be written in %s", real);
+	return rc || *rest ? rc : look_into(req->data_dir, e);
+}
+
 int init_folders(const struct init_request *req, struct err *e)
 {
 	AUTO(auto_close) int fd = -1;
@@ -183,8 +246,7 @@ int init_folders(const struct init_request *req, struct err *e)
 	int rc = init_is_node(req->data_dir, req->store_url, &is_node, e);
 
 	if (!rc && is_node)
-		return err_set(e, ERR_USAGE, "%s holds a node already: 'ringfence serve --data %s' serves it", req->data_dir,
-			       req->data_dir);
+		return node_is_there(req, e);
 	if (!rc)
 		rc = make_path(req->data_dir, e);
 	if (!rc)

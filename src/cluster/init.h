@@ -34,6 +34,13 @@ struct init_env {
 int init_check(const struct init_request *req, struct err *e) MUST_CHECK;
 
 /*
+ * init_try: could init_folders make the folder? Writes nothing. adopted: the folder of a site that is taken over, which must
+ * not hold it; NULL: none.
+ * Errors: as init_folders.
+ */
+int init_try(const struct init_request *req, const char *adopted, struct err *e) MUST_CHECK;
+
+/*
  * init_folders: the data folder (parents too) and what belongs in it, with their modes.
  * Errors: ERR_USAGE there is a node in it already, or something that is no node's, or keys without their store.
  */

@@ -72,9 +72,9 @@ int trust_cert_check(const struct cert *cert, int64_t now, struct err *e)
 	if (cert_key_type(cert) == CERT_KEY_OTHER)
 		return err_set(e, ERR_USAGE, "the certificate of %.128s has neither an RSA nor an EC key: phones know no other",
 			       cert_subject(cert));
-	if (cert_key_bits(cert) > 4096)
-		return err_set(e, ERR_USAGE, "the certificate of %.128s has a key of %u bits: more than 4096 are not taken",
-			       cert_subject(cert), cert_key_bits(cert));
+	if (cert_key_bits(cert) > TRUST_KEY_BITS_MAX)
+		return err_set(e, ERR_USAGE, "the certificate of %.128s has a key of %u bits: more than %d are not taken",
+			       cert_subject(cert), cert_key_bits(cert), TRUST_KEY_BITS_MAX);
 	if (has_wildcard(cert))
 		return err_set(e, ERR_USAGE, "the certificate of %.128s has a wildcard name: those are not taken", cert_subject(cert));
 	return 0;

@@ -11,6 +11,8 @@ const char *trust_short_name(size_t i);
 /* trust_store: "tomcat-trust", or "tomcat" for short, or CallManager's as "cucm". Errors: ERR_USAGE no such store. */
 int trust_store(const char *name, enum store_unit *store, struct err *e) MUST_CHECK;
 
+#define TRUST_KEY_BITS_MAX 4096 /* behaviour.md 2.4 */
+
 /*
  * trust_cert_check: may it be uploaded at all?
  * Errors: ERR_USAGE expired; a key of more than 4096 bits, or of a kind that phones do not know; a wildcard name.

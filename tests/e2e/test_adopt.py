@@ -341,6 +341,9 @@ def test_what_is_in_the_way():
         assert status == 0 and units(report) == {'ITLRecovery': 'sast.crt', 'tomcat': 'what.crt'}, report
         report, status = site.dry('--adopt-as', 'Phone-VPN-trust=what.crt')
         assert report['trust'][0]['stores'] == 'Phone-VPN-trust'
+        for folder, why in ((os.path.join(site.dir, 'inside'), 'the folder that is adopted'), ('/etc/passwd/n3', 'Not a directory')):
+            done = site.init('--dry-run', data=folder)
+            assert done.returncode == 1 and why in done.stderr and not done.stdout, done
         site.refused('there is no unit or trust store', options=('--adopt-as', 'sast=what.crt'))
         site.refused('there is no certificate in a file of that name', options=('--adopt-as', 'CAPF=nope.pem'))
         obstacles(site)

@@ -30,6 +30,16 @@ def make(site, name, subject, days=100, extensions=''):
     return both
 
 
+def big_key(path):
+    """A public key of 4608 bits, without the time that a real one takes."""
+    def der(tag, body):
+        return bytes((tag, 0x82)) + len(body).to_bytes(2, 'big') + body
+    rsa = der(0x30, der(2, b'\0' + ((1 << 4607) + 1).to_bytes(576, 'big')) + bytes.fromhex('0203010001'))
+    with open(path, 'wb') as f:
+        f.write(der(0x30, bytes.fromhex('300d06092a864886f70d0101010500') + der(3, b'\0' + rsa)))
+    return path
+
+
 def old_site(site):
     """CallManager signs. Of CAPF, the directory server and the security token there is one that has expired."""
     manager = site.cert('CallManager', '/CN=pbx/O=X/OU=Y')
@@ -39,6 +49,8 @@ def old_site(site):
     make(site, 'tomcat-trust/web', '/CN=directory/O=X/OU=Y')
     make(site, 'tomcat-trust/old-web', '/CN=old directory/O=X/OU=Y', -1)
     token = make(site, 'Phone-SAST-trust/token', '/CN=SAST-token/O=X/OU=Y', -1)
+    run('openssl', 'x509', '-new', '-force_pubkey', big_key(site.path('big.pub')), '-subj', '/CN=Big/O=X', '-CA', capf, '-CAkey', capf,
+        '-out', os.path.join(site.dir, 'CAPF-trust', 'big.crt'))
     site.tlv('itl', 'ITLFile.tlv', manager, f'SAST={manager}', f'CCM+TFTP={manager}', f'CAPF={capf}', f'TVS={tvs}')
     site.tlv('ctl', 'CTLFile.tlv', token, f'SAST={token}', f'CCM+TFTP={manager}', f'CAPF={capf}')
     for device, issuer in ((ON, 'capf'), (OLD, 'old-capf')):
@@ -52,15 +64,16 @@ def reported(site):
     assert units(report) == {'CallManager': 'CallManager.crt', 'CAPF': 'capf.crt', 'TVS': 'tvs.crt'}, report
     dropped = {d['file']: d for d in report['dropped']}
     assert {f: d['stores'] for f, d in dropped.items()} == {
-        'CAPF-trust/old-capf.crt': 'CAPF-trust', 'tomcat-trust/old-web.crt': 'tomcat-trust',
+        'CAPF-trust/big.crt': 'CAPF-trust', 'CAPF-trust/old-capf.crt': 'CAPF-trust', 'tomcat-trust/old-web.crt': 'tomcat-trust',
         'Phone-SAST-trust/token.crt': 'Phone-SAST-trust'}, dropped
     assert [t['file'] for t in report['trust']] == ['tomcat-trust/web.crt'], report['trust']
     assert dropped['CAPF-trust/old-capf.crt']['phones'] == [OLD] and not dropped['tomcat-trust/old-web.crt']['phones']
     assert 'CAPF takes no certificate that it has issued' in dropped['CAPF-trust/old-capf.crt']['stops'][0]
     assert 'HTTPS services' in dropped['tomcat-trust/old-web.crt']['stops'][0]
     assert report['lscs'] == 2
+    assert dropped['CAPF-trust/big.crt']['why'] == 'its key has 4608 bits, and more than 4096 are not taken'
     report, _ = site.dry(*AS_IT_WAS)
-    assert len(report['dropped']) == 2 and any('because --adopt-as names it' in n for n in report['notes']), report
+    assert len(report['dropped']) == 3 and any('because --adopt-as names it' in n for n in report['notes']), report
 
 
 class Phone:
@@ -104,7 +117,8 @@ def dropped(site):
     """Each is named; who needed one notices, and others do not."""
     with Adopted(site) as node, Web(*2 * (site.path('web.pem'),)) as web, Web(*2 * (site.path('old-web.pem'),)) as old_web:
         said = node.made.stdout
-        for words in ('Dropped, because they have expired:', 'CAPF-trust/old-capf.crt out of CAPF-trust: CN=CAPF-00000000',
+        for words in ('Dropped, because their keys are too large:', 'CAPF-trust/big.crt out of CAPF-trust: CN=Big;O=X, its key has 4608',
+                      'Dropped, because they have expired:', 'CAPF-trust/old-capf.crt out of CAPF-trust: CN=CAPF-00000000',
                       f'1 phone has an LSC for which nothing else vouches: {OLD}',
                       '--adopt-as CAPF-trust=CAPF-trust/old-capf.crt', 'Phone-SAST-trust/token.crt out of Phone-SAST-trust'):
             assert words in said, f'{words}\n{said}'
@@ -112,7 +126,7 @@ def dropped(site):
         shown = node.admin('show cert list trust').stdout
         assert 'directory' in shown and 'old_directory' not in shown and 'SAST-token' not in shown and '00000000' not in shown
         audit = node.admin('show audit').stdout
-        assert audit.count('done: it expired on') == 3 and 'Phone-SAST-trust: CN=SAST-token' in audit, audit
+        assert audit.count('done: it expired on') == 3 and 'drop oversized certificate' in audit and 'Phone-SAST-trust: CN=SAST-token' in audit, audit
         assert 'expired on' not in ringfence('doctor', '--data', node.data, check=False).stdout
 
         on = Phone(site, node, ON, ['ITLFile.tlv'], web).with_lsc()

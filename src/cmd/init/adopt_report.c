@@ -96,23 +96,23 @@ static void print_orphans(const struct adopt *a, const struct adopt_cert *c)
 }
 
 /* Each store with what stops; --adopt-as, which keeps it, names files. */
-static void print_dropped(const struct adopt *a)
+static void print_dropped(const struct adopt *a, bool oversized)
 {
-	char file[1024], subject[1024], stores[200], date[EXPIRED_DATE_MAX];
+	char file[1024], subject[1024], stores[200], why[ADOPT_WHY_MAX];
 	bool head = false;
 
 	for (size_t i = 0; i < a->n_certs; i++) {
 		const struct adopt_cert *c = &a->certs[i];
 
-		if (!c->dropped)
+		if (!c->dropped || adopt_is_oversized(c) != oversized)
 			continue;
 		if (!head)
-			printf("\nDropped, because they have expired:\n");
+			printf("\nDropped, because %s:\n", oversized ? "their keys are too large" : "they have expired");
 		head = true;
 		stores_of(c->dropped, stores, sizeof(stores));
-		expired_date(c->cert, date);
+		adopt_dropped_why(c, why, sizeof(why));
 		printf("  %s out of %s: ", shown(c->file, file, sizeof(file)), stores);
-		printf("%s, expired on %s\n", shown(cert_subject(c->cert), subject, sizeof(subject)), date);
+		printf("%s, %s\n", shown(cert_subject(c->cert), subject, sizeof(subject)), why + strlen("it ") * !oversized);
 		for (unsigned unit = 0; unit < 32; unit++)
 			if (c->dropped & STORE_UNIT_BIT(unit))
 				printf("    %s\n", expired_means((enum store_unit)unit));
@@ -164,7 +164,8 @@ void adopt_report_text(const struct adopt *a)
 
 	print_units(a);
 	print_trust(a);
-	print_dropped(a);
+	print_dropped(a, false);
+	print_dropped(a, true);
 	print_lists(a);
 	print_phones(a);
 	if (a->n_left)
@@ -260,16 +261,19 @@ static json_t *json_dropped(const struct adopt *a)
 
 	for (size_t i = 0; i < a->n_certs; i++) {
 		const struct adopt_cert *c = &a->certs[i];
+		char why[ADOPT_WHY_MAX];
 		json_t *o;
 
 		if (!c->dropped)
 			continue;
+		adopt_dropped_why(c, why, sizeof(why));
 		stores_of(c->dropped, stores, sizeof(stores));
 		o = json_object();
 		json_object_set_new(o, "file", text(c->file));
 		json_object_set_new(o, "subject", text(cert_subject(c->cert)));
 		json_object_set_new(o, "stores", json_string(stores));
 		json_object_set_new(o, "not_after", json_integer(cert_not_after(c->cert)));
+		json_object_set_new(o, "why", json_string(why));
 		json_object_set_new(o, "stops", json_stops(c->dropped));
 		json_object_set_new(o, "phones", json_orphans(a, c));
 		json_array_append_new(list, o);

@@ -323,6 +323,9 @@ static int run_with(const struct cmd *c, struct options *o, const struct config 
 	struct adopt *a = NULL;
 	struct err e = ERR_INIT;
 	bool stop = false;
+	/* Before an hour is spent on a site, or a dry run says that all is well. */
+	if (o->req.data_dir && init_try(&o->req, o->adopt.dir, &e))
+		return cmd_error(c, CMD_NO, "%s", e.text);
 	int status = o->adopt.dir ? plan(c, o, &a, &stop) : CMD_OK;
 
 	if (!stop && make(o, cfg, &e))

@@ -175,6 +175,51 @@ static void test_foreign_folder(void **state)
 	assert_ok(folder_remove(AT_FDCWD, n.dir, &e), &e);
 }
 
+static void refuse_to_try(const struct init_request *r, const char *adopted, const char *why)
+{
+	assert_err(init_try(r, adopted, &e), ERR_USAGE);
+	if (!strstr(e.text, why))
+		fail_msg("'%s' is not in '%s'", why, e.text);
+	err_clear(&e);
+}
+
+/* What a dry run can know of the folder, without making it. */
+static void test_try(void **state)
+{
+	struct node n;
+	char path[200], site[100], inside[300], link[100];
+
+	(void)state;
+	node_folder(&n);
+	struct init_request r = node_request(&n, NULL);
+	assert_ok(init_try(&r, NULL, &e), &e);
+	snprintf(site, sizeof(site), "%s/site", n.dir);
+	snprintf(inside, sizeof(inside), "%s/a/b", site);
+	snprintf(link, sizeof(link), "%s/link", n.dir);
+	snprintf(path, sizeof(path), "%s/file", site);
+	assert_int_equal(mkdir(site, 0755), 0);
+	assert_int_equal(symlink("site", link), 0);
+	assert_ok(file_replace(AT_FDCWD, path, view_str("x"), 0644, &e), &e);
+	r.data_dir = inside;
+	assert_ok(init_try(&r, NULL, &e), &e);
+	refuse_to_try(&r, site, "the folder that is adopted");
+	refuse_to_try(&r, link, "the folder that is adopted");
+	snprintf(inside, sizeof(inside), "%s/a", link);
+	refuse_to_try(&r, site, "the folder that is adopted");
+	snprintf(inside, sizeof(inside), "%s-too", site);
+	assert_ok(init_try(&r, site, &e), &e);
+	assert_false(node_has(&n, "site-too"));
+	snprintf(inside, sizeof(inside), "%s/node", path);
+	refuse_to_try(&r, NULL, "file");
+	r.data_dir = site;
+	refuse_to_try(&r, NULL, "holds 'file'");
+	assert_ok(folder_remove(AT_FDCWD, n.dir, &e), &e);
+	node_init(&n, NULL);
+	r.data_dir = n.dir;
+	refuse_to_try(&r, NULL, "holds a node already");
+	node_remove(&n);
+}
+
 /* The store is gone, the keys are not: they may be the only way to reach phones. */
 static void test_keys_without_store_are_kept(void **state)
 {
@@ -275,6 +320,7 @@ int main(void)
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_finished_node),
 		cmocka_unit_test(test_foreign_folder),
+		cmocka_unit_test(test_try),
 		cmocka_unit_test(test_keys_without_store_are_kept),
 		cmocka_unit_test(test_deep_folder_and_progress),
 		cmocka_unit_test(test_ipv6_only),
