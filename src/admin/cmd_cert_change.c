@@ -13,8 +13,8 @@
 /* `set cert`. Source: behaviour.md 1.5, 2.6 to 2.8. */
 
 /*
- * What would be stranded, and then what changes where: before the question, and all that --dry-run shows. Nothing is printed,
- * head neither, when it cannot be.
+ * What would be stranded, and then what changes where: before the question, and all that --dry-run shows. When it cannot be,
+ * nothing is printed, not even the head.
  */
 static int plan(struct command_run *r, const char *unit, bool regen, const char *head, struct err *e)
 {
@@ -225,8 +225,8 @@ static struct web_security web_of(const struct command_run *r)
 				     .alternate = command_arg(r, 5)};
 }
 
-#define WEB_PLAN                                                                                                               \
-	"The tomcat certificate is made anew with this subject. Certificates of other units keep the subject they have until "   \
+#define WEB_PLAN \
+	"The tomcat certificate is made anew with this subject. Certificates of other units keep the subject they have until " \
 	"they are regenerated.\n"
 
 static int web_plan(struct command_run *r, const char *head, struct err *e)

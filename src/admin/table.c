@@ -144,8 +144,8 @@ const struct command command_exit = {.local = true};
 
 /* Words, from the end of the lines to their beginning. */
 
-#define CERT_LIST                                                                                                              \
-	WORD("own", "this node's own certificates", NULL, &show_cert_list_own),                                                \
+#define CERT_LIST \
+	WORD("own", "this node's own certificates", NULL, &show_cert_list_own), \
 	WORD("trust", "the certificates in the trust stores", NULL, &show_cert_list_trust)
 static const struct grammar_word cert_list_type[] = {CERT_LIST, END};
 static const struct grammar_word cert_list[] = {

@@ -368,8 +368,8 @@ void adopt_dropped_why(const struct adopt_cert *c, char *out, size_t size)
 }
 
 /*
- * An upgrade drops what has expired, and no upload takes larger keys; so it is here. What the operator names himself he wants
- * (behaviour.md 2.4).
+ * An upgrade drops what has expired, and no upload takes larger keys; so it is here. What the operator names himself he
+ * wants (behaviour.md 2.4).
  */
 static int drop_unfit(struct adopt *a, struct adopt_cert *c, int64_t now, struct err *e)
 {

@@ -273,8 +273,8 @@ static int run_import(struct bulk *b, struct import *m)
 
 	snprintf(command, sizeof(command), "set cert bulk import %s", m->t->name);
 	snprintf(object, sizeof(object), "%zu certificates of other clusters", m->l.n);
-	struct change ch = { .who = b->in->who, .command = command, .object = object, .notes = b->in->dry ? NULL : b->in->notes,
-			     .rehearsal = b->in->dry, .apply = put, .ctx = m };
+	struct change ch = { .who = b->in->who, .command = command, .object = object, .rehearsal = b->in->dry,
+			     .notes = b->in->dry ? NULL : b->in->notes, .apply = put, .ctx = m };
 	int rc = change_run(b->c, &ch, NULL, b->e);
 	for (size_t s = 0; s < 3 && !rc; s++)
 		if (m->t->stores[s] == STORE_TRUST_PHONE_SAST)

@@ -86,10 +86,11 @@ static int list_sorted(const struct store_unit_row *unit, struct store_certifica
 		sorted[i] = &list[i];
 	qsort(sorted, n, sizeof(struct store_certificate *), by_file);
 	for (size_t i = 0; i < n && !rc; i++) {
+		const struct store_certificate *sc = sorted[i];
 		char description[DESCRIPTION_MAX];
 
-		describe(sorted[i]->cert, sorted[i]->description, description, sizeof(description));
-		rc = cb(ctx, &(struct certs_entry){ unit->name, sorted[i]->file, description, sorted[i]->cert, sorted[i]->pkid });
+		describe(sc->cert, sc->description, description, sizeof(description));
+		rc = cb(ctx, &(struct certs_entry){ unit->name, sc->file, description, sc->cert, sc->pkid });
 	}
 	return rc;
 }

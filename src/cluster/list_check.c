@@ -43,8 +43,8 @@ static bool names(const struct trust_list *l, const struct cert *cert)
 	return false;
 }
 
-static int add_lack(const struct trust_list *l, enum list_type type, const struct store_node *node, const char *unit, const struct cert *cert,
-		    struct notes *lacks, struct err *e)
+static int add_lack(const struct trust_list *l, enum list_type type, const struct store_node *node,
+		    const char *unit, const struct cert *cert, struct notes *lacks, struct err *e)
 {
 	if (!cert || names(l, cert))
 		return 0;
@@ -56,8 +56,9 @@ static bool is_of_nobody(const struct gathered *g, const struct tlv_record *r)
 {
 	struct view name = tlv_text(r->dns_name);
 
-	if (!r->has_function || (r->function != FUNCTION_CCM && r->function != FUNCTION_CCM_TFTP && r->function != FUNCTION_TFTP) ||
-	    name.len == 0)
+	uint32_t server = FUNCTION_BIT(FUNCTION_CCM) | FUNCTION_BIT(FUNCTION_CCM_TFTP) | FUNCTION_BIT(FUNCTION_TFTP);
+
+	if (!r->has_function || r->function >= 32 || !(FUNCTION_BIT(r->function) & server) || name.len == 0)
 		return false;
 	for (size_t i = 0; i < g->n_nodes; i++)
 		if (view_eq(name, view_str(g->nodes[i].name)) || view_eq(name, view_str(g->nodes[i].address)) ||
@@ -66,15 +67,19 @@ static bool is_of_nobody(const struct gathered *g, const struct tlv_record *r)
 	return true;
 }
 
-static int find_others(const struct gathered *g, const struct trust_list *l, enum list_type type, struct notes *lacks, struct err *e)
+static int find_others(const struct gathered *g, const struct trust_list *l, enum list_type type, struct notes *lacks,
+		       struct err *e)
 {
 	bool ctl = type == LIST_CTL;
 	const char *unit = ctl ? "CallManager" : "TVS";
 	int rc = 0;
 
 	for (size_t i = 0; i < g->n_nodes && !rc && compose_names_unit(g->in.generation, type, unit); i++)
-		if (i != g->self)
-			rc = add_lack(l, type, &g->rows[i], unit, ctl ? g->nodes[i].call_manager : g->nodes[i].tvs, lacks, e);
+		if (i != g->self) {
+			const struct compose_node *node = &g->nodes[i];
+
+			rc = add_lack(l, type, &g->rows[i], unit, ctl ? node->call_manager : node->tvs, lacks, e);
+		}
 	for (size_t i = 0; i < l->n_records && !rc && ctl; i++)
 		if (is_of_nobody(g, &l->records[i])) {
 			struct view name = tlv_text(l->records[i].dns_name);
@@ -97,7 +102,8 @@ int list_others(struct cluster *c, const struct trust_list *l, enum list_type ty
 	return rc;
 }
 
-static int others_notes(struct cluster *c, const struct trust_list *l, enum list_type type, struct notes *notes, struct err *e)
+static int others_notes(struct cluster *c, const struct trust_list *l, enum list_type type, struct notes *notes,
+			struct err *e)
 {
 	struct notes lacks = NOTES_INIT;
 	const char *command = "";

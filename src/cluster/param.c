@@ -15,6 +15,7 @@
 #include "cluster/rollback.h"
 #include "cluster/strand.h"
 #include "cluster/token_ctl.h"
+#include "pki/ossl.h"
 #include "store/param.h"
 
 static const char *const generation_choices[] = { "8.0", "10.0", "10.5(2)", "11.5", "12.0", NULL };
@@ -36,6 +37,8 @@ static const char *const unknown_choices[] = { "Unknown Device", "No Action", NU
 #define MONITOR_SERVICE "Cisco Certificate Expiry Monitor"
 static const char *const security_choices[] = { "None", "STARTTLS", "TLS", NULL };
 static const char *const interaction_choices[] = { PHONE_INTERACTION_AUTOMATIC, PHONE_INTERACTION_MANUAL, NULL };
+
+static const char *const lbm_choices[] = { "Insecure", "Mixed", "Secure", NULL };
 
 #define CALLMANAGER_SERVICE "Cisco CallManager"
 
@@ -81,6 +84,15 @@ const struct param_def param_table[] = {
 	URL(PARAM_URL_SERVICES),
 	{ PARAM_PHONE_INTERACTION, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, interaction_choices, PHONE_INTERACTION_AUTOMATIC,
 	  false, false, false, "Whether phones are reset by themselves after a certificate that they look at has changed." },
+	/* What guides ask about: nothing here can change it. */
+	{ PARAM_LBM, PARAM_ENTERPRISE, PARAM_CHOICE, 0, 0, lbm_choices, "Insecure", true, false, false,
+	  "Whether location bandwidth managers talk with TLS. This node has none, so there is nothing to secure." },
+	{ PARAM_CACHING, PARAM_ENTERPRISE, PARAM_BOOL, 0, 0, NULL, "False", true, false, false,
+	  "Whether logins of end users are remembered, True at first in CUCM. This node has no end users." },
+	{ PARAM_TLS_CIPHERS, PARAM_ENTERPRISE, PARAM_TEXT, 0, 128, NULL, SERVED_CIPHERS, true, false, false,
+	  "What the TLS listeners take, in OpenSSL's words, and TLS 1.3. It is the same everywhere but for legacy listeners." },
+	{ PARAM_HTTPS_CIPHERS, PARAM_ENTERPRISE, PARAM_TEXT, 0, 128, NULL, SERVED_CIPHERS, true, false, false,
+	  "The same for HTTPS." },
 	{ PARAM_KEEP, PARAM_ENTERPRISE, PARAM_NUMBER, 2, 10000, NULL, "200", false, false, false,
 	  "How many generations of published trust lists are kept. Older ones are removed when a new one is made." },
 	{ PARAM_TVS_TTL, "Cisco Trust Verification Service", PARAM_NUMBER, 60, 604800, NULL, "86400", false, false, false,

@@ -83,6 +83,10 @@ struct param_def {
 #define PARAM_SMTP_USER "SMTP User Name"
 
 #define PARAM_PHONE_INTERACTION "Phone Interaction on Certificate Update"
+#define PARAM_LBM "LBM Security Mode"
+#define PARAM_CACHING "Enable Caching"
+#define PARAM_TLS_CIPHERS "TLS Ciphers"
+#define PARAM_HTTPS_CIPHERS "HTTPS Ciphers"
 #define PARAM_RESET_RATE "Phone Resets per Second"
 #define PARAM_RESET_TIMEOUT "Phone Reset Answer Timeout (in seconds)"
 #define PARAM_PHONE_SIP_PORT "Phone SIP Port"

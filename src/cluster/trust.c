@@ -317,9 +317,12 @@ static bool is_above(const struct cert *own, const struct cert *victim, const st
 	for (int depth = 0; depth < CHAIN_MAX && !cert_is_self_issued(own); depth++) {
 		const struct cert *issuer = NULL;
 
-		for (size_t i = 0; i < n && !issuer; i++)
-			if (!cert_same(list[i].cert, own) && X509_check_issued(cert_x509(list[i].cert), cert_x509(own)) == X509_V_OK)
-				issuer = list[i].cert;
+		for (size_t i = 0; i < n && !issuer; i++) {
+			const struct cert *c = list[i].cert;
+
+			if (!cert_same(c, own) && X509_check_issued(cert_x509(c), cert_x509(own)) == X509_V_OK)
+				issuer = c;
+		}
 		if (!issuer)
 			return false;
 		if (cert_same(issuer, victim))

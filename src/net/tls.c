@@ -7,8 +7,8 @@
 
 #include "pki/ossl.h"
 
-/* TLS 1.2: forward secrecy only; CBC for phones that have no GCM. TLS 1.3 has its own, all of them good. */
-#define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES"
+/* TLS 1.3 has its own, all of them good. */
+#define CIPHERS_12 SERVED_CIPHERS
 #define GROUPS "X25519:P-256:P-384:P-521"
 
 /* 7900 phones choose AES256-SHA: RSA key exchange. Source: formats-and-protocols.md 6.7 */

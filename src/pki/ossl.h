@@ -13,6 +13,9 @@
 int err_openssl_at(struct err *e, int code, const char *file, int line, const char *what);
 #define err_openssl(e, code, what) err_openssl_at((e), (code), __FILE__, __LINE__, (what))
 
+/* What TLS servers here take of TLS 1.2: forward secrecy only; CBC for phones that have no GCM. */
+#define SERVED_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES"
+
 /* For AUTO(): OpenSSL's own release functions behind the address of a local. */
 #define OSSL_AUTO(name, type, release)                                                                                 \
 	static inline void name(type **p)                                                                              \

@@ -33,6 +33,13 @@ static void test_table(void **state)
 	}
 	assert_ptr_equal(param_find("tftp file signature algorithm"), param_find(PARAM_DIGEST));
 	assert_null(param_find("No Such Parameter"));
+	/* behaviour.md 8.7: what nothing stands behind here is shown and cannot be set. */
+	static const char *const shown[] = { PARAM_LBM, PARAM_CACHING, PARAM_TLS_CIPHERS, PARAM_HTTPS_CIPHERS };
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		assert_err(param_set(node.cluster, "test", shown[i], param_find(shown[i])->initial, NULL, &e), ERR_USAGE);
+		assert_non_null(strstr(e.text, "is only displayed"));
+		err_clear(&e);
+	}
 	/* The table of generations and the parameter's choices are the same list. */
 	const struct param_def *g = param_find(PARAM_GENERATION);
 	for (int i = 0; i < COMPOSE_GENERATIONS; i++)

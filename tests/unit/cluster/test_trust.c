@@ -203,7 +203,8 @@ static void test_issuer_without_cn(void **state)
 		X509_NAME *name = X509_NAME_new();
 		struct cert *signed_by;
 		char said[100] = "";
-		assert_true(X509_NAME_add_entry_by_txt(name, names[i].type, MBSTRING_ASC, (const uint8_t *)names[i].value, -1, -1, 0));
+		const uint8_t *value = (const uint8_t *)names[i].value;
+		assert_true(X509_NAME_add_entry_by_txt(name, names[i].type, MBSTRING_ASC, value, -1, -1, 0));
 		assert_true(X509_set_issuer_name(x, name) && X509_sign(x, ca.sub_key, EVP_sha256()));
 		assert_ok(cert_from_x509(x, &signed_by, &e), &e);
 		assert_ok(import(signed_by, NULL), &e);
