@@ -28,7 +28,7 @@ static const char *const reasons[] = {
 struct entry {
 	struct cert *cert; /* a reference */
 	enum kind kind;
-	char file[STORE_NAME_SIZE];
+	char file[STORE_FILE_SIZE];
 };
 
 /* The trust store, in the order of file names. */
@@ -347,7 +347,7 @@ static int add_as_if(struct sast_trust *t, struct cert *cert, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	t->entries = more;
 	more[t->n] = (struct entry){ .cert = cert_ref(cert), .kind = kind_of(cert, 0, 0) };
-	certs_trust_name(cert, false, more[t->n].file, sizeof(more->file));
+	store_certificate_file(cert, more[t->n].file);
 	t->n++;
 	return 0;
 }

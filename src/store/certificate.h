@@ -69,6 +69,9 @@ int store_certificate_put_trust(struct store *s, enum store_unit trust, const st
 				const struct store_certificate_info *info, enum store_put how,
 				struct err *e) MUST_CHECK;
 
+/* store_certificate_file: the file name that it gets in a trust store where no other has that name: "<CN>.pem". */
+void store_certificate_file(const struct cert *c, char out[STORE_FILE_SIZE]);
+
 /* store_certificate_drop_trust: take it out of one trust store. Errors: ERR_USAGE it is not in there. */
 int store_certificate_drop_trust(struct store *s, enum store_unit trust, const char *pkid, struct err *e) MUST_CHECK;
 

@@ -21,6 +21,14 @@ static void plain_name(const char *cn, char out[STORE_FILE_SIZE])
 		out[0] = '_';
 }
 
+void store_certificate_file(const struct cert *c, char out[STORE_FILE_SIZE])
+{
+	char name[STORE_FILE_SIZE];
+
+	plain_name(cert_cn(c), name);
+	text_append(out, STORE_FILE_SIZE, 0, "%s.pem", name);
+}
+
 static int is_taken(struct store *s, enum store_unit trust, const char *file, bool *taken, struct err *e)
 {
 	int64_t n = 0;
