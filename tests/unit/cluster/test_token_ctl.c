@@ -499,7 +499,7 @@ static void test_hints(void **state)
 	make(&spare);
 	assert_int_equal(offer(&spare, NULL), 1);
 	done(&spare);
-	assert_ok(cert_plan(node.cluster, "CallManager", &notes, &e), &e);
+	assert_ok(cert_plan(node.cluster, "CallManager", false, &notes, &e), &e);
 	hint(&notes);
 	assert_ok(cluster_regen_warnings(node.cluster, "CallManager", &notes, &e), &e);
 	hint(&notes);
