@@ -148,8 +148,8 @@ static int change(struct cluster *c, const char *who, struct import *m, bool dry
 		text_hex(before, sizeof(before), (struct view){ cert_sha256(m->before), 32 }, '\0', false);
 	text_hex(after, sizeof(after), (struct view){ cert_sha256(m->cert), 32 }, '\0', false);
 	struct change ch = { .who = who, .command = command, .object = object, .before = before[0] ? before : NULL,
-			     .after = after, .notes = dry ? NULL : notes, .reset = phones_look_at(m->rule->unit), .rehearsal = dry,
-			     .apply = record, .ctx = m };
+			     .after = after, .notes = dry ? NULL : notes, .reset = phones_look_at(m->rule->unit),
+			     .rehearsal = dry, .apply = record, .ctx = m };
 	return change_run(c, &ch, NULL, e);
 }
 
