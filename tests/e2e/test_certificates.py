@@ -537,7 +537,7 @@ def test_seed_001():
         # How problems of the ITL are avoided: the rollback parameter around a change; one TFTP server after the other.
         for value in ('True', 'False'):
             said = site.do('set', 'parameter', 'Prepare', 'Cluster', 'for', 'Rollback', 'to', 'pre', '8.0', value)
-            assert 'then reset all phones' in said, said
+            assert 'Then reset the phones' in said, said
             site.restart()
             for phone in phones:
                 phone.boot('took')
