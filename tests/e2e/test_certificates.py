@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import harness
-from harness import Node, need, ringfence, run
+from harness import Node, need, ringfence, run, until
 from terminal import Terminal
 from test_scenarios import LATE, NEW, OLD, SBD, Phone, Site, quiet, settle
 
@@ -517,6 +517,7 @@ def test_seed_001():
         site.start()
         sh, ca = Shell(site), Authority(site.folder)
         phones = [settle(Phone(site, model)) for model in (SBD, NEW)]
+        until('both are added at their first contact', lambda: '2 phones' in site.admin('phone list').stdout)
 
         def reset():
             """Every phone comes back with what the node has: it registers."""
@@ -537,7 +538,7 @@ def test_seed_001():
         # How problems of the ITL are avoided: the rollback parameter around a change; one TFTP server after the other.
         for value in ('True', 'False'):
             said = site.do('set', 'parameter', 'Prepare', 'Cluster', 'for', 'Rollback', 'to', 'pre', '8.0', value)
-            assert 'Then reset the phones' in said, said
+            assert 'all 2 phones are reset automatically' in said and 'The phones are reset now' in said, said
             site.restart()
             for phone in phones:
                 phone.boot('took')
