@@ -61,8 +61,8 @@ int confxml_trust(struct view xml, const struct confxml_trust *t, uint8_t **data
 /*
  * confxml_stub: the short file that stands for an encrypted configuration: fullConfig false, copies of ipAddressMode,
  * loadInformation, capfAuthMode and capfList, certHash and encrConfig true (5.4).
- * In:  cert_hash NULL: nobody knows a certificate of the phone: without certHash and encrConfig, so that it takes the file
- *      for all there is, and goes to CAPF.
+ * In:  cert_hash NULL: nobody knows a certificate of the phone: without certHash and encrConfig, so that it looks for no
+ *      encrypted file, and goes to CAPF. It has no configuration until then but one that it had.
  */
 int confxml_stub(struct view xml, const char *cert_hash, uint8_t **data, size_t *len, struct err *e) MUST_CHECK;
 
