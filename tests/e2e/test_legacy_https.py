@@ -126,6 +126,7 @@ def test_legacy_https():
         assert 'Old TLS phones   1 seen' in node.admin('show status').stdout
         assert 'Phones seen with TLS below 1.2: 1 ' in ringfence('doctor', '--data', node.data, check=False).stdout
         assert 'Last Contact Below TLS 1.2' in node.admin(f'phone show {PHONE}').stdout
+        until('the new phone is known, too', lambda: node.admin(f'phone show {NEW_PHONE}', check=False).returncode == 0)
         assert 'Below' not in node.admin(f'phone show {NEW_PHONE}').stdout
 
         # Who would be left behind is said before the question.
