@@ -17,6 +17,7 @@ struct reach {
 	enum compose_generation g;
 	bool in_itl, in_ctl; /* in_ctl: and there is a CTL */
 	bool has_ctl;
+	bool tokens, mixed;  /* tokens: in the CTL */
 	const char *command; /* that makes the CTL anew */
 	const char *signer;  /* whose key signs the ITL; NULL: a key that is not here */
 };
@@ -29,6 +30,10 @@ static int look(struct cluster *c, const char *unit, struct reach *r, struct err
 	int rc = param_generation(c, &r->g, e);
 	if (!rc)
 		rc = cluster_has_ctl(c, &r->has_ctl, e);
+	if (!rc)
+		rc = cluster_ctl_has_tokens(c, &r->tokens, e);
+	if (!rc)
+		rc = cluster_is_mixed(c, &r->mixed, e);
 	if (!rc)
 		rc = cluster_ctl_command(c, &r->command, e);
 	if (rc)
@@ -70,8 +75,8 @@ static int plan_copies(struct cluster *c, const struct unit_rule *rule, const ch
 /* The key that signs the lists has no other list to vouch for it: the other signer must, and only then it can follow. */
 static bool needs_list_reset(const struct reach *r)
 {
-	/* A CTL of tokens has no other signer; its client makes it anew. */
-	if (r->in_ctl && strcmp(r->command, "utils ctl update CTLFile") != 0)
+	/* A CTL of tokens has no other signer, and one that is left over in non-secure mode is made anew as it is. */
+	if (r->in_ctl && (r->tokens || !r->mixed))
 		return false;
 	return r->rule->number == STORE_UNIT_ITLRECOVERY && text_same(compose_signer_unit(r->g), r->rule->unit) &&
 	       compose_other_signer(r->g, r->in_ctl ? LIST_CTL : LIST_ITL);

@@ -24,9 +24,7 @@ int cluster_ctl_has_tokens(struct cluster *c, bool *tokens, struct err *e)
 
 	if (rc)
 		return rc;
-	*tokens = false;
-	for (size_t i = 0; ctl && i < ctl->n_records; i++)
-		*tokens |= list_record_is_token(&ctl->records[i]);
+	*tokens = list_has_tokens(ctl);
 	list_free(ctl);
 	return 0;
 }

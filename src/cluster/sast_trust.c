@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/param.h"
-#include "cluster/publish.h"
 #include "cluster/strand.h"
 
 #define STORE_NAME "Phone-SAST-trust"
@@ -237,23 +236,11 @@ static void in_force_clear(struct in_force *f)
 	list_free(f->ctl);
 }
 
-static bool has_tokens(const struct trust_list *ctl)
-{
-	for (size_t i = 0; ctl && i < ctl->n_records; i++)
-		if (list_record_is_token(&ctl->records[i]))
-			return true;
-	return false;
-}
-
 static int in_force_read(struct cluster *c, struct in_force *f, struct err *e)
 {
-	AUTO(auto_free) uint8_t *data = NULL;
-	size_t len;
-	int rc = publish_read(c, LIST_CTL, &data, &len, NULL, e);
+	int rc = ctl_in_force(c, &f->ctl, e);
 
-	if (!rc && data)
-		rc = list_parse((struct view){ data, len }, LIST_CTL, &f->ctl, e);
-	f->tokens = has_tokens(f->ctl);
+	f->tokens = list_has_tokens(f->ctl);
 	return rc ? rc : cluster_is_mixed(c, &f->mixed, e);
 }
 
@@ -318,7 +305,7 @@ int sast_trust_list_notes(struct cluster *c, const struct trust_list *ctl, struc
 	int rc = cluster_is_mixed(c, &mixed, e);
 
 	/* One that is left over from mixed mode, or is the CTL client's, need not follow. */
-	if (rc || !mixed || has_tokens(ctl))
+	if (rc || !mixed || list_has_tokens(ctl))
 		return rc;
 	rc = sast_trust_read(c, &t, e);
 	if (!rc)

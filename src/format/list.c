@@ -234,6 +234,14 @@ bool list_record_is_token(const struct tlv_record *rec)
 	       tlv_text(rec->dns_name).len == 0;
 }
 
+bool list_has_tokens(const struct trust_list *list)
+{
+	for (size_t i = 0; list && i < list->n_records; i++)
+		if (list_record_is_token(&list->records[i]))
+			return true;
+	return false;
+}
+
 static enum digest hash_of(const struct tlv_record *rec)
 {
 	if (digest_known(rec->hash_algorithm))

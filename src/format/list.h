@@ -85,6 +85,7 @@ bool list_record_is_cert(const struct tlv_record *rec, const struct cert *c);
 
 /* list_record_is_token: a hardware token, as the CTL client writes it: SAST, no name of a host, no SIGNATURE (2.3). */
 bool list_record_is_token(const struct tlv_record *rec);
+bool list_has_tokens(const struct trust_list *list); /* false for NULL */
 
 /* What one record to be written holds (2.3). */
 enum record_style {
